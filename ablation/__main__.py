@@ -1,0 +1,5 @@
+"""`python -m ablation` is the `ablation` command."""
+
+from .cli import main
+
+main()

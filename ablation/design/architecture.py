@@ -1,0 +1,258 @@
+"""One point of the design space: a four-stage convnet as a frozen value, and the only place for defaults.
+
+The default value is ResNet-50 (He et al. 2016, arXiv 1512.03385) as torchvision builds it, with the stride of a stage on
+the 3x3 convolution. Each field is one thing that "A ConvNet for the 2020s" (Liu et al. 2022, arXiv 2201.03545) changes on
+the way to ConvNeXt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import AblationError, unknown
+from . import registry
+
+NUM_STAGES = 4
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "stem": ("conv", "patchify"),
+    "stem_stride": (1, 2, 4),
+    "depthwise": (False, True),
+    "block": ("bottleneck", "inverted"),
+    "spatial_first": (False, True),
+    "activations": ("every", "single"),
+    "norms": ("every", "single"),
+    "downsampling": ("block", "separate", "pool"),
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Architecture:
+    """A four-stage convnet, described. Any combination of values is a network.
+
+    Frozen and hashable, checked when made; `repr` shows only what differs from ResNet-50.
+
+    Args:
+        depths: blocks in each of the four stages.
+        width: channels w of the first stage; every later stage doubles it. A bottleneck stage puts out `expansion * w`
+            channels, an inverted one `w`.
+        stem: "conv" (7x7 stride 2, norm, activation, 3x3 max-pool) or "patchify" (one convolution, its stride its size).
+        stem_stride: how much smaller the first stage is than the image: 4 for 224 px; 2 and 1 for small images.
+        depthwise: the spatial convolution of a block has one filter per channel.
+        block: "bottleneck" (narrow in the middle) or "inverted" (wide in the middle).
+        spatial_first: the spatial convolution comes before both 1x1, at the block's input width.
+        kernel_size: side of the spatial convolution, odd, in positions.
+        activation: its name; see `register_activation`.
+        activations: "every" (after each of the first two convolutions and the addition) or "single" (before the last 1x1).
+        norm: its name; see `register_norm`.
+        norms: "every" (after each convolution of a block) or "single" (after the spatial one).
+        downsampling: "block" (stride in the first block of a stage), "separate" (a norm and a 2x2 stride-2 convolution
+            between stages, a norm after a patchify stem, a last norm after pooling) or "pool" (as separate, with 2x2 average
+            pooling and a 1x1 convolution; ours, for comparison).
+        expansion: ratio of the wide to the narrow width of a block.
+        layer_scale: initial value of a learnt per-channel factor at the end of the residual branch, or None for none.
+
+    Raises:
+        AblationError: if a value is not possible; it says what was given and what is possible.
+
+    >>> Architecture(kernel_size=7, depths=(3, 3, 9, 3))
+    Architecture(depths=(3, 3, 9, 3), kernel_size=7)
+    """
+
+    depths: tuple[int, int, int, int] = (3, 4, 6, 3)
+    width: int = 64
+    stem: str = "conv"
+    stem_stride: int = 4
+    depthwise: bool = False
+    block: str = "bottleneck"
+    spatial_first: bool = False
+    kernel_size: int = 3
+    activation: str = "relu"
+    activations: str = "every"
+    norm: str = "batch"
+    norms: str = "every"
+    downsampling: str = "block"
+    expansion: int = 4
+    layer_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depths", _depths(self.depths))
+        for name, possible in _CHOICES.items():
+            _check_choice(name, getattr(self, name), possible)
+        _check_positive("width", self.width)
+        _check_positive("expansion", self.expansion)
+        _check_positive("kernel_size", self.kernel_size)
+        if self.kernel_size % 2 == 0:
+            k = self.kernel_size
+            raise AblationError(f"kernel_size {k} is even; it must be odd, so that it has a centre: {k - 1} or {k + 1}")
+        registry.activation(self.activation)
+        registry.norm(self.norm)
+        if self.layer_scale is not None:
+            if not _is_number(self.layer_scale) or not math.isfinite(self.layer_scale):
+                raise AblationError(f"layer_scale {self.layer_scale!r} must be None or a finite number, such as 1e-6")
+            object.__setattr__(self, "layer_scale", float(self.layer_scale))
+
+    def __repr__(self) -> str:
+        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        return f"Architecture({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+    def replace(self, **changes: Any) -> Architecture:
+        """The same description with some fields changed; `self` is left as it is.
+
+        >>> RESNET50.replace(width=96).width
+        96
+        """
+        for name in changes:
+            if name not in _FIELDS:
+                raise unknown("field of Architecture", name, _FIELDS)
+        return dataclasses.replace(self, **changes)
+
+    def apply(self, *steps: Callable[[Architecture], Architecture]) -> Architecture:
+        """The description after these steps, taken from left to right."""
+        architecture = self
+        for step in steps:
+            architecture = step(architecture)
+        return architecture
+
+    def diff(self, other: Architecture) -> dict[str, tuple[Any, Any]]:
+        """What changes from this description to another: the core question of an ablation.
+
+        Returns:
+            field -> (value here, value there), only for the fields that differ.
+
+        >>> RESNET50.diff(RESNET50.replace(activation="gelu"))
+        {'activation': ('relu', 'gelu')}
+        """
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in _FIELDS}
+        return {name: (mine, theirs) for name, (mine, theirs) in pairs.items() if mine != theirs}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field as plain JSON-ready data; `from_dict` is its inverse."""
+        return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in _FIELDS}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Architecture:
+        """The description that `to_dict` gave. Fields left out take their default."""
+        if not isinstance(data, Mapping):
+            raise AblationError(f"an architecture is read from a dictionary of fields, not from {data!r}")
+        return cls().replace(**data)
+
+    def to_json(self) -> str:
+        """One line of JSON; `from_json` is its inverse."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> Architecture:
+        """The description that `to_json` gave."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise AblationError(f"not the JSON of an architecture: {error}") from None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The width w of each stage."""
+        return tuple(self.width * 2**i for i in range(NUM_STAGES))
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels that each stage puts out: `expansion * w` for a bottleneck, `w` for an inverted block."""
+        return tuple(w * (self.expansion if self.block == "bottleneck" else 1) for w in self.widths)
+
+    @property
+    def in_channels(self) -> tuple[int, ...]:
+        """Channels that the first block of each stage takes in; the stem puts out the first of them."""
+        if self.has_downsampling_layers:
+            return (self.width, *self.out_channels[1:])
+        return (self.width, *self.out_channels[:-1])
+
+    @property
+    def has_downsampling_layers(self) -> bool:
+        """Whether stages are joined by layers of their own rather than by strided blocks."""
+        return self.downsampling != "block"
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the convolutions of a block have a bias: batch normalisation would only take it away again."""
+        return self.norm != "batch"
+
+    @property
+    def reductions(self) -> tuple[int, ...]:
+        """How many pixels of the image lie between two positions of each stage."""
+        return tuple(self.stem_stride * 2**i for i in range(NUM_STAGES))
+
+    @property
+    def min_size(self) -> int:
+        """The smallest image side, in pixels, that leaves at least one position in the last stage.
+
+        A strided convolution with padding keeps a last position whatever comes in; a patchify stem and the 2x2 layers
+        between stages have no padding and do not.
+        """
+        between = 2 ** (NUM_STAGES - 1) if self.has_downsampling_layers else 1
+        return next(size for size in range(1, 8 * between + 1) if self.stem_size(size) >= between)
+
+    def stem_size(self, size: int) -> int:
+        """Side of the first stage's map, in positions, for an image of that side in pixels; 0 if none is left."""
+        if self.stem == "patchify":
+            return size // self.stem_stride
+        return -(-size // self.stem_stride)
+
+    def sizes(self, size: int) -> tuple[int, ...]:
+        """Side of each stage's map, in positions.
+
+        Args:
+            size: side of the image in pixels.
+
+        Raises:
+            AblationError: if the image is too small for the strides; it says the smallest that works.
+
+        >>> RESNET50.sizes(224)
+        (56, 28, 14, 7)
+        """
+        if isinstance(size, bool) or not isinstance(size, int) or size < self.min_size:
+            raise AblationError(
+                f"an image of {size} px is too small for the strides of {self!r}: the smallest that works is "
+                f"{self.min_size} px (a smaller stem_stride, 2 or 1, lets smaller images in)"
+            )
+        sides = [self.stem_size(size)]
+        for _ in range(NUM_STAGES - 1):
+            sides.append(sides[-1] // 2 if self.has_downsampling_layers else -(-sides[-1] // 2))
+        return tuple(sides)
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Architecture))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_positive(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise AblationError(f"{name} {value!r} must be a positive whole number")
+
+
+def _check_choice(name: str, value: object, possible: tuple[Any, ...]) -> None:
+    if any(value == choice and type(value) is type(choice) for choice in possible):
+        return
+    if isinstance(possible[0], str):
+        raise unknown(name, value, possible)
+    raise AblationError(f"{name} {value!r} is not possible. Possible: {', '.join(map(str, possible))}")
+
+
+def _depths(value: Any) -> tuple[int, int, int, int]:
+    depths = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if len(depths) != NUM_STAGES:
+        raise AblationError(f"depths {value!r} must have {NUM_STAGES} entries, one per stage, such as (3, 3, 9, 3)")
+    for depth in depths:
+        _check_positive("each of depths", depth)
+    return depths  # type: ignore[return-value]
+
+
+RESNET50 = Architecture()
+RESNET200 = Architecture(depths=(3, 24, 36, 3))

@@ -1,0 +1,159 @@
+"""The paper's two ladders, ResNet-50 to ConvNeXt-T and ResNet-200 to ConvNeXt-B, as rungs.
+
+Each rung is the kept rung before it and one step more. Kernel sizes 5, 9 and 11 are side branches: taken from the same
+rung as 7, measured, and not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..errors import AblationError, unknown
+from . import published, steps
+from .architecture import RESNET50, RESNET200, Architecture
+from .published import Published
+from .steps import Step, chain
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A row of the paper's table.
+
+    Args:
+        name: an identifier, unique within its ladder.
+        title: the row as one would print it.
+        step: what was changed from the kept rung before; `chain()` for the two rows that change only the recipe.
+        architecture: the network of this row.
+        recipe: "original" for the first row, "modern" for every other.
+        adopted: whether the road goes on from here; kernels 5, 9 and 11 are side branches.
+        previous: the name of the kept rung from which the step was taken, None for the first row.
+        published: the paper's accuracy and GFLOPs, or None for a ladder that is scaled down.
+    """
+
+    name: str
+    title: str
+    step: Step
+    architecture: Architecture
+    recipe: str
+    adopted: bool
+    previous: str | None
+    published: Published | None
+
+
+def roadmap(start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 4) -> tuple[Rung, ...]:
+    """The ladder that starts from a ResNet, one rung per row of the paper's table.
+
+    Args:
+        start: "resnet50" (Table 10) or "resnet200" (Table 11).
+        width_divisor: every rung's width is divided by it, for small experiments.
+        stem_stride: 4 as in the paper; 2 or 1 for small images.
+
+    Returns:
+        17 rungs. With a width divisor or another stem stride they carry no published column: it belongs to the defaults.
+
+    Raises:
+        AblationError: if the start is unknown or a width is not divisible.
+
+    >>> [rung.title for rung in roadmap("resnet50")][:3]
+    ['ResNet-50 (original recipe)', 'ResNet-50 (enhanced recipe)', 'stage ratio']
+    """
+    if start not in _LADDERS:
+        raise unknown("roadmap", start, _LADDERS)
+    title, base, first_step, second_width, table = _LADDERS[start]
+    default = width_divisor == 1 and stem_stride == 4
+    rows = [
+        ("original_recipe", f"{title} (original recipe)", chain()),
+        ("enhanced_recipe", f"{title} (enhanced recipe)", chain()),
+        ("stage_ratio", first_step.title, first_step),
+        ("patchify_stem", "", steps.patchify_stem),
+        ("depthwise", "", steps.depthwise),
+        ("widen", "", steps.widen(second_width)),
+        ("inverted_bottleneck", "", steps.inverted_bottleneck),
+        ("move_up_depthwise", "", steps.move_up_depthwise),
+        *((f"kernel_size_{k}", "", steps.kernel_size(k)) for k in KERNELS_TRIED),
+        ("gelu", "", steps.gelu),
+        ("fewer_activations", "", steps.fewer_activations),
+        ("fewer_norms", "", steps.fewer_norms),
+        ("layer_norm", "", steps.layer_norm),
+        ("strided_downsampling", "", steps.strided_downsampling),
+    ]
+    rungs: list[Rung] = []
+    kept: Rung | None = None
+    full = {None: base}  # the unscaled network of each kept rung, by name
+    for name, row_title, step in rows:
+        previous = "move_up_depthwise" if name.startswith("kernel_size_") else kept.name if kept else None
+        architecture = full[previous].apply(step)
+        adopted = not name.startswith("kernel_size_") or name == f"kernel_size_{KERNEL_KEPT}"
+        rung = Rung(
+            name=name,
+            title=row_title or step.title,
+            step=step,
+            architecture=_scale(architecture, width_divisor, stem_stride),
+            recipe="modern" if rungs else "original",
+            adopted=adopted,
+            previous=previous,
+            published=table[name] if default else None,
+        )
+        rungs.append(rung)
+        if adopted:
+            kept, full[name] = rung, architecture
+    return tuple(rungs)
+
+
+KERNELS_TRIED = (5, 7, 9, 11)
+KERNEL_KEPT = 7
+
+_LADDERS = {
+    "resnet50": ("ResNet-50", RESNET50, steps.stage_ratio(), 96, published.RESNET50),
+    "resnet200": (
+        "ResNet-200",
+        RESNET200,
+        chain(steps.stage_ratio((3, 3, 27, 3)), steps.widen(84)),
+        128,
+        published.RESNET200,
+    ),
+}
+
+
+def _scale(architecture: Architecture, divisor: int, stem_stride: int) -> Architecture:
+    width = architecture.width
+    if isinstance(divisor, bool) or not isinstance(divisor, int) or divisor < 1 or width % divisor:
+        raise AblationError(
+            f"width_divisor {divisor!r} must be a positive whole number that divides every width of the ladder; "
+            f"{width} is not divisible"
+        )
+    return architecture.replace(width=width // divisor, stem_stride=stem_stride)
+
+
+def find(name: str, rungs: tuple[Rung, ...] | None = None) -> Rung:
+    """The rung of that name, on the ResNet-50 ladder unless others are given; an error offers the nearest."""
+    table = {rung.name: rung for rung in (roadmap() if rungs is None else rungs)}
+    if name not in table:
+        raise unknown("rung", name, table)
+    return table[name]
+
+
+def road(
+    names: Iterable[str], start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 4
+) -> tuple[Rung, ...]:
+    """A ladder of one's own: a ResNet and the networks after each of these steps, taken one after another.
+
+    Args:
+        names: steps as `steps.parse` reads them, such as "gelu" or "kernel_size=7".
+        start: "resnet50" or "resnet200".
+        width_divisor, stem_stride: as for `roadmap`.
+
+    Returns:
+        One rung for the start and one for each step, all of them kept, none with a published column.
+    """
+    if start not in _LADDERS:
+        raise unknown("roadmap", start, _LADDERS)
+    title, architecture, *_ = _LADDERS[start]
+    rungs: list[Rung] = []
+    for step in (chain(), *(steps.parse(name) for name in names)):
+        previous = rungs[-1].name if rungs else None
+        architecture = architecture.apply(step)
+        scaled = _scale(architecture, width_divisor, stem_stride)
+        rungs.append(Rung(step.name, step.title if rungs else title, step, scaled, "modern", True, previous, None))
+    return tuple(rungs)

@@ -1,0 +1,164 @@
+"""The jobs behind the command: train or evaluate, say how it goes, write down what came of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from .design import roadmap as roads
+from .errors import AblationError
+from .files import writable_folder, write_atomically
+from .show.tables import ladder_text, profile_table
+from .study import data as datasets
+from .study.ladder import check_seeds, ladder_rungs, ladder_table, ladder_trials
+from .study.recipe import family
+from .study.study import Study
+from .study.trial import Outcome, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PLAIN_WIDTH = 120  # columns, where the output is not a terminal
+
+
+def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, store: Path, workers: int | None) -> None:
+    """Profile and train a ladder, print its table, write its figure and numbers."""
+    about, pair = datasets.about(data), family(recipe)
+    if workers is not None and workers < 1:
+        raise AblationError(f"workers {workers} must be 1 or more")
+    trials = ladder_trials(recipe, data, check_seeds(seeds), start)
+    rungs = ladder_rungs(recipe, start)
+    writable_folder(out)
+    study = Study(trials, store)
+    console = _console()
+    size = about.size or pair.modern.size
+    title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {about.num_classes} classes"
+    console.print(profile_table(title, rungs, size, about.num_classes, about.in_chans))
+    titles = {(rung.architecture, rung.recipe): rung.title for rung in rungs}
+    names = {pair.original.name: "original"}
+    outcomes = _run_study(
+        study, console, workers, lambda trial: titles[trial.architecture, names.get(trial.recipe.name, "modern")]
+    )
+    table = ladder_table(recipe, data, outcomes, start)
+    console.print(ladder_text(table, f"{start} ladder on {data}, recipe {recipe}, {seeds} seeds"))
+    console.print(
+        "step: difference to the kept row before, paired by seed. ±: half-width of the 95 % t-interval, for the paper its "
+        "standard deviation. verdict: this sign against that of the paper's ImageNet result.",
+        soft_wrap=True,
+        highlight=False,
+    )
+    if about.note:
+        console.print(about.note, style="bold", soft_wrap=True, highlight=False)
+    _write(table, outcomes, data, "" if start == "resnet50" else f"{start}-", out, console)
+
+
+def train_one(
+    steps: list[str],
+    start: str,
+    rung: str | None,
+    data: str,
+    recipe: str,
+    seed: int,
+    precision: str,
+    accumulate: int,
+    store: Path,
+) -> None:
+    """Train one network and print its outcome; of several processes, the first one speaks."""
+    pair = family(recipe)
+    if rung and steps:
+        raise AblationError("give steps or --rung, not both")
+    if rung:
+        chosen = roads.find(rung, ladder_rungs(recipe, start))
+    else:
+        chosen = roads.road(steps, start, pair.width_divisor, pair.stem_stride)[-1]
+    trial = Trial(chosen.architecture, pair.original if chosen.recipe == "original" else pair.modern, data, seed)
+    datasets.about(data)
+    from .study.training import run
+
+    speaks = os.environ.get("RANK", "0") == "0"
+    console = Console(file=sys.stdout if speaks else io.StringIO())
+    console.print(f"{chosen.architecture!r}, recipe {trial.recipe.name}, {data}, seed {seed}", soft_wrap=True)
+
+    def report(epoch: int, epochs: int, loss: float) -> None:
+        console.print(f"epoch {epoch}/{epochs}  training loss {loss:.4f}", highlight=False)
+
+    outcome = run(trial, store / "weights", report, precision, accumulate)
+    if outcome.status != "done":
+        raise AblationError(
+            f"the loss stopped being finite in epoch {len(outcome.train_losses)} at a learning rate of up to "
+            f"{trial.recipe.effective_lr:g}: try a smaller one, or a longer warm-up"
+        )
+    console.print(
+        f"top-1 {outcome.accuracy:.2f} % on {outcome.test_images} test images, {outcome.seconds:.1f} s, "
+        f"{outcome.images_per_second:.0f} images/s",
+        highlight=False,
+    )
+
+
+def evaluate_weights(weights: Path, data: str, recipe: str) -> None:
+    """Score a file of weights on the test images of a data set and print the result."""
+    about, chosen = datasets.about(data), family(recipe).modern
+    from .network import load_weights
+    from .study.training import evaluate
+
+    network = load_weights(weights)
+    if (network.num_classes, network.in_chans) != (about.num_classes, about.in_chans):
+        raise AblationError(
+            f"{weights} is for {network.num_classes} classes and {network.in_chans} channels, but {data} has "
+            f"{about.num_classes} and {about.in_chans}"
+        )
+    network.architecture.sizes(about.size or chosen.size)
+    accuracy, loss, images = evaluate(network, datasets.load(data), chosen)
+    print(f"top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {images} test images")
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+
+
+def _run_study(study: Study, console: Console, workers: int | None, name: Callable[[Trial], str]) -> dict[Trial, Outcome]:
+    """Run what is missing, with a bar on a terminal and a line a trial elsewhere."""
+    done, missing = len(study.trials) - len(study.missing()), len(study.missing())
+    console.print(f"{missing} trials to train, {done} done before", highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("training", total=missing)
+        finished = 0
+
+        def on_outcome(trial: Trial, outcome: Outcome) -> None:
+            nonlocal finished
+            finished += 1
+            score = f"{outcome.accuracy:5.1f} %" if outcome.accuracy is not None else outcome.status
+            line = f"{finished:3}/{missing}  {name(trial):28} seed {trial.seed}  {score}  {outcome.seconds:5.1f} s"
+            bar.console.print(line, highlight=False)
+            bar.update(task, advance=1)
+
+        return study.run(workers, on_outcome)
+
+
+def _write(
+    table: pd.DataFrame, outcomes: dict[Trial, Outcome], data: str, prefix: str, out: Path, console: Console
+) -> None:
+    """The figure and its numbers side by side, each there whole or not at all."""
+    from .show.plots import plot_roadmap
+
+    label = re.sub(r"[^A-Za-z0-9]+", "-", Path(data.rpartition(":")[2]).name).strip("-")
+    stem = out / f"roadmap-{prefix}{label}"
+    environments = [outcome.environment for outcome in outcomes.values()]
+    about = {
+        name: " / ".join(sorted({str(environment[name]) for environment in environments})) for name in environments[0]
+    }
+    described = table.assign(data=data, seconds=sum(outcome.seconds for outcome in outcomes.values()), **about)
+    write_atomically(stem.with_suffix(".csv"), described.to_csv(index=False).encode())
+    picture = io.BytesIO()
+    plot_roadmap(table, data).savefig(picture, format="png", metadata={"Software": None})
+    write_atomically(stem.with_suffix(".png"), picture.getvalue())
+    console.print(f"wrote {stem.with_suffix('.png')} and {stem.with_suffix('.csv')}", highlight=False, soft_wrap=True)

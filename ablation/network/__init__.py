@@ -1,0 +1,17 @@
+"""How a network is built: modules, weights in and out, and every rung registered as a timm model."""
+
+from . import timm_models as _timm_models  # registers the rungs
+from .build import ConvNet, build
+from .timm_weights import from_timm, load_timm_state, to_timm
+from .weights import load_weights, read_state_dict, save_weights
+
+__all__ = [
+    "ConvNet",
+    "build",
+    "from_timm",
+    "load_timm_state",
+    "load_weights",
+    "read_state_dict",
+    "save_weights",
+    "to_timm",
+]

@@ -1,0 +1,107 @@
+"""The roadmap as a picture, after figure 2 of the paper: a bar of accuracy for each row, its MACs beside it.
+
+Colours are from seaborn's colour-blind safe palette; what a colour says, a hatch or a label says too.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+_BLUE, _ORANGE, *_ = sns.color_palette("colorblind")
+_GREY = (0.72, 0.72, 0.72)
+_WIDTH_INCHES, _ROW_INCHES = 7.0, 0.25
+_SMALL, _TEXT = 6.5, 7.5  # font sizes in points, readable where the figure spans a page
+_HATCH = "/////"
+
+
+def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = None) -> Figure:
+    """Draw a ladder: what was measured here on the left, what the paper published on the right.
+
+    Args:
+        table: from `ablation.study.ladder.ladder_table`.
+        data_label: what was trained on, for the axis.
+        figure: to draw into; a new one by default.
+
+    Returns:
+        The figure, with two axes over the same rows.
+    """
+    height = _ROW_INCHES * len(table) + 1.3
+    figure = figure or Figure(figsize=(_WIDTH_INCHES, height), layout="constrained", dpi=200)
+    ours, paper = figure.subplots(1, 2, sharey=True)
+    n = sorted(set(table["n"]))
+    seeds = f"{n[0]} seeds" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
+    _bars(ours, table, "accuracy", "accuracy_half", _BLUE)
+    _seed_dots(ours, table)
+    _finish(ours, f"Measured here: {data_label}, {seeds}", _macs_labels(table["macs"]), "MACs")
+    _bars(paper, table, "published_accuracy", "published_std", _GREY)
+    _finish(
+        paper, "Published: ImageNet-1K, 300 epochs", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”"
+    )
+    ours.set_yticks(range(len(table)), table["title"], fontsize=_TEXT)
+    ours.invert_yaxis()
+    handles = [
+        Patch(facecolor=_BLUE, label="measured here, mean and 95 % interval; dots are seeds"),
+        Patch(facecolor=_GREY, label="published, mean ± std"),
+        Patch(facecolor="white", edgecolor="black", hatch=_HATCH, label="tried, not kept"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=_SMALL, frameon=False)
+    return figure
+
+
+def _bars(axes: Axes, table: pd.DataFrame, column: str, error: str, colour: tuple[float, float, float]) -> None:
+    """A bar a row from the left edge, hatched where the paper did not keep the step, with its error and its value."""
+    values, errors = table[column].astype(float), table[error].astype(float)
+    spread = errors.fillna(0)
+    low, high = (values - spread).min(), (values + spread).max()
+    room = max(high - low, 1.0)
+    left = max(0.0, 5 * ((low - 0.15 * room) // 5) if room > 5 else low - 0.3 * room)
+    bars = axes.barh(range(len(table)), values - left, left=left, height=0.72, color=colour)
+    for bar, adopted in zip(bars, table["adopted"], strict=True):
+        if not adopted:
+            bar.set(facecolor="white", edgecolor=colour, hatch=_HATCH)
+    known = errors.notna()
+    axes.errorbar(
+        values[known], values.index[known], xerr=errors[known], fmt="none", ecolor="black", elinewidth=0.8, capsize=1.5
+    )
+    for row, value in enumerate(values):
+        if pd.notna(value):
+            axes.text(left + 0.012 * room, row, f"{value:.1f}" if room > 10 else f"{value:.2f}", **_label("left"))
+    axes.set_xlim(left, high + 0.08 * room)
+
+
+def _seed_dots(axes: Axes, table: pd.DataFrame) -> None:
+    points = [
+        (float(value), row)
+        for row, values in enumerate(table["accuracies"])
+        for value in str(values).split()
+        if table["n"].iloc[row]
+    ]
+    if points:
+        x, y = zip(*points, strict=True)
+        axes.scatter(x, y, s=5, facecolor="white", edgecolor="black", linewidth=0.4, zorder=3)
+
+
+def _finish(axes: Axes, title: str, labels: list[str], heading: str) -> None:
+    """Titles, and the MACs in a column of their own to the right of the bars."""
+    for row, label in enumerate(labels):
+        axes.text(1.02, row, label, transform=axes.get_yaxis_transform(), fontsize=_SMALL, va="center")
+    axes.text(1.02, -1.0, heading, transform=axes.get_yaxis_transform(), fontsize=_SMALL, va="center", weight="bold")
+    axes.set_title(title, fontsize=_TEXT, loc="left")
+    axes.set_xlabel(f"top-1 accuracy (%), axis from {axes.get_xlim()[0]:.3g}", fontsize=_TEXT)
+    axes.tick_params(labelsize=_SMALL, left=False)
+    axes.set_ylim(-0.6, len(labels) - 0.4)
+    sns.despine(ax=axes, left=True)
+
+
+def _label(align: str) -> dict[str, object]:
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
+    return {"fontsize": _SMALL, "va": "center", "ha": align, "bbox": box}
+
+
+def _macs_labels(macs: pd.Series) -> list[str]:
+    unit, divisor = ("G", 1e9) if macs.max() >= 1e9 else ("M", 1e6)
+    return [f"{value / divisor:.2f} {unit}" for value in macs]

@@ -1,0 +1,84 @@
+"""Tables for a terminal, as rich draws them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from ..design.cost import Cost, cost
+from ..design.published import Published
+from ..design.roadmap import Rung
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def profile_table(title: str, rungs: tuple[Rung, ...], size: int, num_classes: int = 1000, in_chans: int = 3) -> Table:
+    """Parameters, MACs and receptive field of each rung, beside the paper's GFLOPs and accuracy."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("row", no_wrap=True)
+    for heading in ("params", "MACs", "G MACs", "paper G", "field px", "paper top-1"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for rung in rungs:
+        price = cost(rung.architecture, size, num_classes, in_chans)
+        paper = rung.published if (size, num_classes, in_chans) == (224, 1000, 3) else None
+        table.add_row(
+            f"{'' if rung.adopted else '  '}{rung.title}{'' if rung.adopted else ' (not kept)'}",
+            f"{price.params:,}",
+            f"{price.macs:,}",
+            f"{price.macs / 1e9:.2f}",
+            f"{paper.gflops:.2f}{'' if agrees(price, paper) else ' (!)'}" if paper else "",
+            str(price.receptive_field or "image"),
+            _accuracy(rung.published),
+        )
+    return table
+
+
+def agrees(price: Cost, paper: Published) -> bool:
+    """Whether our MACs round to the GFLOPs that the paper prints."""
+    return f"{price.macs / 1e9:.2f}" == f"{paper.gflops:.2f}"
+
+
+def disagreements(rungs: tuple[Rung, ...]) -> list[str]:
+    """A sentence for each row whose published GFLOPs do not follow from its architecture."""
+    lines = []
+    for rung in rungs:
+        price = cost(rung.architecture)
+        if rung.published and not agrees(price, rung.published):
+            lines.append(
+                f"(!) {rung.title}: the paper prints {rung.published.gflops:.2f}, we count {price.macs / 1e9:.2f}: "
+                f"{rung.published.note}."
+            )
+    return lines
+
+
+def ladder_text(table: pd.DataFrame, title: str) -> Table:
+    """The table of `ladder_table` for a terminal."""
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown.add_column("row", no_wrap=True)
+    for heading in ("params", "M MACs", "top-1 %", "step, points", "verdict", "paper top-1"):
+        shown.add_column(heading, justify="right" if heading != "verdict" else "left", no_wrap=True)
+    for row in table.to_dict("records"):
+        shown.add_row(
+            row["title"] if row["adopted"] else f"  {row['title']} (not kept)",
+            f"{row['params']:,}",
+            f"{row['macs'] / 1e6:.2f}",
+            _with_half(row["accuracy"], row["accuracy_half"], ".1f"),
+            _with_half(row["difference"], row["difference_half"], "+.1f"),
+            row["verdict"],
+            _with_half(row["published_accuracy"], row["published_std"], ".2f"),
+        )
+    return shown
+
+
+def _accuracy(paper: Published | None) -> str:
+    return _with_half(paper.accuracy, paper.std, ".2f") if paper else ""
+
+
+def _with_half(value: float | None, half: float | None, form: str) -> str:
+    if value is None or value != value:
+        return ""
+    known = half is not None and half == half
+    return f"{value:{form}}" + (f" ± {half:{form.lstrip('+')}}" if known else "")

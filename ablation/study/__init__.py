@@ -1,0 +1,1 @@
+"""How networks learn: data, recipes, one trial from seed to outcome, and studies of many."""

@@ -1,0 +1,41 @@
+"""What a result was measured on: versions, device, threads, commit."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("torch", "torchvision", "timm", "numpy", "convnext-ablation")
+
+
+def describe_environment(device: str) -> dict[str, Any]:
+    """Versions of what a result depends on, the device, the threads and, in a git checkout, the commit."""
+    import torch
+
+    about: dict[str, Any] = {name: version(name) for name in _PACKAGES}
+    about["python"] = platform.python_version()
+    about["machine"] = f"{platform.system()} {platform.machine()}"
+    about["device"] = torch.cuda.get_device_name() if device == "cuda" else device
+    about["threads"] = torch.get_num_threads()
+    about["commit"] = commit()
+    return about
+
+
+def commit() -> str:
+    """The commit of the checkout that this library runs from, with "+changes" where files differ; "" outside of one."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return ""
+    try:
+        head = _git(folder, "rev-parse", "--short=12", "HEAD")
+        return head + ("+changes" if _git(folder, "status", "--porcelain", "--", "ablation") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

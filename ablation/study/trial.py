@@ -1,0 +1,87 @@
+"""A trial, what came of it, and the key under which the two are kept. Plain data, no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..design.architecture import Architecture
+from ..errors import AblationError
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run, described: what to train, how, on what, from which seed.
+
+    Args:
+        architecture: a description, or "timm:NAME" for any model of timm.
+        recipe: how to train it.
+        data: the name of a data set.
+        seed: 0 or more; it decides the initial weights, the order of images and every augmentation.
+    """
+
+    architecture: Architecture | str
+    recipe: Recipe
+    data: str = "digits"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise AblationError(f"seed {self.seed!r} must be a whole number, 0 or more")
+        if isinstance(self.architecture, str) and not self.architecture.startswith("timm:"):
+            raise AblationError(f"architecture {self.architecture!r} must be an Architecture, or 'timm:NAME'")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-ready data; `from_dict` is its inverse."""
+        architecture = self.architecture if isinstance(self.architecture, str) else self.architecture.to_dict()
+        recipe = dataclasses.asdict(self.recipe)
+        return {"architecture": architecture, "recipe": recipe, "data": self.data, "seed": self.seed}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Trial:
+        """The trial that `to_dict` gave."""
+        architecture = data["architecture"]
+        if not isinstance(architecture, str):
+            architecture = Architecture.from_dict(architecture)
+        return cls(architecture, Recipe(**data["recipe"]), data["data"], data["seed"])
+
+    def key(self, data_checksum: str) -> str:
+        """The hash of the trial and of the images it is run on: the same key, the same experiment."""
+        content = json.dumps([self.to_dict(), data_checksum], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial.
+
+    Args:
+        status: "done", or "diverged" where the loss stopped being finite.
+        accuracy: top-1 on the test images in percent; None if it diverged.
+        test_loss: mean cross entropy on the test images; None if it diverged.
+        train_losses: mean training loss of each epoch.
+        test_images: how many were evaluated, each once.
+        params: learnt parameters.
+        seconds: of training and evaluation together.
+        images_per_second: training images over training time.
+        environment: versions, device, threads and commit.
+    """
+
+    status: str
+    accuracy: float | None
+    test_loss: float | None
+    train_losses: tuple[float, ...]
+    test_images: int
+    params: int
+    seconds: float
+    images_per_second: float
+    environment: dict[str, Any]
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Outcome:
+        """The outcome that `dataclasses.asdict` gave."""
+        return cls(**{**data, "train_losses": tuple(data["train_losses"])})
