@@ -28,11 +28,9 @@ with warnings.catch_warnings():
     from fvcore.nn.jit_analysis import JitModelAnalysis
     from fvcore.nn.jit_handles import (
         addmm_flop_jit,
-        bmm_flop_jit,
         conv_flop_jit,
         einsum_flop_jit,
         linear_flop_jit,
-        matmul_flop_jit,
     )
 
 # Names of operators that multiply and accumulate, or that hide what they do: without a rule, the count would be wrong.
@@ -116,13 +114,20 @@ def _attention_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
     return Counter({"attention": macs})
 
 
+def _matmul_macs(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """Matrices, stacks of them or vectors: each element put out is a sum over the last dimension of the first factor."""
+    macs = prod(outputs[0].type().sizes()) * inputs[0].type().sizes()[-1]
+    return Counter({"matmul": macs})
+
+
 _RULES = {
     "aten::_convolution": conv_flop_jit,
     "aten::linear": linear_flop_jit,
     "aten::addmm": addmm_flop_jit,
-    "aten::mm": matmul_flop_jit,
-    "aten::matmul": matmul_flop_jit,
-    "aten::bmm": bmm_flop_jit,
+    "aten::mm": _matmul_macs,
+    "aten::bmm": _matmul_macs,
+    "aten::mv": _matmul_macs,
+    "aten::matmul": _matmul_macs,
     "aten::einsum": einsum_flop_jit,
     "aten::scaled_dot_product_attention": _attention_macs,
 }

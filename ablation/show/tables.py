@@ -19,20 +19,21 @@ def profile_table(title: str, rungs: tuple[Rung, ...], size: int, num_classes: i
     """Parameters, MACs and receptive field of each rung, beside the paper's GFLOPs and accuracy."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("row", no_wrap=True)
-    for heading in ("params", "MACs", "G MACs", "paper G", "field px", "paper top-1"):
+    beside_paper = (size, num_classes, in_chans) == (224, 1000, 3) and any(rung.published for rung in rungs)
+    for heading in ("params", "MACs", "field px", *(("G MACs", "paper G", "paper top-1") if beside_paper else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     for rung in rungs:
-        price = cost(rung.architecture, size, num_classes, in_chans)
-        paper = rung.published if (size, num_classes, in_chans) == (224, 1000, 3) else None
-        table.add_row(
-            f"{'' if rung.adopted else '  '}{rung.title}{'' if rung.adopted else ' (not kept)'}",
+        price, paper = cost(rung.architecture, size, num_classes, in_chans), rung.published
+        cells = [
+            rung.title if rung.adopted else f"  {rung.title} (not kept)",
             f"{price.params:,}",
             f"{price.macs:,}",
-            f"{price.macs / 1e9:.2f}",
-            f"{paper.gflops:.2f}{'' if agrees(price, paper) else ' (!)'}" if paper else "",
             str(price.receptive_field or "image"),
-            _accuracy(rung.published),
-        )
+        ]
+        if beside_paper and paper:
+            mark = "" if agrees(price, paper) else " (!)"
+            cells += [f"{price.macs / 1e9:.2f}", f"{paper.gflops:.2f}{mark}", _accuracy(paper)]
+        table.add_row(*cells)
     return table
 
 

@@ -51,7 +51,7 @@ _DIGITS = About(
     10,
     1,
     "8 x 8 digits carry no evidence about large kernels: the last stages are 4, 2 and 1 pixels wide, so a 7 x 7 kernel "
-    "sees mostly padding. The accuracies below show that every rung learns, not which rung is better.",
+    "sees mostly padding. These accuracies show that every rung learns, not which rung is better.",
 )
 
 

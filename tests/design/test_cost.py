@@ -1,0 +1,90 @@
+"""Closed-form costs: the exact numbers of both ladders, receptive fields, and what the paper prints."""
+
+import pytest
+
+from ablation import RESNET50, AblationError, Architecture, convnext, cost, register_activation, roadmap
+from tests.numbers import LADDERS
+
+ROWS = [(ladder, name) for ladder, table in LADDERS.items() for name in table]
+
+
+@pytest.mark.parametrize(("ladder", "name"), ROWS)
+def test_params_and_macs_to_the_unit(ladder, name):
+    rung = next(rung for rung in roadmap(ladder) if rung.name == name)
+    price = cost(rung.architecture)
+    assert (price.params, price.macs) == LADDERS[ladder][name]
+
+
+def test_all_rungs_are_pinned():
+    for ladder, table in LADDERS.items():
+        assert [rung.name for rung in roadmap(ladder)] == list(table)
+
+
+def test_macs_round_to_the_paper_s_gflops_but_for_two_rows_which_say_why():
+    differ = {}
+    for ladder in LADDERS:
+        for rung in roadmap(ladder):
+            same = f"{cost(rung.architecture).macs / 1e9:.2f}" == f"{rung.published.gflops:.2f}"
+            assert same == (rung.published.note == "")
+            if not same:
+                differ[ladder, rung.name] = rung.published.gflops
+    assert differ == {("resnet50", "layer_norm"): 4.46, ("resnet50", "strided_downsampling"): 4.49}
+
+
+def test_separate_downsampling_alone():
+    price = cost(RESNET50.replace(downsampling="separate"))
+    assert (price.params, price.macs) == (34_506_792, 4_859_887_616)
+
+
+def test_layer_scale_is_what_convnext_tiny_adds():
+    last = roadmap()[-1].architecture
+    assert cost(convnext("tiny")).params == 28_589_128
+    assert cost(convnext("tiny")).macs == cost(last).macs
+
+
+FIELDS = [427, 427, 507, 500, 500, 500, 500, 500, 996, 1492, 1988, 2484, 1492, 1492, 1492, 1492, 1688]
+
+
+def test_receptive_fields_along_the_ladder():
+    assert [cost(rung.architecture).receptive_field for rung in roadmap()] == FIELDS
+
+
+@pytest.mark.parametrize(
+    ("architecture", "by_stage"), [(RESNET50, [35, 91, 267, 427]), (convnext("tiny"), [76, 224, 1096, 1688])]
+)
+def test_receptive_fields_by_stage(architecture, by_stage):
+    assert [part.receptive_field for part in cost(architecture).stages[1:-1]] == by_stage
+
+
+def test_stages_add_up_and_say_where_they_are():
+    price = cost(RESNET50)
+    assert [part.name for part in price.stages] == ["stem", "stages.0", "stages.1", "stages.2", "stages.3", "head"]
+    assert [part.size for part in price.stages] == [56, 56, 28, 14, 7, 1]
+    assert [part.channels for part in price.stages] == [64, 256, 512, 1024, 2048, 1000]
+    for name in ("params", "macs", "activations"):
+        assert sum(getattr(part, name) for part in price.stages) == getattr(price, name)
+
+
+def test_head_and_image_channels():
+    assert cost(RESNET50).params - cost(RESNET50, num_classes=0).params == 2048 * 1000 + 1000
+    assert cost(RESNET50).params - cost(RESNET50, in_chans=1).params == 2 * 64 * 7 * 7
+
+
+def test_a_layer_that_sees_the_image_takes_the_receptive_field_away(clean_registries):
+    register_activation("everywhere", lambda channels: None, sees="image")
+    assert cost(Architecture(activation="everywhere")).receptive_field is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 31}, "smallest that works is 32 px"),
+        ({"size": 0}, "smallest that works"),
+        ({"size": 224.0}, "too small|whole"),
+        ({"num_classes": -1}, "num_classes -1"),
+        ({"in_chans": 0}, "in_chans 0"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(AblationError, match=message):
+        cost(convnext("tiny"), **arguments)

@@ -1,0 +1,67 @@
+"""The ladders: their rows, what is kept, and how they scale."""
+
+import pytest
+
+from ablation import RESNET50, RESNET200, AblationError, chain, convnext, roadmap
+from ablation.design import published
+from ablation.design.roadmap import find, road
+
+LADDERS = ("resnet50", "resnet200")
+
+
+def test_34_rungs_32_architectures():
+    rungs = [rung for ladder in LADDERS for rung in roadmap(ladder)]
+    assert len(rungs) == 34
+    assert len({rung.architecture for rung in rungs}) == 32
+
+
+@pytest.mark.parametrize("ladder", LADDERS)
+def test_each_rung_is_its_step_taken_from_the_kept_rung_before(ladder):
+    rungs = {rung.name: rung for rung in roadmap(ladder)}
+    for rung in list(rungs.values())[1:]:
+        before = rungs[rung.previous]
+        assert before.adopted
+        assert rung.step(before.architecture) == rung.architecture
+    not_kept = [name for name, rung in rungs.items() if not rung.adopted]
+    assert not_kept == ["kernel_size_5", "kernel_size_9", "kernel_size_11"]
+
+
+def test_the_ends_and_the_recipes():
+    for ladder, start, end in (("resnet50", RESNET50, "tiny"), ("resnet200", RESNET200, "base")):
+        rungs = roadmap(ladder)
+        assert rungs[0].architecture == rungs[1].architecture == start
+        assert rungs[0].step == rungs[1].step == chain()
+        assert rungs[-1].architecture.replace(layer_scale=1e-6) == convnext(end)
+        assert [rung.recipe for rung in rungs] == ["original"] + ["modern"] * 16
+
+
+def test_published_columns_are_the_paper_s_tables_in_order():
+    for ladder, table in (("resnet50", published.RESNET50), ("resnet200", published.RESNET200)):
+        assert {rung.name: rung.published for rung in roadmap(ladder)} == table
+
+
+def test_scaling_is_alike_and_drops_the_published_column():
+    for full, small in zip(roadmap("resnet50"), roadmap("resnet50", width_divisor=8, stem_stride=1), strict=True):
+        assert small.architecture == full.architecture.replace(width=full.architecture.width // 8, stem_stride=1)
+        assert full.published and small.published is None
+    assert roadmap("resnet200", width_divisor=2)[2].architecture.width == 42
+
+
+def test_bad_input():
+    with pytest.raises(AblationError, match="did you mean 'resnet50'"):
+        roadmap("resnet5")
+    with pytest.raises(AblationError, match="divides every width"):
+        roadmap("resnet50", width_divisor=5)
+    with pytest.raises(AblationError, match="divides every width"):
+        roadmap("resnet50", width_divisor=-1)
+    with pytest.raises(AblationError, match="did you mean 'depthwise'"):
+        find("depthwis")
+
+
+def test_a_road_of_one_s_own():
+    rungs = road(["gelu", "kernel_size=5"])
+    assert [rung.architecture for rung in rungs] == [
+        RESNET50,
+        RESNET50.replace(activation="gelu"),
+        RESNET50.replace(activation="gelu", kernel_size=5),
+    ]

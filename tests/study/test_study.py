@@ -1,0 +1,137 @@
+"""Studies: what is done is kept and never repeated, whatever happens in between."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ablation import AblationError, Outcome, Study, Trial, convnext
+from ablation.study.ladder import check_seeds, ladder_table, ladder_trials
+from ablation.study.recipe import FAMILIES
+from ablation.study.store import Store
+
+SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)
+TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
+TRIALS = [Trial(TINY, SHORT, "digits", seed) for seed in range(3)]
+
+
+def outcome(accuracy=90.0, status="done"):
+    return Outcome(status, accuracy, 0.5, (1.0, 0.5), 355, 1000, 3.0, 100.0, {"torch": "2", "commit": ""})
+
+
+def test_a_study_runs_what_is_missing_and_nothing_else(tmp_path):
+    first = Study(TRIALS[:2], tmp_path)
+    assert first.missing() == tuple(TRIALS[:2])
+    done = first.run(workers=2)
+    assert set(done) == set(TRIALS[:2])
+    seen = []
+    more = Study(TRIALS, tmp_path)
+    assert more.missing() == (TRIALS[2],)
+    everything = more.run(workers=1, on_outcome=lambda trial, _: seen.append(trial))
+    assert seen == [TRIALS[2]]
+    assert all(everything[trial] == done[trial] for trial in done)
+    assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 3
+
+
+def test_a_worker_s_outcome_is_that_of_a_run_in_this_process(tmp_path):
+    import torch
+
+    from ablation import run
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        here = run(TRIALS[0], tmp_path / "here")
+    finally:
+        torch.set_num_threads(threads)
+    there = Study(TRIALS[:1], tmp_path / "there").run()[TRIALS[0]]
+    assert (here.accuracy, here.test_loss, here.train_losses) == (there.accuracy, there.test_loss, there.train_losses)
+
+
+def test_killed_driver_loses_nothing_that_had_ended(tmp_path):
+    program = (
+        "from tests.study.test_study import *\n"
+        "if __name__ == '__main__':\n"
+        "    long = [Trial(TINY, SHORT.replace(epochs=1 if seed == 0 else 3000), 'digits', seed) for seed in range(2)]\n"
+        f"    Study(long, {str(tmp_path)!r}).run(workers=1, on_outcome=lambda *_: print('one', flush=True))\n"
+    )
+    script = tmp_path / "driver.py"
+    script.write_text(program)
+    driver = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.getcwd()}
+    )
+    assert driver.stdout and driver.stdout.readline() == "one\n"
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    assert Study(TRIALS[:2], tmp_path).missing() == (TRIALS[1],)
+
+
+def test_a_killed_worker_is_one_clear_message(tmp_path, monkeypatch):
+    from ablation.study import engines
+
+    monkeypatch.setattr(engines, "_run", _die)
+    with pytest.raises(AblationError, match="worker process was killed"):
+        list(engines.local(TRIALS[:1], tmp_path))
+
+
+def _die(trial, directory):
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_store_keeps_outcomes_and_refuses_what_it_cannot_read(tmp_path):
+    file = tmp_path / "s.sqlite"
+    with Store(file) as store:
+        store.put(TRIALS[0], "sum", outcome())
+        store.put(TRIALS[0], "sum", outcome(91.0))
+        assert len(store) == 1
+    with Store(file) as store:
+        assert store.get(TRIALS[0].key("sum")) == outcome(91.0)
+        assert store.get(TRIALS[0].key("other data")) is None
+    with sqlite3.connect(file) as raw:
+        raw.execute("PRAGMA user_version = 99")
+    with pytest.raises(AblationError, match="version 99"):
+        Store(file)
+    (tmp_path / "text").write_text("no database, only words " * 100)
+    with pytest.raises(AblationError, match="cannot be used as a store"):
+        Store(tmp_path / "text")
+
+
+def test_a_study_refuses_unknown_data_and_places_it_cannot_write(tmp_path):
+    with pytest.raises(AblationError, match="did you mean 'digits'"):
+        Study([Trial(TINY, SHORT, "digist")], tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(AblationError, match="cannot write"):
+        Study(TRIALS, tmp_path / "file")
+
+
+def test_the_ladder_as_trials():
+    trials = ladder_trials("micro", "digits", check_seeds(2))
+    assert len(trials) == len(set(trials)) == 34
+    assert trials[0].architecture == trials[1].architecture and trials[0].recipe != trials[1].recipe
+    with pytest.raises(AblationError, match="smallest that works"):
+        ladder_trials("paper", "digits", range(1))
+    for bad in (0, -1):
+        with pytest.raises(AblationError, match=f"seeds {bad}"):
+            check_seeds(bad)
+
+
+def test_the_table_pairs_by_seed_with_the_kept_row_before():
+    trials = ladder_trials("micro", "digits", range(3))
+    accuracies = {name: base for base, name in enumerate(ladder_table("micro", "digits", {})["rung"], start=50)}
+    outcomes = {}
+    for i, trial in enumerate(trials):
+        name = list(accuracies)[i % 17]
+        outcomes[trial] = outcome(accuracies[name] + 0.1 * trial.seed)
+    table = ladder_table("micro", "digits", outcomes).set_index("rung")
+    assert table.loc["kernel_size_9", "difference"] == pytest.approx(3.0), "from move_up_depthwise, not from kernel 7"
+    assert table.loc["gelu", "difference"] == pytest.approx(3.0), "from kernel 7"
+    assert table.loc["depthwise", "verdict"] == "reverses", "the paper loses here, these numbers gain"
+    assert table.loc["widen", "verdict"] == "agrees"
+    assert table.loc["patchify_stem", "verdict"] == "differs", "the paper's own difference is within its noise"
+    assert table.loc["original_recipe", "verdict"] == ""
+    assert (table["n"] == 3).all() and table.loc["gelu", "accuracies"] == "62.00 62.10 62.20"
