@@ -19,10 +19,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_BAD_INPUT, _INTERRUPTED = 2, 130
+_BAD_INPUT = 2
 
-Steps = Annotated[Optional[list[str]], typer.Argument(help="Steps to take, such as: patchify_stem depthwise kernel_size=7")]
-DataName = Annotated[str, typer.Option("--data", help="Data set: digits, or imagefolder:PATH with train/ and val/ in it.")]
+Steps = Annotated[
+    Optional[list[str]], typer.Argument(help="Steps to take, such as: patchify_stem depthwise kernel_size=7")
+]
+DataName = Annotated[
+    str, typer.Option("--data", help="Data set: digits, or imagefolder:PATH with train/ and val/ in it.")
+]
 RecipeName = Annotated[str, typer.Option("--recipe", help="Recipe family: micro or paper.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
 
@@ -34,9 +38,6 @@ def main() -> None:
     except AblationError as error:
         print(f"ablation: {error}", file=sys.stderr)
         sys.exit(_BAD_INPUT)
-    except KeyboardInterrupt:
-        print("ablation: interrupted. What was done is kept; the same command goes on from there", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
 
 
 @app.callback(invoke_without_command=True)
@@ -97,7 +98,9 @@ def roadmap(
 def train(
     steps: Steps = None,
     start: Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")] = "resnet50",
-    rung: Annotated[Optional[str], typer.Option(help="A rung of the ladder by name, such as depthwise, instead of steps.")] = None,
+    rung: Annotated[
+        Optional[str], typer.Option(help="A rung of the ladder by name, such as depthwise, instead of steps.")
+    ] = None,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
     seed: Annotated[int, typer.Option(help="Seed, 0 or more.")] = 0,

@@ -24,8 +24,8 @@ def write_atomically(file: str | Path, data: bytes) -> None:
                 opened.write(data)
                 opened.flush()
                 os.fsync(opened.fileno())
-            os.chmod(aside, 0o644)  # mkstemp's own mode is for the owner alone
-            os.replace(aside, path)
+            Path(aside).chmod(0o644)  # mkstemp's own mode is for the owner alone
+            Path(aside).replace(path)
         except BaseException:
             Path(aside).unlink(missing_ok=True)
             raise

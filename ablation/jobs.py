@@ -42,10 +42,10 @@ def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, stor
     size = about.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {about.num_classes} classes"
     console.print(profile_table(title, rungs, size, about.num_classes, about.in_chans))
-    titles = {(rung.architecture, rung.recipe): rung.title for rung in rungs}
+    titles = {(str(rung.architecture), rung.recipe): rung.title for rung in rungs}
     names = {pair.original.name: "original"}
     outcomes = _run_study(
-        study, console, workers, lambda trial: titles[trial.architecture, names.get(trial.recipe.name, "modern")]
+        study, console, workers, lambda trial: titles[str(trial.architecture), names.get(trial.recipe.name, "modern")]
     )
     table = ladder_table(recipe, data, outcomes, start)
     console.print(ladder_text(table, f"{start} ladder on {data}, recipe {recipe}, {seeds} seeds"))
@@ -124,11 +124,19 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
 
 
-def _run_study(study: Study, console: Console, workers: int | None, name: Callable[[Trial], str]) -> dict[Trial, Outcome]:
+def _run_study(
+    study: Study, console: Console, workers: int | None, name: Callable[[Trial], str]
+) -> dict[Trial, Outcome]:
     """Run what is missing, with a bar on a terminal and a line a trial elsewhere."""
     done, missing = len(study.trials) - len(study.missing()), len(study.missing())
     console.print(f"{missing} trials to train, {done} done before", highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("training", total=missing)
         finished = 0
@@ -141,7 +149,11 @@ def _run_study(study: Study, console: Console, workers: int | None, name: Callab
             bar.console.print(line, highlight=False)
             bar.update(task, advance=1)
 
-        return study.run(workers, on_outcome)
+        try:
+            return study.run(workers, on_outcome)
+        except KeyboardInterrupt:
+            print("ablation: interrupted. What had ended is kept; the same command goes on from there", file=sys.stderr)
+            raise
 
 
 def _write(

@@ -1,8 +1,8 @@
 """One point of the design space: a four-stage convnet as a frozen value, and the only place for defaults.
 
-The default value is ResNet-50 (He et al. 2016, arXiv 1512.03385) as torchvision builds it, with the stride of a stage on
-the 3x3 convolution. Each field is one thing that "A ConvNet for the 2020s" (Liu et al. 2022, arXiv 2201.03545) changes on
-the way to ConvNeXt.
+The default value is ResNet-50 (He et al. 2016, arXiv 1512.03385) as torchvision builds it, with the stride of a stage
+on the 3x3 convolution. Each field is one thing that "A ConvNet for the 2020s" (Liu et al. 2022, arXiv 2201.03545)
+changes on the way to ConvNeXt.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ def _depths(value: Any) -> tuple[int, int, int, int]:
         raise AblationError(f"depths {value!r} must have {NUM_STAGES} entries, one per stage, such as (3, 3, 9, 3)")
     for depth in depths:
         _check_positive("each of depths", depth)
-    return depths  # type: ignore[return-value]
+    return depths
 
 
 RESNET50 = Architecture()

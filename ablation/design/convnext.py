@@ -1,7 +1,7 @@
 """The published ConvNeXt models as chains of steps from ResNet-50.
 
-Depths and widths: tiny to xlarge from section 3 of the paper (Liu et al. 2022, arXiv 2201.03545); atto to nano are timm's
-(Wightman, https://github.com/huggingface/pytorch-image-models, timm/models/convnext.py).
+Depths and widths: tiny to xlarge from section 3 of the paper (Liu et al. 2022, arXiv 2201.03545); atto to nano are
+timm's (Wightman, https://github.com/huggingface/pytorch-image-models, timm/models/convnext.py).
 """
 
 from __future__ import annotations

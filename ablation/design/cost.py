@@ -1,13 +1,13 @@
 """Parameters, multiply-accumulates, activations and receptive field of a description, in closed form.
 
-What is counted is what the paper counts ("FLOPs" there): the multiply-accumulates of convolutions and linear layers. Norms,
-pooling and element-wise operators are not MACs. Activations are the elements that convolutions and linear layers put out
-(Radosavovic et al. 2020, arXiv 2003.13678). The receptive field of a position is the side, in pixels, of the square of the image
-that can reach it, along the longest path: it grows by (k - 1) * jump at each k x k layer (Araujo et al. 2019,
-https://doi.org/10.23915/distill.00021).
+What is counted is what the paper counts ("FLOPs" there): the multiply-accumulates of convolutions and linear layers.
+Norms, pooling and element-wise operators are not MACs. Activations are the elements that convolutions and linear
+layers put out (Radosavovic et al. 2020, arXiv 2003.13678). The receptive field of a position is the side, in pixels,
+of the square of the image that can reach it, along the longest path: it grows by (k - 1) * jump at each k x k layer
+(Araujo et al. 2019, https://doi.org/10.23915/distill.00021).
 
-Nothing is built: the blocks of a stage after its first are alike, so a network costs the same few sums whatever its depth.
-`ablation.count` measures the same numbers on the built network, and the tests hold the two equal.
+Nothing is built: the blocks of a stage after its first are alike, so a network costs the same few sums whatever its
+depth. `ablation.count` measures the same numbers on the built network, and the tests hold the two equal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What the paper published: its Tables 10 and 11 as data.
 
 Source: Liu, Mao, Wu, Feichtenhofer, Darrell, Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv 2201.03545, appendix C,
-Table 10 (ResNet-50 to ConvNeXt-T, mean and standard deviation of three seeds) and Table 11 (ResNet-200 to ConvNeXt-B).
-Accuracies are ImageNet-1K top-1 in percent at 224 px; "GFLOPs" are multiply-accumulates, in units of 10^9.
+Table 10 (ResNet-50 to ConvNeXt-T, mean and standard deviation of three seeds) and Table 11 (ResNet-200 to
+ConvNeXt-B). Accuracies are ImageNet-1K top-1 in percent at 224 px; "GFLOPs" are multiply-accumulates, in units of
+10^9.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The paper's two ladders, ResNet-50 to ConvNeXt-T and ResNet-200 to ConvNeXt-B, as rungs.
 
-Each rung is the kept rung before it and one step more. Kernel sizes 5, 9 and 11 are side branches: taken from the same
-rung as 7, measured, and not kept.
+Each rung is the kept rung before it and one step more. Kernel sizes 5, 9 and 11 are side branches: taken from the
+same rung as 7, measured, and not kept.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def roadmap(start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 
     ]
     rungs: list[Rung] = []
     kept: Rung | None = None
-    full = {None: base}  # the unscaled network of each kept rung, by name
+    full: dict[str | None, Architecture] = {None: base}  # the unscaled network of each kept rung, by name
     for name, row_title, step in rows:
         previous = "move_up_depthwise" if name.startswith("kernel_size_") else kept.name if kept else None
         architecture = full[previous].apply(step)

@@ -1,7 +1,8 @@
 """The twelve steps of the paper's road, each a pure transform of an `Architecture`, and `chain` to compose them.
 
-"A ConvNet for the 2020s", Liu et al. 2022, arXiv 2201.03545, sections 2.2 to 2.6. The paper changes a network in place, row by
-row; here a step looks only at the field it sets, never at where it starts, so any subset in any order is a network.
+"A ConvNet for the 2020s", Liu et al. 2022, arXiv 2201.03545, sections 2.2 to 2.6. The paper changes a network in
+place, row by row; here a step looks only at the field it sets, never at where it starts, so any subset in any order
+is a network.
 
 `STEPS` is the table of all of them by name: what the command line accepts and the tests hold to the laws of a step.
 """

@@ -1,8 +1,8 @@
 """Parameters and multiply-accumulates of any module, measured with fvcore as the paper counts them.
 
-MACs here are those of convolutions, linear layers and attention products, which is what the ConvNeXt paper prints as "FLOPs". fvcore's
-own total adds norms and pooling, so its rules are taken one by one. Element-wise operators are left out and listed; an operator that looks like a
-product and has no rule here is an error, never a silent zero.
+MACs here are those of convolutions, linear layers and attention products, which is what the ConvNeXt paper prints as
+"FLOPs". fvcore's own total adds norms and pooling, so its rules are taken one by one. Element-wise operators are left
+out and listed; an operator that looks like a product and has no rule here is an error, never a silent zero.
 
 fvcore: Facebook Research, https://github.com/facebookresearch/fvcore, `fvcore.nn.jit_analysis` and `jit_handles`.
 """

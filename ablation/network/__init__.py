@@ -1,6 +1,6 @@
 """How a network is built: modules, weights in and out, and every rung registered as a timm model."""
 
-from . import timm_models as _timm_models  # registers the rungs
+from . import timm_models  # noqa: F401  registers the rungs
 from .build import ConvNet, build
 from .timm_weights import from_timm, load_timm_state, to_timm
 from .weights import load_weights, read_state_dict, save_weights

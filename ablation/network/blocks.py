@@ -1,7 +1,8 @@
 """The parts of the network: stem, residual block, downsampling between stages, head.
 
-Each follows its description to the letter (see `Architecture`); what differs between ResNet's bottleneck and ConvNeXt's block is the
-order of the three convolutions, their widths, and how many norms and activations stand between them.
+Each follows its description to the letter (see `Architecture`); what differs between ResNet's bottleneck and
+ConvNeXt's block is the order of the three convolutions, their widths, and how many norms and activations stand
+between them.
 """
 
 from __future__ import annotations

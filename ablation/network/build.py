@@ -1,9 +1,10 @@
 """From a description to a network of PyTorch modules, and how it is initialised.
 
-Initialisation is one rule for every rung: convolutions and linear layers from a truncated normal of standard deviation 0.02, biases 0,
-norms 1 and 0, layer scale at its value, no last norm of a branch zeroed. It is that of ConvNeXt's published code (Liu et al. 2022), which
-truncates at -2 and 2: a hundred standard deviations, so that nothing is cut in practice.
-The paper trained its first row from torchvision's initialisation (He et al. 2015), a difference this suite does not reproduce.
+Initialisation is one rule for every rung: convolutions and linear layers from a truncated normal of standard
+deviation 0.02, biases 0, norms 1 and 0, layer scale at its value, no last norm of a branch zeroed. It is that of
+ConvNeXt's published code (Liu et al. 2022), which truncates at -2 and 2: a hundred standard deviations, so that
+nothing is cut in practice. The paper trained its first row from torchvision's initialisation (He et al. 2015), a
+difference this suite does not reproduce.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class ConvNet(nn.Module):
     @property
     def cam_layer(self) -> nn.Module:
         """The layer on which a class activation map belongs: the last block, whose output is the last map before pooling."""
-        return self.stages[-1].blocks[-1]
+        return self.get_submodule(f"stages.{NUM_STAGES - 1}.blocks.{self.architecture.depths[-1] - 1}")
 
     def get_classifier(self) -> nn.Module:
         """The last linear layer."""
@@ -85,7 +86,9 @@ class ConvNet(nn.Module):
         """Put in a new, freshly initialised classifier for that many classes; 0 takes it away. As timm's models do."""
         check_counts(num_classes, self.in_chans)
         if global_pool not in (None, "avg"):
-            raise AblationError(f"global_pool {global_pool!r} is not possible: the head pools by the average. Possible: 'avg'")
+            raise AblationError(
+                f"global_pool {global_pool!r} is not possible: the head pools by the average. Possible: 'avg'"
+            )
         old = next(self.stages.parameters())
         self.num_classes = num_classes
         self.head.fc = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
@@ -99,9 +102,7 @@ def _init(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def build(
-    architecture: Architecture, num_classes: int = 1000, in_chans: int = 3, drop_path: float = 0.0
-) -> ConvNet:
+def build(architecture: Architecture, num_classes: int = 1000, in_chans: int = 3, drop_path: float = 0.0) -> ConvNet:
     """Build the network that a description describes.
 
     Memory format, device and dtype are the caller's: `build(...).to(memory_format=torch.channels_last)`.

@@ -1,7 +1,7 @@
 """The layers that a description names: norms, activations, and the learnt factor at the end of a branch.
 
-Every layer here takes and returns (N, C, H, W), whatever the memory format; every activation is a module of its own, never in place and
-never used twice, so that attribution hooks see each one.
+Every layer here takes and returns (N, C, H, W), whatever the memory format; every activation is a module of its own,
+never in place and never used twice, so that attribution hooks see each one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The state dicts of timm's `resnet*` and `convnext_*`, in and out.
 
-timm: Ross Wightman, https://github.com/huggingface/pytorch-image-models. Where the architectures are the same, the weights are the
-same tensors under other names; only ConvNeXt's linear layers have two dimensions there and four here.
+timm: Ross Wightman, https://github.com/huggingface/pytorch-image-models. Where the architectures are the same, the
+weights are the same tensors under other names; only ConvNeXt's linear layers have two dimensions there and four here.
 """
 
 from __future__ import annotations
@@ -128,11 +128,13 @@ def _timm_name(name: str, architecture: Architecture) -> str:
     family = architecture.replace(depths=RESNET50.depths, width=RESNET50.width, layer_scale=None)
     if family == RESNET50 and architecture.layer_scale is None:
         name = re.sub(r"stages\.(\d)\.blocks\.", lambda match: f"layer{int(match[1]) + 1}.", name)
-        table = _RESNET
+        table: tuple[tuple[str, str], ...] = _RESNET
     elif family == convnext("tiny").replace(depths=RESNET50.depths, width=RESNET50.width, layer_scale=None):
         table = _CONVNEXT
     else:
-        raise AblationError(f"timm has no model of {architecture!r}: only ResNets and ConvNeXts have a counterpart there")
+        raise AblationError(
+            f"timm has no model of {architecture!r}: only ResNets and ConvNeXts have a counterpart there"
+        )
     for ours, theirs in table:
         name = name.replace(ours, theirs)
     return name

@@ -1,7 +1,8 @@
 """Weight files that are safe to read, and that say what network they belong to.
 
-A file we write is safetensors with the description in its header, so that `load_weights` rebuilds the network from the file alone.
-A file we read is never unpickled freely: safetensors, or a PyTorch checkpoint through `torch.load(weights_only=True)`.
+A file we write is safetensors with the description in its header, so that `load_weights` rebuilds the network from
+the file alone. A file we read is never unpickled freely: safetensors, or a PyTorch checkpoint through
+`torch.load(weights_only=True)`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ _HEADER = "ablation"  # the key of the safetensors header under which the descri
 def save_weights(network: ConvNet, file: str | Path) -> None:
     """Write a network's weights and its description to one safetensors file; it is there whole or not at all.
 
+    Args:
+        network: one of ours; its device and memory format are not kept.
+        file: ends in .safetensors by custom; folders above it are made.
+
     Raises:
         AblationError: if the file cannot be written.
     """
@@ -42,6 +47,9 @@ def save_weights(network: ConvNet, file: str | Path) -> None:
 
 def load_weights(file: str | Path) -> ConvNet:
     """The network that `save_weights` wrote, rebuilt from the file alone, in training mode as any new module.
+
+    Args:
+        file: as `save_weights` wrote it.
 
     Raises:
         AblationError: if the file is missing, truncated, or was not written by `save_weights`.

@@ -5,6 +5,8 @@ Colours are from seaborn's colour-blind safe palette; what a colour says, a hatc
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -33,7 +35,8 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
     figure = figure or Figure(figsize=(_WIDTH_INCHES, height), layout="constrained", dpi=200)
     ours, paper = figure.subplots(1, 2, sharey=True)
     n = sorted(set(table["n"]))
-    seeds = f"{n[0]} seeds" if len(n) == 1 else f"{n[0]} to {n[-1]} seeds"
+    count = str(n[0]) if len(n) == 1 else f"{n[0]} to {n[-1]}"
+    seeds = f"{count} seed" if n[-1] == 1 else f"{count} seeds"
     _bars(ours, table, "accuracy", "accuracy_half", _BLUE)
     _seed_dots(ours, table)
     _finish(ours, f"Measured here: {data_label}, {seeds}", _macs_labels(table["macs"]), "MACs")
@@ -97,7 +100,7 @@ def _finish(axes: Axes, title: str, labels: list[str], heading: str) -> None:
     sns.despine(ax=axes, left=True)
 
 
-def _label(align: str) -> dict[str, object]:
+def _label(align: str) -> dict[str, Any]:
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
     return {"fontsize": _SMALL, "va": "center", "ha": align, "bbox": box}
 

@@ -17,7 +17,7 @@ class Interval:
     """A mean and the half-width of its 95 % t-interval; None for fewer than two values.
 
     >>> mean_interval([1.0, 2.0, 3.0])
-    Interval(mean=2.0, half=2.4841377118...)
+    Interval(mean=2.0, half=2.48413771...)
     """
 
     mean: float
@@ -48,9 +48,9 @@ def published_sign(after: Published, before: Published) -> int:
     Where the paper gives no standard deviation, the sign is that of the difference.
     """
     difference = after.accuracy - before.accuracy
-    if after.std is not None and before.std is not None:
-        if abs(difference) < 2 * sqrt(after.std**2 / _PAPER_SEEDS + before.std**2 / _PAPER_SEEDS):
-            return 0
+    stds = (after.std, before.std)
+    if None not in stds and abs(difference) < 2 * sqrt(sum(std**2 / _PAPER_SEEDS for std in stds if std)):
+        return 0
     return (difference > 0) - (difference < 0)
 
 

@@ -1,48 +1,22 @@
 """Data sets by name: the embedded digits first, then folders of images.
 
-`digits` is the test part of the Optical Recognition of Handwritten Digits set (Alpaydin and Kaynak 1998, UCI), 1,797 real 8 x 8
-images that scikit-learn ships, so it needs no download. The split is fixed and stratified: of each class, every fifth image in the
-set's own order is a test image.
+`digits` is the test part of the Optical Recognition of Handwritten Digits set (Alpaydin and Kaynak 1998, UCI), 1,797
+real 8 x 8 images that scikit-learn ships, so it needs no download. The split is fixed and stratified: of each class,
+every fifth image in the set's own order is a test image.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from ..errors import AblationError, unknown
-from .recipe import Recipe
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    Batch = tuple[Tensor, Tensor]
+from .about import About, Data
 
 NAMES = ("digits", "imagefolder:PATH")
 DIGITS_SIZE = 8
 _FOLDER = "imagefolder:"
-
-
-@dataclass(frozen=True)
-class About:
-    """What a data set is, known without loading an image.
-
-    Args:
-        name: as given to `load`.
-        size: side of its images in pixels, or None where the recipe decides.
-        num_classes, in_chans: of its images.
-        note: what results on it can and cannot show; "" for nothing to say.
-    """
-
-    name: str
-    size: int | None
-    num_classes: int
-    in_chans: int
-    note: str = ""
 
 
 _DIGITS = About(
@@ -53,22 +27,6 @@ _DIGITS = About(
     "8 x 8 digits carry no evidence about large kernels: the last stages are 4, 2 and 1 pixels wide, so a 7 x 7 kernel "
     "sees mostly padding. These accuracies show that every rung learns, not which rung is better.",
 )
-
-
-class Data(Protocol):
-    """What training needs of a data set. Batches are (N, C, H, W) float32 and (N,) int64, on the CPU."""
-
-    about: About
-    checksum: str
-
-    def steps_per_epoch(self, recipe: Recipe) -> int:
-        """Optimizer steps in one epoch; an incomplete last batch is left out."""
-
-    def train_batches(self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int) -> Iterator[Batch]:
-        """This process's share of the batches of one epoch, in an order that depends on seed and epoch alone."""
-
-    def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[Batch]:
-        """This process's share of the test images; over all processes, each image once."""
 
 
 def about(name: str) -> About:
@@ -123,7 +81,9 @@ def _folders(name: str) -> tuple[Path, list[str]]:
     root = Path(name.removeprefix(_FOLDER)).expanduser()
     for split in ("train", "val"):
         if not (root / split).is_dir():
-            raise AblationError(f"{name} has no folder {root / split}: expected are {root}/train/CLASS/* and {root}/val/CLASS/*")
+            raise AblationError(
+                f"{name} has no folder {root / split}: expected are {root}/train/CLASS/* and {root}/val/CLASS/*"
+            )
     classes = sorted(path.name for path in (root / "train").iterdir() if path.is_dir())
     tested = sorted(path.name for path in (root / "val").iterdir() if path.is_dir())
     if classes != tested:

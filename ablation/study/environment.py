@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -22,6 +23,11 @@ def describe_environment(device: str) -> dict[str, Any]:
     about["threads"] = torch.get_num_threads()
     about["commit"] = commit()
     return about
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def commit() -> str:

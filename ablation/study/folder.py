@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from timm.data import create_dataset, create_loader
+from timm.data import create_dataset, create_loader, create_transform
 from torch import Tensor
-from torch.utils.data import Subset
+from torch.utils.data import DataLoader, Subset
 
 from ..errors import AblationError
-from .data import About
+from .about import About
+from .environment import cores
 from .recipe import Recipe
 
-_WORKERS = 4  # processes that decode images, for each training process
+_MOST_WORKERS = 8  # processes that decode images, for each training process
+_TEST_BATCH = 64
 
 
 class Folder:
@@ -26,13 +27,15 @@ class Folder:
         index = {name: i for i, name in enumerate(classes)}
         self.train = create_dataset("", root=str(root), split="train", class_map=index)
         self.test = create_dataset("", root=str(root), split="val", class_map=index)
-        self._loaders: dict[str, Any] = {}
 
     @property
     def checksum(self) -> str:
         """Of names and sizes of all files; their contents are not read."""
-        lines = [f"{path.relative_to(self.root)} {path.stat().st_size}" for path in sorted(self.root.rglob("*.*"))]
+        lines = [f"{path.relative_to(self.root)} {path.stat().st_size}" for path in self._files()]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def _files(self) -> list[Path]:
+        return sorted(path for split in ("train", "val") for path in (self.root / split).rglob("*") if path.is_file())
 
     def steps_per_epoch(self, recipe: Recipe) -> int:
         steps = len(self.train) // recipe.batch_size
@@ -43,34 +46,43 @@ class Folder:
             )
         return steps
 
-    def train_batches(self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def train_batches(
+        self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         loader = create_loader(
             self.train,
+            _size(recipe),
             is_training=True,
             batch_size=recipe.batch_size // world,
             scale=recipe.crop_scale,
             hflip=recipe.hflip,
-            color_jitter=None,
+            color_jitter=None,  # type: ignore[arg-type]
             auto_augment=recipe.randaugment or None,
             re_prob=recipe.random_erasing,
             re_mode="pixel",
+            interpolation=recipe.interpolation,
+            num_workers=_workers(),
+            persistent_workers=False,
+            use_prefetcher=False,
             distributed=world > 1,
-            **_common(recipe),
         )
         if world > 1:
             loader.sampler.set_epoch(epoch)
         yield from loader
 
     def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[tuple[Tensor, Tensor]]:
-        mine = Subset(self.test, range(rank, len(self.test), world))  # each image once, whatever the number of processes
-        yield from create_loader(mine, is_training=False, batch_size=64, crop_pct=recipe.crop_pct, **_common(recipe))
+        self.test.transform = create_transform(
+            _size(recipe), interpolation=recipe.interpolation, crop_pct=recipe.crop_pct
+        )
+        mine = Subset(
+            self.test, range(rank, len(self.test), world)
+        )  # each image once, whatever the number of processes
+        yield from DataLoader(mine, batch_size=_TEST_BATCH, num_workers=_workers())
 
 
-def _common(recipe: Recipe) -> dict[str, Any]:
-    return {
-        "input_size": (3, recipe.size, recipe.size),
-        "interpolation": recipe.interpolation,
-        "num_workers": _WORKERS,
-        "use_prefetcher": False,
-        "persistent_workers": False,
-    }
+def _size(recipe: Recipe) -> tuple[int, int, int]:
+    return (3, recipe.size, recipe.size)
+
+
+def _workers() -> int:
+    return min(_MOST_WORKERS, cores())

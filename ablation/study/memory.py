@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import AblationError
-from .data import About
+from .about import About
 from .recipe import Recipe
 
 _TEST_BATCH = 256
@@ -47,7 +47,9 @@ class InMemory:
             )
         return steps
 
-    def train_batches(self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def train_batches(
+        self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
         order = torch.randperm(len(self.train_labels), generator=generator)
         share = recipe.batch_size // world

@@ -1,7 +1,8 @@
 """Training recipes as frozen values: the two of the paper, complete, and small ones of our own.
 
-ORIGINAL and MODERN are the paper's (Liu et al. 2022, arXiv 2201.03545; MODERN is its Table 5, ORIGINAL is what ResNet-50's 76.13 was
-trained with, that of torchvision). Everything under another name is ours, each value with its reason, and never called the paper's.
+ORIGINAL and MODERN are the paper's (Liu et al. 2022, arXiv 2201.03545; MODERN is its Table 5, ORIGINAL is what
+ResNet-50's 76.13 was trained with, that of torchvision). Everything under another name is ours, each value with its
+reason, and never called the paper's.
 """
 
 from __future__ import annotations

@@ -42,7 +42,9 @@ class Store:
             self._connection = sqlite3.connect(self.file, timeout=30)
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _VERSION):
-                raise AblationError(f"the store {self.file} has version {version}; this library reads version {_VERSION}")
+                raise AblationError(
+                    f"the store {self.file} has version {version}; this library reads version {_VERSION}"
+                )
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as error:

@@ -1,6 +1,7 @@
 """One trial, from its seed to its outcome. One loop for one process or many, through Hugging Face Accelerate.
 
-On a CPU a trial is deterministic: the same trial with the same number of threads ends in the same weights, bit for bit.
+On a CPU a trial is deterministic: the same trial with the same number of threads ends in the same weights, bit for
+bit.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from ..files import writable_folder
 from ..network import build, save_weights
 from ..network.build import ConvNet
 from . import data as datasets
-from .data import Data
+from .about import Data
 from .environment import describe_environment
 from .recipe import Recipe
 from .trial import Outcome, Trial
@@ -73,8 +74,7 @@ def run(
     if isinstance(trial.architecture, Architecture):
         trial.architecture.sizes(size)
     steps = data.steps_per_epoch(recipe)
-    AcceleratorState._reset_state()  # another trial in this process may have had another precision
-    accelerator = Accelerator(mixed_precision=precision)
+    accelerator = _accelerator(precision)
     rank, world = accelerator.process_index, accelerator.num_processes
     if recipe.batch_size % (world * accumulate):
         raise AblationError(
@@ -129,7 +129,7 @@ def evaluate(
     Returns:
         Top-1 accuracy in percent, mean cross entropy, and the number of images.
     """
-    accelerator = accelerator or Accelerator()
+    accelerator = accelerator or _accelerator("no")
     network.to(accelerator.device).eval()
     totals = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # right, summed loss, images
     with torch.inference_mode():
@@ -143,11 +143,23 @@ def evaluate(
     return 100 * right / images, loss / images, int(images)
 
 
+def _accelerator(precision: str) -> Accelerator:
+    AcceleratorState._reset_state()  # another trial in this process may have had another precision
+    only_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    return Accelerator(cpu=only_cpu, mixed_precision=precision)  # without cpu=True, torchrun on CPUs forms no group
+
+
 class _Training:
     """Network, optimizer, schedule, loss and average of one trial."""
 
     def __init__(
-        self, network: nn.Module, recipe: Recipe, num_classes: int, steps: int, accelerator: Accelerator, accumulate: int
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        num_classes: int,
+        steps: int,
+        accelerator: Accelerator,
+        accumulate: int,
     ) -> None:
         self.recipe, self.steps, self.accelerator, self.accumulate = recipe, steps, accelerator, accumulate
         optimizer = make_optimizer(recipe, network)
@@ -201,16 +213,18 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     specific = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {"betas": recipe.betas}
     return create_optimizer_v2(
         network,
-        opt="momentum" if recipe.optimizer == "sgd" else "adamw",  # timm's "sgd" is Nesterov's, "momentum" is the plain one
+        opt="momentum"
+        if recipe.optimizer == "sgd"
+        else "adamw",  # timm's "sgd" is Nesterov's, "momentum" is the plain one
         lr=recipe.effective_lr,
         weight_decay=recipe.weight_decay,
         filter_bias_and_bn=not recipe.decay_norms,
         fused=True,  # one pass over all weights: a fifth of the time on a CPU, for networks of many small tensors
-        **specific,  # type: ignore[arg-type]
+        **specific,
     )
 
 
-def make_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) -> "timm.scheduler.scheduler.Scheduler":
+def make_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) -> timm.scheduler.scheduler.Scheduler:
     """The recipe's learning rate over optimizer steps, from timm: a linear rise, then steps or a cosine."""
     schedule, _ = create_scheduler_v2(
         optimizer,
@@ -254,10 +268,12 @@ def _network(trial: Trial, data: Data, device: torch.device) -> nn.Module:
     else:
         name = trial.architecture.removeprefix("timm:")
         try:
-            network = timm.create_model(name, num_classes=about.num_classes, in_chans=about.in_chans, drop_path_rate=rate)
+            network = timm.create_model(
+                name, num_classes=about.num_classes, in_chans=about.in_chans, drop_path_rate=rate
+            )
         except Exception as error:  # timm's models fail in many ways
             raise AblationError(f"timm could not make {name!r}: {(str(error).splitlines() or [''])[0]}") from error
-    return network.to(device=device, memory_format=torch.channels_last)
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def _seed(seed: int) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from ablation import RESNET50, AblationError, Architecture, convnext, cost, register_activation, roadmap
-from tests.numbers import LADDERS
+from tests.exact import LADDERS
 
 ROWS = [(ladder, name) for ladder, table in LADDERS.items() for name in table]
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ablation import RESNET50, AblationError, build, convnext, cost, count
-from tests.numbers import SWIN
+from tests.exact import SWIN
 
 
 @pytest.mark.parametrize("name", SWIN)

@@ -6,8 +6,8 @@ from torch import nn
 
 from ablation import RESNET50, AblationError, build, convnext, cost, count, roadmap
 from ablation.network.blocks import Block
+from tests.exact import LADDERS
 from tests.laws import random_subset, randomise
-from tests.numbers import LADDERS
 
 SUBSETS, CHUNK = 500, 25
 SMALL = RESNET50.replace(width=8)
@@ -160,7 +160,9 @@ def test_watched_or_not_the_result_is_the_same():
         return [parameter.grad.clone() for parameter in network.parameters()]
 
     free = gradients()
-    handles = [block.branch.register_forward_hook(lambda *_: None) for block in network.modules() if isinstance(block, Block)]
+    handles = [
+        block.branch.register_forward_hook(lambda *_: None) for block in network.modules() if isinstance(block, Block)
+    ]
     watched = gradients()
     for handle in handles:
         handle.remove()

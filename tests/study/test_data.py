@@ -20,7 +20,9 @@ def test_digits_are_real_fixed_and_stratified():
     assert all(abs(4 * test - train) <= 5 for test, train in zip(*counts, strict=True))
     assert digits.train_images.mean().abs() < 1e-5 and abs(digits.train_images.std() - 1) < 1e-5
     assert datasets.load("digits") is digits
-    train, test = ({tuple(image.flatten().tolist()) for image in part} for part in (digits.train_images, digits.test_images))
+    train, test = (
+        {tuple(image.flatten().tolist()) for image in part} for part in (digits.train_images, digits.test_images)
+    )
     assert not train & test, "no test image is a training image"
 
 

@@ -69,7 +69,9 @@ def test_modern_schedule_rises_for_twenty_epochs_and_falls_as_a_cosine():
 
 def test_weight_decay_spares_norms_and_biases_in_the_modern_recipe_only():
     def decayed(recipe):
-        return sum(p.numel() for group in parts(recipe)[0].param_groups if group["weight_decay"] for p in group["params"])
+        return sum(
+            p.numel() for group in parts(recipe)[0].param_groups if group["weight_decay"] for p in group["params"]
+        )
 
     assert decayed(MODERN) == 3 * 4 + 4 * 10
     assert decayed(ORIGINAL) == (3 * 4 + 4) + (4 + 4) + (4 * 10 + 10)
@@ -84,7 +86,7 @@ def test_optimizers_are_the_right_ones():
 def test_mixup_and_loss_go_together():
     *_, mixup, loss = parts(MODERN)
     assert mixup is not None and type(loss).__name__ == "SoftTargetCrossEntropy"
-    images, labels = mixup(torch.randn(8, 3, 4, 4), torch.arange(8))
+    _, labels = mixup(torch.randn(8, 3, 4, 4), torch.arange(8))
     assert labels.shape == (8, 10) and torch.allclose(labels.sum(1), torch.ones(8))
     *_, none, plain = parts(ORIGINAL)
     assert none is None and isinstance(plain, nn.CrossEntropyLoss)

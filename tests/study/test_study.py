@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -61,13 +62,27 @@ def test_killed_driver_loses_nothing_that_had_ended(tmp_path):
     )
     script = tmp_path / "driver.py"
     script.write_text(program)
-    driver = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.getcwd()}
-    )
-    assert driver.stdout and driver.stdout.readline() == "one\n"
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment) as driver:
+        assert driver.stdout.readline() == "one\n"
+        workers = children(driver.pid)
+        assert workers
+        driver.send_signal(signal.SIGKILL)
+    for _ in range(100):
+        if not any(alive(worker) for worker in workers):
+            break
+        time.sleep(0.1)
+    assert not any(alive(worker) for worker in workers), "no worker outlives its driver"
     assert Study(TRIALS[:2], tmp_path).missing() == (TRIALS[1],)
+
+
+def children(process):
+    return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def alive(process):
+    status = Path(f"/proc/{process}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
 
 
 def test_a_killed_worker_is_one_clear_message(tmp_path, monkeypatch):

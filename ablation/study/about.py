@@ -1,0 +1,51 @@
+"""What a data set is, known without loading an image, and what training needs of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a data set is, known without loading an image.
+
+    Args:
+        name: as given to `load`.
+        size: side of its images in pixels, or None where the recipe decides.
+        num_classes, in_chans: of its images.
+        note: what results on it can and cannot show; "" for nothing to say.
+    """
+
+    name: str
+    size: int | None
+    num_classes: int
+    in_chans: int
+    note: str = ""
+
+
+class Data(Protocol):
+    """What training needs of a data set. Batches are (N, C, H, W) float32 and (N,) int64, on the CPU."""
+
+    about: About
+
+    @property
+    def checksum(self) -> str:
+        """Of the images and labels: another checksum, another experiment."""
+
+    def steps_per_epoch(self, recipe: Recipe) -> int:
+        """Optimizer steps in one epoch; an incomplete last batch is left out."""
+
+    def train_batches(self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int) -> Iterator[Batch]:
+        """This process's share of the batches of one epoch, in an order that depends on seed and epoch alone."""
+
+    def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[Batch]:
+        """This process's share of the test images; over all processes, each image once."""

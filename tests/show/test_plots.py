@@ -1,0 +1,66 @@
+"""The roadmap figure: every row drawn, labelled and told apart without colour."""
+
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ablation.show.plots import plot_roadmap
+from ablation.study.ladder import ladder_table, ladder_trials
+from tests.study.test_study import outcome
+
+
+@pytest.fixture
+def table():
+    trials = ladder_trials("micro", "digits", range(3))
+    return ladder_table("micro", "digits", {trial: outcome(70 + i % 17 + trial.seed) for i, trial in enumerate(trials)})
+
+
+def test_every_row_has_its_bars_and_labels(table):
+    figure = plot_roadmap(table, "digits")
+    ours, paper = figure.axes
+    titles = [label.get_text() for label in ours.get_yticklabels()]
+    assert titles == list(table["title"])
+    for axes, column in ((ours, "accuracy"), (paper, "published_accuracy")):
+        ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
+        assert ends == pytest.approx(list(table[column]))
+        hatched = [bool(bar.get_hatch()) for bar in axes.patches]
+        assert hatched == [not adopted for adopted in table["adopted"]]
+        assert "top-1 accuracy (%)" in axes.get_xlabel()
+    texts = {text.get_text() for text in paper.texts}
+    assert {"4.46 G", "81.97"} <= texts
+    assert "3 seeds" in ours.get_title(loc="left")
+
+
+def test_nothing_is_shown_or_left_open(table):
+    before = plt.get_fignums()
+    given = Figure(figsize=(7, 6))
+    assert plot_roadmap(table, "digits", given) is given
+    assert plt.get_fignums() == before
+
+
+def test_no_two_texts_overlap_at_column_width(table):
+    figure = plot_roadmap(table, "digits")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    boxes = [
+        (text.get_text(), text.get_window_extent(renderer))
+        for axes in figure.axes
+        for text in [
+            *axes.texts,
+            *(axes.get_yticklabels() if axes is figure.axes[0] else []),
+            axes.title,
+            axes.xaxis.label,
+        ]
+        if text.get_text()
+    ]
+    for i, (one, box) in enumerate(boxes):
+        for other, another in boxes[i + 1 :]:
+            assert not box.overlaps(another), f"{one!r} overlaps {other!r}"
+
+
+def test_a_ladder_without_intervals_is_drawn_too():
+    trials = ladder_trials("micro", "digits", range(1))
+    table = ladder_table("micro", "digits", {trial: outcome(70 + i) for i, trial in enumerate(trials)})
+    assert "1 seeds" not in plot_roadmap(table, "digits").axes[0].get_title(loc="left")
