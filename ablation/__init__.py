@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .errors import AblationError
     from .measure.counting import Count, count
     from .network import ConvNet, build, from_timm, load_weights, save_weights, to_timm
-    from .study.recipe import Recipe
+    from .study.recipe import MICRO_MODERN, MICRO_ORIGINAL, MODERN, ORIGINAL, Recipe
     from .study.study import Study
     from .study.training import run
     from .study.trial import Outcome, Trial
@@ -32,6 +32,10 @@ _HOME = {
     "ConvNet": "network",
     "Cost": "design.cost",
     "Count": "measure.counting",
+    "MICRO_MODERN": "study.recipe",
+    "MICRO_ORIGINAL": "study.recipe",
+    "MODERN": "study.recipe",
+    "ORIGINAL": "study.recipe",
     "Outcome": "study.trial",
     "RESNET50": "design.architecture",
     "RESNET200": "design.architecture",
@@ -57,6 +61,10 @@ _HOME = {
 }
 
 __all__ = [
+    "MICRO_MODERN",
+    "MICRO_ORIGINAL",
+    "MODERN",
+    "ORIGINAL",
     "RESNET50",
     "RESNET200",
     "AblationError",

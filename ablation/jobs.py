@@ -160,6 +160,7 @@ def _write(
     table: pd.DataFrame, outcomes: dict[Trial, Outcome], data: str, prefix: str, out: Path, console: Console
 ) -> None:
     """The figure and its numbers side by side, each there whole or not at all."""
+    from .show.picture import png
     from .show.plots import plot_roadmap
 
     label = re.sub(r"[^A-Za-z0-9]+", "-", Path(data.rpartition(":")[2]).name).strip("-")
@@ -170,7 +171,5 @@ def _write(
     }
     described = table.assign(data=data, seconds=sum(outcome.seconds for outcome in outcomes.values()), **about)
     write_atomically(stem.with_suffix(".csv"), described.to_csv(index=False).encode())
-    picture = io.BytesIO()
-    plot_roadmap(table, data).savefig(picture, format="png", metadata={"Software": None})
-    write_atomically(stem.with_suffix(".png"), picture.getvalue())
+    write_atomically(stem.with_suffix(".png"), png(plot_roadmap(table, data)))
     console.print(f"wrote {stem.with_suffix('.png')} and {stem.with_suffix('.csv')}", highlight=False, soft_wrap=True)

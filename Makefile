@@ -1,0 +1,49 @@
+# Every target makes its own set-up: a virtual environment from the lock, made once and reused.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup roadmap profile lab test bench lint notebooks lock clean
+
+help: ## Say what there is to make.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## Make the virtual environment .venv from requirements.lock.
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+roadmap: $(READY) ## Train every rung of the ladder on digits; print the table, write the figure.
+	$(BIN)/ablation roadmap
+
+profile: $(READY) ## Count both ladders beside the paper; trains nothing.
+	$(BIN)/ablation profile
+
+lab: $(READY) ## Open JupyterLab on the notebooks.
+	$(BIN)/jupyter lab notebooks
+
+test: $(READY) ## Run all tests, the quick ones first.
+	$(BIN)/python -m pytest --cov --cov-report=term tests/test_project.py tests/design tests/measure tests ablation
+
+bench: $(READY) ## Time ours beside others, in interleaved pairs.
+	$(BIN)/python -m tests.bench
+
+lint: $(READY) ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: $(READY) ## Execute every notebook and save its outputs.
+	$(BIN)/python -m tests.notebooks notebooks/*.ipynb
+
+lock: $(READY) ## Resolve the newest versions that pyproject.toml admits into requirements.lock.
+	$(BIN)/uv pip compile --universal --no-header --no-annotate --all-extras --upgrade -o requirements.lock pyproject.toml
+
+clean: ## Remove the virtual environment and caches; trained results in runs/ stay.
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -1,0 +1,45 @@
+"""The README's words hold: its Python runs, its commands exist, its links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ablation.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[block.splitlines()[0] for block in BLOCKS])
+def test_python_runs(block, tmp_path, monkeypatch, clean_registries):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {})
+
+
+def test_there_is_python_and_one_block_has_ten_lines():
+    assert len(BLOCKS) == 2
+    assert sum(bool(line.strip()) for line in BLOCKS[0].splitlines()) == 10
+
+
+def test_commands_and_options_exist():
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"`ablation ([a-z]+)", README)) <= commands
+    assert set(re.findall(r"`make ([a-z]+)`", README)) <= set(
+        re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    )
+    options = set(re.findall(r"--[a-z]+", README.split("torchrun")[1].split("```")[0].split("ablation train")[1]))
+    assert options == {"--rung", "--recipe", "--data", "--precision", "--accumulate"}
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))
+def test_links_lead_somewhere(link):
+    assert link.startswith("https://") or (ROOT / link).exists()
+
+
+def test_what_a_rung_of_the_paper_costs():
+    images = 300 * 1_281_167
+    assert f"{images:,}" in README
+    assert f"{images / 3600:,.0f} / R" in README
+    assert round(images / 1000 / 3600) == 107
