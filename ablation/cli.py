@@ -57,6 +57,7 @@ def profile(
     from rich.console import Console
 
     from .design import roadmap as roads
+    from .design.published import SWIN
     from .show.tables import disagreements, profile_table
 
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -66,10 +67,14 @@ def profile(
     ladders = {name: roads.roadmap(name) for name in ("resnet50", "resnet200")}
     if start not in ladders:
         raise unknown("roadmap", start, ladders)
-    for name, rungs in ladders.items():
+    for (name, rungs), (reference, paper) in zip(ladders.items(), SWIN.items(), strict=True):
         console.print(profile_table(f"{name} ladder, {size} px, 1000 classes", rungs, size))
         for line in disagreements(rungs) if size == 224 else ():
             console.print(line, soft_wrap=True, highlight=False)
+        console.print(
+            f"For reference, timm's {reference}: paper {paper.gflops:.2f} G, top-1 {paper.accuracy:.2f}",
+            highlight=False,
+        )
         console.print()
     console.print(
         "MACs are multiply-accumulates of convolutions and linear layers, what the paper calls FLOPs. "

@@ -41,9 +41,7 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
     _seed_dots(ours, table)
     _finish(ours, f"Measured here: {data_label}, {seeds}", _macs_labels(table["macs"]), "MACs")
     _bars(paper, table, "published_accuracy", "published_std", _GREY)
-    _finish(
-        paper, "Published: ImageNet-1K, 300 epochs", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”"
-    )
+    _finish(paper, "Published: ImageNet-1K", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”")
     ours.set_yticks(range(len(table)), table["title"], fontsize=_TEXT)
     ours.invert_yaxis()
     handles = [

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ablation import RESNET50, AblationError, build, convnext, cost, count
+from ablation.design import published
 from tests.exact import SWIN
 
 
@@ -14,6 +15,7 @@ from tests.exact import SWIN
 def test_swin(name):
     counted = count(timm.create_model(name))
     assert (counted.params, counted.macs) == SWIN[name]
+    assert counted.macs / 1e9 == pytest.approx(published.SWIN[name].gflops, abs=0.01), "the paper prints 4.50 and 15.43"
 
 
 @pytest.mark.parametrize("name", ["resnet50", "convnext_tiny"])
