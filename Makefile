@@ -29,7 +29,7 @@ lab: $(READY) ## Open JupyterLab on the notebooks.
 	$(BIN)/jupyter lab notebooks
 
 test: $(READY) ## Run all tests, the quick ones first.
-	$(BIN)/python -m pytest --cov --cov-report=term tests/test_project.py tests/design tests/measure tests ablation
+	$(BIN)/python -m pytest --cov --cov-report=term
 
 bench: $(READY) ## Time ours beside others, in interleaved pairs.
 	$(BIN)/python -m tests.bench

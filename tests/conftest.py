@@ -10,6 +10,13 @@ import pytest
 
 from ablation.design import registry, steps
 
+QUICK = ("tests/test_project.py", "tests/design", "ablation/", "tests/show", "tests/measure")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quick tests first, so that a slip shows in seconds."""
+    items.sort(key=lambda item: not item.nodeid.startswith(QUICK))
+
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
