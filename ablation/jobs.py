@@ -42,11 +42,7 @@ def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, stor
     size = about.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {about.num_classes} classes"
     console.print(profile_table(title, rungs, size, about.num_classes, about.in_chans))
-    titles = {(str(rung.architecture), rung.recipe): rung.title for rung in rungs}
-    names = {pair.original.name: "original"}
-    outcomes = _run_study(
-        study, console, workers, lambda trial: titles[str(trial.architecture), names.get(trial.recipe.name, "modern")]
-    )
+    outcomes = _run_study(study, console, workers, lambda trial: trials[trial].title)
     table = ladder_table(recipe, data, outcomes, start)
     console.print(ladder_text(table, f"{start} ladder on {data}, recipe {recipe}, {seeds} seeds"))
     console.print(

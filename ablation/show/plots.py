@@ -56,6 +56,9 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
 def _bars(axes: Axes, table: pd.DataFrame, column: str, error: str, colour: tuple[float, float, float]) -> None:
     """A bar a row from the left edge, hatched where the paper did not keep the step, with its error and its value."""
     values, errors = table[column].astype(float), table[error].astype(float)
+    if values.isna().all():  # every trial diverged
+        axes.set_xlim(0, 100)
+        return
     spread = errors.fillna(0)
     low, high = (values - spread).min(), (values + spread).max()
     room = max(high - low, 1.0)

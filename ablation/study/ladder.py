@@ -23,8 +23,8 @@ def ladder_rungs(recipe: str, start: str = "resnet50") -> tuple[Rung, ...]:
     return roadmap(start, scale.width_divisor, scale.stem_stride)
 
 
-def ladder_trials(recipe: str, data_name: str, seeds: Iterable[int], start: str = "resnet50") -> list[Trial]:
-    """One trial for each rung and seed, seeds outermost, so that a whole ladder is there early.
+def ladder_trials(recipe: str, data_name: str, seeds: Iterable[int], start: str = "resnet50") -> dict[Trial, Rung]:
+    """One trial for each rung and seed, with its rung; seeds outermost, so that a whole ladder is there early.
 
     Raises:
         AblationError: if recipe or data set do not exist, or the images are too small for a rung.
@@ -33,7 +33,7 @@ def ladder_trials(recipe: str, data_name: str, seeds: Iterable[int], start: str 
     rungs = ladder_rungs(recipe, start)
     for rung in rungs:
         rung.architecture.sizes(about.size or pair.modern.size)
-    return [_trial(rung, pair, data_name, seed) for seed in seeds for rung in rungs]
+    return {_trial(rung, pair, data_name, seed): rung for seed in seeds for rung in rungs}
 
 
 def check_seeds(count: int) -> range:

@@ -60,6 +60,16 @@ def test_no_two_texts_overlap_at_column_width(table):
             assert not box.overlaps(another), f"{one!r} overlaps {other!r}"
 
 
+@pytest.mark.parametrize("survivors", [0, 20])
+def test_a_ladder_whose_trials_diverged_is_drawn_too(survivors):
+    trials = ladder_trials("micro", "digits", range(2))
+    outcomes = {
+        trial: outcome(70 + i) if i < survivors else outcome(None, "diverged") for i, trial in enumerate(trials)
+    }
+    table = ladder_table("micro", "digits", outcomes)
+    assert len(plot_roadmap(table, "digits").axes[0].texts) >= len(table)
+
+
 def test_a_ladder_without_intervals_is_drawn_too():
     trials = ladder_trials("micro", "digits", range(1))
     table = ladder_table("micro", "digits", {trial: outcome(70 + i) for i, trial in enumerate(trials)})
