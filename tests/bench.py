@@ -124,7 +124,7 @@ def bench_start(console: Console) -> None:
 def main() -> None:
     """Run the benchmarks and print what they were run on."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=21, help="interleaved pairs for each ratio")
+    parser.add_argument("--pairs", type=int, default=25, help="interleaved pairs for each ratio")
     parser.add_argument("--only", choices=["training", "start"], help="one part instead of all")
     arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
