@@ -24,7 +24,7 @@ from .modes import device_and_dtype, evaluating
 
 with warnings.catch_warnings():
     # On import fvcore compiles a loss that nobody here uses, with a function that torch has since deprecated.
-    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
+    warnings.filterwarnings("ignore", message=".*torch.jit.script")
     from fvcore.nn.jit_analysis import JitModelAnalysis
     from fvcore.nn.jit_handles import (
         addmm_flop_jit,
