@@ -9,7 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("torch", "torchvision", "timm", "numpy", "convnext-ablation")
+from ..version import __version__
+
+_PACKAGES = ("torch", "torchvision", "timm", "numpy")
 
 
 def describe_environment(device: str) -> dict[str, Any]:
@@ -17,6 +19,7 @@ def describe_environment(device: str) -> dict[str, Any]:
     import torch
 
     about: dict[str, Any] = {name: version(name) for name in _PACKAGES}
+    about["convnext-ablation"] = __version__  # not from its metadata: it may run from a folder, without being installed
     about["python"] = platform.python_version()
     about["machine"] = f"{platform.system()} {platform.machine()}"
     about["device"] = torch.cuda.get_device_name() if device == "cuda" else device
