@@ -14,7 +14,8 @@ TIMEOUT_SECONDS = 120
 def execute(file: Path) -> nbformat.NotebookNode:
     """Run a notebook in its own folder; an error in a cell is an error here."""
     notebook = nbformat.read(file, as_version=4)
-    client = NotebookClient(notebook, timeout=TIMEOUT_SECONDS, resources={"metadata": {"path": str(file.parent)}})
+    where = {"metadata": {"path": str(file.parent)}}
+    client = NotebookClient(notebook, timeout=TIMEOUT_SECONDS, resources=where, coalesce_streams=True)
     client.execute()
     return notebook
 
