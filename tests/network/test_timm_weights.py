@@ -75,12 +75,14 @@ def test_from_timm_takes_a_file_where_no_hub_can_be_reached(tmp_path):
     assert difference(ours, theirs) < TOLERANCE
 
 
-def test_from_timm_gives_timm_s_own_initial_weights():
-    torch.manual_seed(0)
-    theirs = timm.create_model("convnext_atto", num_classes=7)
-    torch.manual_seed(0)
-    assert torch.isfinite(from_timm("convnext_atto", num_classes=7).head.fc.weight).all()
-    assert theirs.head.fc.weight.shape == (7, 320)
+def test_from_timm_takes_the_weights_that_timm_gives(monkeypatch):
+    theirs = randomise(timm.create_model("convnext_atto", num_classes=7).double(), seed=2)
+    asked = {}
+    monkeypatch.setattr(timm, "create_model", lambda name, **options: asked.update(name=name, **options) or theirs)
+    ours = from_timm("convnext_atto.d2_in1k", pretrained=True, num_classes=7)
+    assert asked == {"name": "convnext_atto.d2_in1k", "pretrained": True, "num_classes": 7, "in_chans": 3}
+    expected = to_timm(ours)
+    assert all(torch.equal(expected[name], tensor.float()) for name, tensor in theirs.state_dict().items())
 
 
 def test_a_hub_that_cannot_be_reached_is_one_clear_message(monkeypatch):
