@@ -1,12 +1,27 @@
-"""Looking changes nothing: a module's modes are put back as they were, whatever happens in between."""
+"""Looking changes nothing: modes, gradients, hooks and flags are put back as they were, whatever happens in between."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from ..errors import AblationError
+
+# Where a module keeps its hooks: tables, and a flag that the first backward hook sets.
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_is_full_backward_hook",
+)
 
 
 @contextmanager
@@ -21,9 +36,89 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
+@contextmanager
+def looking(module: nn.Module) -> Iterator[None]:
+    """Look into a module with gradients to its input: in eval mode, its parameters asking for none of their own.
+
+    At the end every mode, flag and hook is as it was, also after an error: a library that stops half-way may leave its hooks.
+
+    Raises:
+        AblationError: under `torch.inference_mode`, where there are no gradients; or if a parameter is not finite.
+    """
+    refuse_inference_mode("looking into a network takes gradients")
+    for name, parameter in module.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise AblationError(f"the weights are not finite: {name} of {type(module).__name__} holds NaN or infinity")
+    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    hooks = [(part, name, _copy(getattr(part, name))) for part in module.modules() for name in _HOOKS]
+    with evaluating(module), torch.enable_grad():
+        try:
+            for parameter, _ in flags:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter, flag in flags:
+                parameter.requires_grad_(flag)
+            for part, name, before in hooks:
+                table = getattr(part, name)
+                if isinstance(table, dict):
+                    for key in set(table) - set(before):
+                        del table[key]
+                else:
+                    setattr(part, name, before)
+
+
+@contextmanager
+def out_of_place(module: nn.Module) -> Iterator[None]:
+    """Keep activations from writing over their input, so that hooks see what went in; afterwards they may again."""
+    in_place = [part for part in module.modules() if getattr(part, "inplace", False) is True]
+    try:
+        for part in in_place:
+            part.inplace = False  # type: ignore[assignment]
+        yield
+    finally:
+        for part in in_place:
+            part.inplace = True  # type: ignore[assignment]
+
+
+def refuse_inference_mode(why: str) -> None:
+    """Raise where torch.inference_mode is on, with what to do instead."""
+    if torch.is_inference_mode_enabled():
+        raise AblationError(f"{why}, and torch.inference_mode() is on here: call it outside, or use torch.no_grad()")
+
+
+def same_random_state(device: torch.device) -> AbstractContextManager[None]:
+    """A context that leaves the caller's random numbers where they were, whatever dropout draws in it."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
+
+
+def first_input(inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """What a layer was called on, by position or by name."""
+    return next(iter([*inputs, *named.values()]), None)
+
+
 def device_and_dtype(module: nn.Module) -> tuple[torch.device, torch.dtype]:
     """Where a module's first floating-point tensor lies and of what type it is; the CPU and float32 if it has none."""
     for tensor in [*module.parameters(), *module.buffers()]:
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
     return torch.device("cpu"), torch.float32
+
+
+def as_images(module: nn.Module, images: Tensor) -> Tensor:
+    """Images where the module is and of its type, once they are seen to be a batch of finite images.
+
+    Raises:
+        AblationError: if they are not (N, C, H, W), or not finite.
+    """
+    if not isinstance(images, Tensor) or images.ndim != 4 or not len(images):
+        given = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        raise AblationError(f"images must be a tensor of shape (N, C, H, W) with N of 1 or more, not {given}")
+    if not torch.isfinite(images).all():
+        raise AblationError("the images are not finite: they hold NaN or infinity")
+    device, dtype = device_and_dtype(module)
+    return images.detach().to(device=device, dtype=dtype)
+
+
+def _copy(table: Any) -> Any:
+    return dict(table) if isinstance(table, dict) else table

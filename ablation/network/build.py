@@ -9,6 +9,8 @@ difference this suite does not reproduce.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +36,8 @@ class ConvNet(nn.Module):
         stem, stages, head: the parts, in order; `stages` has four.
         architecture, num_classes, num_features: what it was made from, and channels before the classifier.
         feature_info: channels, reduction and module of each stage, as timm's feature extraction wants them.
+        pretrained_cfg: "mean", "std" and "input_size" of the images that the weights were trained on, under timm's names; empty
+            for new weights.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class ConvNet(nn.Module):
             {"num_chs": chs, "reduction": reduction, "module": f"stages.{i}"}
             for i, (chs, reduction) in enumerate(zip(a.out_channels, a.reductions, strict=True))
         ]
+        self.pretrained_cfg: dict[str, Any] = {}
         self.apply(_init)
 
     def forward_features(self, x: Tensor) -> Tensor:

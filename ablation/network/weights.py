@@ -23,6 +23,7 @@ from ..errors import AblationError
 from ..files import write_atomically
 from .build import ConvNet, build
 
+_IMAGES = ("mean", "std", "input_size")  # what is kept about the images that a network was trained on
 _HEADER = "ablation"  # the key of the safetensors header under which the description stands
 
 
@@ -40,6 +41,7 @@ def save_weights(network: ConvNet, file: str | Path) -> None:
         "architecture": network.architecture.to_dict(),
         "num_classes": network.num_classes,
         "in_chans": network.in_chans,
+        "images": {name: network.pretrained_cfg[name] for name in _IMAGES if name in (network.pretrained_cfg or {})},
     }
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     write_atomically(file, save(state, metadata={_HEADER: json.dumps(about)}))
@@ -70,6 +72,7 @@ def load_weights(file: str | Path) -> ConvNet:
         Architecture.from_dict(about["architecture"]), num_classes=about["num_classes"], in_chans=about["in_chans"]
     )
     load_state(network, state, str(file))
+    network.pretrained_cfg = {name: tuple(value) for name, value in about.get("images", {}).items()}
     return network
 
 

@@ -1,0 +1,402 @@
+"""Which pixels a network's answer rests on: captum's methods under one call, each with what it needs to be right.
+
+What is attributed is the logit of one class, before any softmax. The network is run in eval mode and left as it was: modes,
+flags, gradients, hooks and parameters, also after an error. Captum: https://captum.ai (Kokhlikyan et al. 2020, arXiv
+2009.07896).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from captum.attr import (
+    GuidedBackprop,
+    GuidedGradCam,
+    InputXGradient,
+    IntegratedGradients,
+    LayerGradCam,
+    NoiseTunnel,
+    Occlusion,
+    Saliency,
+)
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import AblationError, unknown
+from .features import cam_layer, probed, run
+from .images import normalisation, normalise
+from .memory import chunk_size
+from .modes import as_images, looking, out_of_place
+
+Target = int | Sequence[int] | Tensor | None
+Progress = Callable[[int, int], None]
+
+
+class AttributionWarning(UserWarning):
+    """The attribution is computed as asked, and means less than it seems."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to attribute.
+
+    Args:
+        title: for a heading.
+        meaning: of one number of the map.
+        source: the paper.
+        signed: whether negative numbers mean evidence against the class.
+        caveat: what to know before believing it; empty where there is nothing special.
+    """
+
+    title: str
+    meaning: str
+    source: str
+    signed: bool
+    caveat: str = ""
+
+
+_GUIDED_CAVEAT = (
+    "guided gradients hardly depend on the weights of the upper layers and look like an edge detector's output "
+    "(Adebayo et al. 2018, arXiv 1810.03292): check with weight_randomisation before believing them"
+)
+
+METHODS = {
+    "saliency": Method(
+        "saliency",
+        "largest absolute gradient over the channels",
+        "Simonyan et al. 2014, arXiv 1312.6034",
+        signed=False,
+    ),
+    "input_x_gradient": Method(
+        "input x gradient",
+        "gradient times normalised input, summed over channels",
+        "Shrikumar et al. 2017, arXiv 1605.01713",
+        signed=True,
+    ),
+    "integrated_gradients": Method(
+        "integrated gradients",
+        "share of the logit's rise from the baseline to the image, summed over channels",
+        "Sundararajan et al. 2017, arXiv 1703.01365",
+        signed=True,
+    ),
+    "smoothgrad": Method(
+        "SmoothGrad",
+        "gradient averaged over noisy copies, summed over channels",
+        "Smilkov et al. 2017, arXiv 1706.03825",
+        signed=True,
+    ),
+    "grad_cam": Method(
+        "Grad-CAM",
+        "last map weighted by its mean gradients, after the ReLU, bilinearly enlarged",
+        "Selvaraju et al. 2017, arXiv 1610.02391",
+        signed=False,
+    ),
+    "occlusion": Method(
+        "occlusion",
+        "fall of the logit when a square around the pixel is covered by the baseline",
+        "Zeiler and Fergus 2014, arXiv 1311.2901",
+        signed=True,
+    ),
+    "guided_backprop": Method(
+        "guided backpropagation",
+        "gradient with negative parts cut at every ReLU, summed over channels",
+        "Springenberg et al. 2015, arXiv 1412.6806",
+        signed=True,
+        caveat=_GUIDED_CAVEAT,
+    ),
+    "guided_grad_cam": Method(
+        "guided Grad-CAM",
+        "guided gradient times enlarged Grad-CAM, summed over channels",
+        "Selvaraju et al. 2017, arXiv 1610.02391",
+        signed=True,
+        caveat=_GUIDED_CAVEAT,
+    ),
+}
+_NEEDS_RELU = ("guided_backprop", "guided_grad_cam")
+_NEEDS_BASELINE = ("integrated_gradients", "occlusion")
+_MANY_CALLS = ("integrated_gradients", "smoothgrad", "occlusion")
+_MOST = 1024  # images at a time
+
+
+def attribute(
+    module: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    method: str = "integrated_gradients",
+    *,
+    baseline: float | Tensor = 0.0,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    steps: int = 50,
+    samples: int = 25,
+    noise: float = 0.15,
+    window: int | None = None,
+    layer: str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Which pixels the logit of a class rests on.
+
+    Args:
+        module: (N, C, H, W) -> (N, classes), on any device.
+        images: (N, C, H, W), normalised as the network expects.
+        target: class, or one for each image; by default the class that the network puts first.
+        method: a key of `METHODS`, which says what each number means.
+        baseline: what integrated gradients start from and occlusion covers with, in pixels: 0 is black, 1 white, or a tensor
+            that broadcasts to the images. It is normalised like the images.
+        mean, std: the normalisation of the images, one number a channel; by default those that a timm model names, otherwise
+            ImageNet's.
+        steps: of integrated gradients, between baseline and image.
+        samples, noise: of SmoothGrad: noisy copies, and their standard deviation as a part of the image's range.
+        window: of occlusion: side of the covered square in pixels; by default an eighth of the image. It moves by half of that.
+        layer: of Grad-CAM; by default the last layer that puts out a map.
+        seed: of the noise.
+        progress: called after each image with (images done, images in all).
+
+    Returns:
+        (N, H, W), on the images' device.
+
+    Raises:
+        AblationError: if the method, layer or class does not exist, the images or weights are not finite, the module puts out
+            anything but (N, classes), or a guided method meets a network without ReLU.
+
+    Warns:
+        AttributionWarning: for a guided method, whose maps hardly depend on the weights; and for a baseline that is zero after
+            normalisation in a network with layer normalisation, which divides by the spread of what it gets: the path from such a
+            baseline starts where the gradient is steepest, and the completeness gap is wide.
+
+    >>> attribute(nn.Sequential(nn.Flatten(), nn.Linear(3 * 4, 2)), torch.rand(5, 3, 2, 2), target=1).shape
+    torch.Size([5, 2, 2])
+    """
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    for name, number in (("steps", steps), ("samples", samples), ("window", 1 if window is None else window)):
+        if number < 1:
+            raise AblationError(f"{name} {number} must be 1 or more")
+    if not 0 <= noise < float("inf"):
+        raise AblationError(f"noise {noise} must be 0 or more, a part of the image's range")
+    images = as_images(module, images)
+    start = pixels(module, images, baseline, mean, std) if method in _NEEDS_BASELINE else images
+    _warn(module, method, start)
+    classes = targets(module, images, target)
+    with looking(module), out_of_place(module), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")  # they are removed
+        warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")  # it is a copy
+        chunk = chunk_size(module, images[:1].expand(_MOST, -1, -1, -1)) if method in _MANY_CALLS else 1
+        name = (layer or cam_layer(module, images[:1])) if method.endswith("cam") else ""
+        maps = []
+        for i in range(len(images)):
+            one = (images[i : i + 1].clone(), int(classes[i]))
+            if method == "grad_cam":
+                small = _grad_cam(module, *one, name).relu()
+                found = F.interpolate(small[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+            elif method == "integrated_gradients":
+                found = _integrated_gradients(module, *one, start[i : i + 1], steps, chunk)
+            elif method == "smoothgrad":
+                found = _smoothgrad(module, *one, samples, noise, seed, chunk)
+            elif method == "occlusion":
+                found = _occlusion(module, *one, start[i : i + 1], window, chunk)
+            elif method == "guided_grad_cam":
+                found = _guided_grad_cam(module, *one, name)
+            else:
+                found = _GRADIENTS[method](module, *one)
+            maps.append(found.detach().to(images.dtype))  # captum occludes in float32
+            if progress:
+                progress(i + 1, len(images))
+    return torch.cat(maps)  # (N, H, W)
+
+
+def grad_cam(
+    module: nn.Module, images: Tensor, target: Target = None, layer: str | None = None, relu: bool = True
+) -> Tensor:
+    """Grad-CAM at the size of the feature map.
+
+    Args:
+        module: (N, C, H, W) -> (N, classes), of any layout inside.
+        images: normalised as the network expects.
+        target: class, or one for each image; by default the class that the network puts first.
+        layer: whose map is weighted; by default the last that puts out a map.
+        relu: keep what speaks for the class only, as the paper does; without it, negative numbers speak against.
+
+    Returns:
+        (N, h, w), on the images' device.
+
+    Raises:
+        AblationError: as `attribute`.
+    """
+    images = as_images(module, images)
+    classes = targets(module, images, target)
+    with looking(module), out_of_place(module):
+        name = layer if layer is not None else cam_layer(module, images[:1])
+        maps = torch.cat(
+            [_grad_cam(module, image[None], int(c), name) for image, c in zip(images, classes, strict=True)]
+        )
+    return maps.relu() if relu else maps
+
+
+def targets(module: nn.Module, images: Tensor, target: Target) -> Tensor:
+    """One class for each image: (N,) int64. Checks what the network puts out on the way.
+
+    Raises:
+        AblationError: if the network puts out anything but (N, classes) of finite numbers, or a class does not exist.
+    """
+    with looking(module), torch.no_grad():
+        first = logits(module, images[:1])
+        if target is None:
+            rest = [logits(module, image[None]) for image in images[1:]]
+            return torch.cat([first, *rest]).argmax(1)
+    number = first.shape[1]
+    try:
+        wanted = torch.as_tensor(target)
+    except (TypeError, ValueError, RuntimeError):
+        wanted = torch.tensor(0.5)
+    if wanted.is_floating_point() or wanted.dtype == torch.bool or wanted.ndim > 1:
+        raise AblationError(f"target must be one whole number, or one for each image, not {target!r}")
+    if wanted.ndim == 1 and len(wanted) != len(images):
+        raise AblationError(f"{len(wanted)} targets were given for {len(images)} images")
+    if wanted.min() < 0 or wanted.max() >= number:
+        odd = int(wanted.max()) if wanted.max() >= number else int(wanted.min())
+        raise AblationError(f"target {odd} is no class of {type(module).__name__}: it has {number}, 0 to {number - 1}")
+    return wanted.long().expand(len(images))
+
+
+def logits(module: nn.Module, images: Tensor) -> Tensor:
+    """What a classifier puts out: (N, classes).
+
+    Raises:
+        AblationError: if it is anything else, or not finite.
+    """
+    output = run(module, images.clone())  # a network may begin by writing over its input
+    name = type(module).__name__
+    if isinstance(output, tuple | list | dict):
+        keys = f" with the keys {', '.join(map(str, output))}" if isinstance(output, dict) else f" of {len(output)}"
+        raise AblationError(
+            f"{name} puts out a {type(output).__name__}{keys}; a classifier's logits, (N, classes), are expected: wrap it in a "
+            "module that returns them"
+        )
+    if not isinstance(output, Tensor) or output.ndim != 2:
+        given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise AblationError(f"{name} puts out {given}; a classifier's logits, (N, classes), are expected")
+    if not torch.isfinite(output).all():
+        raise AblationError(f"{name} puts out NaN or infinity: are its weights and the images' normalisation right?")
+    return output
+
+
+def pixels(
+    module: nn.Module,
+    images: Tensor,
+    baseline: float | Tensor,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Tensor:
+    """A baseline in pixels as the network sees it: normalised, and as large as the images, (N, C, H, W).
+
+    Raises:
+        AblationError: if it does not broadcast to the images, or nobody can know their normalisation.
+    """
+    if mean is None or std is None:
+        mean, std = normalisation(module, images.shape[1])
+    start = torch.as_tensor(baseline, dtype=images.dtype, device=images.device)
+    try:
+        start = start.expand_as(images)
+    except RuntimeError:
+        raise AblationError(
+            f"a baseline of shape {tuple(start.shape)} does not fit images of shape {tuple(images.shape)}"
+        ) from None
+    if not torch.isfinite(start).all():
+        raise AblationError(f"the baseline is not finite: {baseline!r}")
+    return normalise(start, mean, std)
+
+
+def _warn(module: nn.Module, method: str, start: Tensor) -> None:
+    parts = list(module.modules())
+    if method in _NEEDS_RELU:
+        if not any(isinstance(part, nn.ReLU) for part in parts):
+            raise AblationError(
+                f"{method} changes the gradient at ReLUs, and {type(module).__name__} has none: it would be the plain "
+                "gradient under another name. Possible here: saliency, smoothgrad, integrated_gradients"
+            )
+        warnings.warn(_GUIDED_CAVEAT, AttributionWarning, stacklevel=3)
+    normed = any(isinstance(part, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm) for part in parts)
+    if method == "integrated_gradients" and normed and not start.any():
+        warnings.warn(
+            f"the baseline is zero after normalisation, and {type(module).__name__} has layer normalisation, which divides by "
+            "the spread of what it gets: close to such a baseline the gradient is steepest and the completeness gap wide. Give "
+            "the baseline in pixels with mean and std, such as baseline=0.0 for black",
+            AttributionWarning,
+            stacklevel=3,
+        )
+
+
+def _integrated_gradients(
+    module: nn.Module, image: Tensor, target: int, start: Tensor, steps: int, chunk: int
+) -> Tensor:
+    found = IntegratedGradients(module).attribute(
+        image, baselines=start, target=target, n_steps=steps, internal_batch_size=min(chunk, steps)
+    )
+    return found.sum(1)
+
+
+def _smoothgrad(
+    module: nn.Module, image: Tensor, target: int, samples: int, noise: float, seed: int, chunk: int
+) -> Tensor:
+    spread = float(noise * (image.max() - image.min())) or noise
+    tunnel = NoiseTunnel(Saliency(module))
+    devices = [image.device] if image.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        found = tunnel.attribute(
+            image,
+            nt_samples=samples,
+            nt_samples_batch_size=min(chunk, samples),
+            stdevs=spread,
+            target=target,
+            abs=False,
+        )
+    return found.sum(1)
+
+
+def _occlusion(module: nn.Module, image: Tensor, target: int, start: Tensor, window: int | None, chunk: int) -> Tensor:
+    channels, height, width = image.shape[1:]
+    side = window or max(1, min(height, width) // 8)
+    if side > min(height, width):
+        raise AblationError(f"window {side} is larger than the image of {height} x {width}")
+    stride = max(1, side // 2)
+    with torch.no_grad():
+        found = Occlusion(module).attribute(
+            image,
+            sliding_window_shapes=(channels, side, side),
+            strides=(channels, stride, stride),
+            baselines=start,
+            target=target,
+            perturbations_per_eval=chunk,
+        )
+    return found.mean(1)  # every channel of a pixel carries the same fall
+
+
+def _grad_cam(module: nn.Module, image: Tensor, target: int, layer: str) -> Tensor:
+    with probed(module, layer, image) as probe:
+        found = LayerGradCam(module, probe).attribute(image, target=target, relu_attributions=False)[:, 0].detach()
+    if not found.any():
+        raise AblationError(
+            f"class {target} does not depend on the map of layer {layer!r} (as after the last attention of a network with a "
+            "class token): name an earlier layer"
+        )
+    return found
+
+
+def _guided_grad_cam(module: nn.Module, image: Tensor, target: int, layer: str) -> Tensor:
+    with probed(module, layer, image) as probe:
+        found = GuidedGradCam(module, probe).attribute(image, target=target, interpolate_mode="bilinear")
+    return found.sum(1)
+
+
+_GRADIENTS: dict[str, Callable[[nn.Module, Tensor, int], Any]] = {
+    "saliency": lambda module, image, target: Saliency(module).attribute(image, target=target).amax(1),
+    "input_x_gradient": lambda module, image, target: InputXGradient(module).attribute(image, target=target).sum(1),
+    "guided_backprop": lambda module, image, target: GuidedBackprop(module).attribute(image, target=target).sum(1),
+}
