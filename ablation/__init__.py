@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from .design.roadmap import Rung, roadmap
     from .design.steps import Step, chain
     from .errors import AblationError
+    from .measure.attribution import attribute, grad_cam
+    from .measure.breakdown import breakdown
     from .measure.counting import Count, count
+    from .measure.faithfulness import completeness_gap, insertion_deletion, weight_randomisation
+    from .measure.images import photographs
+    from .measure.memory import training_memory
+    from .measure.receptive_field import (
+        ERF,
+        effective_receptive_field,
+        open_branches,
+        theoretical_receptive_field,
+    )
+    from .measure.timing import Timing, benchmark
     from .network import ConvNet, build, from_timm, load_weights, save_weights, to_timm
     from .study.recipe import MICRO_MODERN, MICRO_ORIGINAL, MODERN, ORIGINAL, Recipe
     from .study.study import Study
@@ -32,35 +44,50 @@ _HOME = {
     "ConvNet": "network",
     "Cost": "design.cost",
     "Count": "measure.counting",
+    "ERF": "measure.receptive_field",
     "MICRO_MODERN": "study.recipe",
     "MICRO_ORIGINAL": "study.recipe",
     "MODERN": "study.recipe",
     "ORIGINAL": "study.recipe",
     "Outcome": "study.trial",
-    "RESNET50": "design.architecture",
     "RESNET200": "design.architecture",
+    "RESNET50": "design.architecture",
     "Recipe": "study.recipe",
     "Rung": "design.roadmap",
     "Step": "design.steps",
     "Study": "study.study",
+    "Timing": "measure.timing",
     "Trial": "study.trial",
+    "attribute": "measure.attribution",
+    "benchmark": "measure.timing",
+    "breakdown": "measure.breakdown",
     "build": "network",
     "chain": "design.steps",
+    "completeness_gap": "measure.faithfulness",
     "convnext": "design.convnext",
     "cost": "design.cost",
     "count": "measure.counting",
+    "effective_receptive_field": "measure.receptive_field",
     "from_timm": "network",
+    "grad_cam": "measure.attribution",
+    "insertion_deletion": "measure.faithfulness",
     "load_weights": "network",
+    "open_branches": "measure.receptive_field",
+    "photographs": "measure.images",
     "register_activation": "design.registry",
     "register_norm": "design.registry",
     "roadmap": "design.roadmap",
     "run": "study.training",
     "save_weights": "network",
     "steps": "design",
+    "theoretical_receptive_field": "measure.receptive_field",
     "to_timm": "network",
+    "training_memory": "measure.memory",
+    "weight_randomisation": "measure.faithfulness",
 }
 
 __all__ = [
+    "ERF",
     "MICRO_MODERN",
     "MICRO_ORIGINAL",
     "MODERN",
@@ -77,22 +104,35 @@ __all__ = [
     "Rung",
     "Step",
     "Study",
+    "Timing",
     "Trial",
     "__version__",
+    "attribute",
+    "benchmark",
+    "breakdown",
     "build",
     "chain",
+    "completeness_gap",
     "convnext",
     "cost",
     "count",
+    "effective_receptive_field",
     "from_timm",
+    "grad_cam",
+    "insertion_deletion",
     "load_weights",
+    "open_branches",
+    "photographs",
     "register_activation",
     "register_norm",
     "roadmap",
     "run",
     "save_weights",
     "steps",
+    "theoretical_receptive_field",
     "to_timm",
+    "training_memory",
+    "weight_randomisation",
 ]
 
 

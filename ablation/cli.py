@@ -28,6 +28,14 @@ DataName = Annotated[
     str, typer.Option("--data", help="Data set: digits, or imagefolder:PATH with train/ and val/ in it.")
 ]
 RecipeName = Annotated[str, typer.Option("--recipe", help="Recipe family: micro or paper.")]
+Figures = Annotated[Path, typer.Option("--out", help="Folder for the figures and their numbers.")]
+Model = Annotated[
+    Optional[str], typer.Option("--model", help="A model of timm by name, such as swin_tiny_patch4_window7_224.")
+]
+Weights = Annotated[
+    Optional[Path], typer.Option("--weights", help="A file of weights: ours, or with --model that model's.")
+]
+Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights for --model.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
 
 
@@ -52,8 +60,20 @@ def profile(
     steps: Steps = None,
     start: Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")] = "resnet50",
     size: Annotated[int, typer.Option(help="Side of the image in pixels.")] = 224,
+    timing: Annotated[bool, typer.Option("--timing", help="Time each network on this machine as well.")] = False,
+    batch: Annotated[int, typer.Option(help="Images in a timed call.")] = 8,
+    step: Annotated[str, typer.Option(help="What to time: forward or training.")] = "forward",
+    memory_format: Annotated[str, typer.Option(help="NCHW or channels-last.")] = "channels-last",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    compiled: Annotated[bool, typer.Option("--compiled", help="Time through torch.compile.")] = False,
+    out: Figures = Path("figures"),
 ) -> None:
-    """Parameters, MACs and receptive fields, without training: both ladders beside the paper, or a road of your own."""
+    """Parameters, MACs and receptive fields: both ladders beside the paper, or a road of your own. With --timing, seconds too."""
+    if timing:
+        from .jobs.timing import time_ladder
+
+        time_ladder(steps or [], start, size, batch, step, memory_format, precision, compiled, out)
+        return
     from rich.console import Console
 
     from .design import roadmap as roads
@@ -89,12 +109,12 @@ def roadmap(
     recipe: RecipeName = "micro",
     seeds: Annotated[int, typer.Option(help="How many seeds to train each rung from.")] = 3,
     start: Annotated[str, typer.Option(help="Ladder: resnet50 or resnet200.")] = "resnet50",
-    out: Annotated[Path, typer.Option(help="Folder for the figure and its numbers.")] = Path("figures"),
+    out: Figures = Path("figures"),
     store: StoreFolder = Path("runs"),
     workers: Annotated[Optional[int], typer.Option(help="Processes at a time; by default one per core.")] = None,
 ) -> None:
     """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. What is done is not repeated."""
-    from .jobs import train_ladder
+    from .jobs.training import train_ladder
 
     train_ladder(data, recipe, seeds, start, out, store, workers)
 
@@ -114,7 +134,7 @@ def train(
     store: StoreFolder = Path("runs"),
 ) -> None:
     """Train one network. Under torchrun or accelerate launch, on every device of the group."""
-    from .jobs import train_one
+    from .jobs.training import train_one
 
     train_one(steps or [], start, rung, data, recipe, seed, precision, accumulate, store)
 
@@ -126,6 +146,68 @@ def evaluate(
     recipe: RecipeName = "micro",
 ) -> None:
     """Score trained weights on the test images of a data set, each image once."""
-    from .jobs import evaluate_weights
+    from .jobs.training import evaluate_weights
 
     evaluate_weights(weights, data, recipe)
+
+
+@app.command()
+def see(
+    steps: Steps = None,
+    what: Annotated[
+        str,
+        typer.Option(
+            help="fields: receptive fields; norms: what each norm gets; weights: static against dynamic weights."
+        ),
+    ] = "fields",
+    start: Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")] = "resnet50",
+    model: Model = None,
+    weights: Weights = None,
+    pretrained: Pretrained = False,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 512,
+    images: Annotated[
+        Optional[Path],
+        typer.Option(help="A folder of images; by default eight photographs of scikit-image and scikit-learn."),
+    ] = None,
+    out: Figures = Path("figures"),
+) -> None:
+    """Look inside: receptive fields along the ladder, along a road of your own, or of one network."""
+    from .jobs.seeing import see as look
+
+    look(what, steps or [], start, model, weights, pretrained, size, images, out)
+
+
+@app.command()
+def attribute(
+    images: Annotated[
+        Optional[list[Path]],
+        typer.Argument(
+            help="Image files or folders of them; none: test images of --data, on every rung trained in --store."
+        ),
+    ] = None,
+    model: Model = None,
+    weights: Weights = None,
+    pretrained: Pretrained = False,
+    method: Annotated[
+        Optional[list[str]], typer.Option(help="Method, may be given several times; by default five of them.")
+    ] = None,
+    target: Annotated[
+        Optional[int], typer.Option(help="Class; by default the one that the network puts first.")
+    ] = None,
+    size: Annotated[
+        Optional[int], typer.Option(help="Side of the images in pixels; by default the network's own.")
+    ] = None,
+    data: DataName = "digits",
+    recipe: RecipeName = "micro",
+    start: Annotated[str, typer.Option(help="Ladder: resnet50 or resnet200.")] = "resnet50",
+    store: StoreFolder = Path("runs"),
+    count: Annotated[int, typer.Option(help="How many test images, where none are given.")] = 16,
+    out: Figures = Path("figures"),
+) -> None:
+    """Which pixels a network's answer rests on, and whether to believe it."""
+    from .jobs.attributing import DEFAULT_METHODS, attribute_images, attribute_ladder
+
+    if images:
+        attribute_images(images, model, weights, pretrained, method or DEFAULT_METHODS, target, size, out)
+    else:
+        attribute_ladder(data, recipe, start, store, count, out)

@@ -1,7 +1,4 @@
-"""The roadmap as a picture, after figure 2 of the paper: a bar of accuracy for each row, its MACs beside it.
-
-Colours are from seaborn's colour-blind safe palette; what a colour says, a hatch or a label says too.
-"""
+"""The roadmap as a picture, after figure 2 of the paper: a bar of accuracy for each row, its MACs beside it."""
 
 from __future__ import annotations
 
@@ -13,11 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-_BLUE, _ORANGE, *_ = sns.color_palette("colorblind")
-_GREY = (0.72, 0.72, 0.72)
-_WIDTH_INCHES, _ROW_INCHES = 7.0, 0.25
-_SMALL, _TEXT = 6.5, 7.5  # font sizes in points, readable where the figure spans a page
-_HATCH = "/////"
+from .style import BLUE, GREY, HATCH, PAGE_INCHES, SMALL, TEXT, new_figure
+
+_ROW_INCHES = 0.25
 
 
 def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = None) -> Figure:
@@ -32,24 +27,24 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
         The figure, with two axes over the same rows.
     """
     height = _ROW_INCHES * len(table) + 1.3
-    figure = figure or Figure(figsize=(_WIDTH_INCHES, height), layout="constrained", dpi=200)
+    figure = figure or new_figure(PAGE_INCHES, height)
     ours, paper = figure.subplots(1, 2, sharey=True)
     n = sorted(set(table["n"]))
     count = str(n[0]) if len(n) == 1 else f"{n[0]} to {n[-1]}"
     seeds = f"{count} seed" if n[-1] == 1 else f"{count} seeds"
-    _bars(ours, table, "accuracy", "accuracy_half", _BLUE)
+    _bars(ours, table, "accuracy", "accuracy_half", BLUE)
     _seed_dots(ours, table)
     _finish(ours, f"Measured here: {data_label}, {seeds}", _macs_labels(table["macs"]), "MACs")
-    _bars(paper, table, "published_accuracy", "published_std", _GREY)
+    _bars(paper, table, "published_accuracy", "published_std", GREY)
     _finish(paper, "Published: ImageNet-1K", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”")
-    ours.set_yticks(range(len(table)), table["title"], fontsize=_TEXT)
+    ours.set_yticks(range(len(table)), table["title"], fontsize=TEXT)
     ours.invert_yaxis()
     handles = [
-        Patch(facecolor=_BLUE, label="measured here, mean and 95 % interval; dots are seeds"),
-        Patch(facecolor=_GREY, label="published, mean ± std"),
-        Patch(facecolor="white", edgecolor="black", hatch=_HATCH, label="tried, not kept"),
+        Patch(facecolor=BLUE, label="measured here, mean and 95 % interval; dots are seeds"),
+        Patch(facecolor=GREY, label="published, mean ± std"),
+        Patch(facecolor="white", edgecolor="black", hatch=HATCH, label="tried, not kept"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=_SMALL, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
     return figure
 
 
@@ -66,7 +61,7 @@ def _bars(axes: Axes, table: pd.DataFrame, column: str, error: str, colour: tupl
     bars = axes.barh(range(len(table)), values - left, left=left, height=0.72, color=colour)
     for bar, adopted in zip(bars, table["adopted"], strict=True):
         if not adopted:
-            bar.set(facecolor="white", edgecolor=colour, hatch=_HATCH)
+            bar.set(facecolor="white", edgecolor=colour, hatch=HATCH)
     known = errors.notna()
     axes.errorbar(
         values[known], values.index[known], xerr=errors[known], fmt="none", ecolor="black", elinewidth=0.8, capsize=1.5
@@ -92,18 +87,18 @@ def _seed_dots(axes: Axes, table: pd.DataFrame) -> None:
 def _finish(axes: Axes, title: str, labels: list[str], heading: str) -> None:
     """Titles, and the MACs in a column of their own to the right of the bars."""
     for row, label in enumerate(labels):
-        axes.text(1.02, row, label, transform=axes.get_yaxis_transform(), fontsize=_SMALL, va="center")
-    axes.text(1.02, -1.0, heading, transform=axes.get_yaxis_transform(), fontsize=_SMALL, va="center", weight="bold")
-    axes.set_title(title, fontsize=_TEXT, loc="left")
-    axes.set_xlabel(f"top-1 accuracy (%), axis from {axes.get_xlim()[0]:.3g}", fontsize=_TEXT)
-    axes.tick_params(labelsize=_SMALL, left=False)
+        axes.text(1.02, row, label, transform=axes.get_yaxis_transform(), fontsize=SMALL, va="center")
+    axes.text(1.02, -1.0, heading, transform=axes.get_yaxis_transform(), fontsize=SMALL, va="center", weight="bold")
+    axes.set_title(title, fontsize=TEXT, loc="left")
+    axes.set_xlabel(f"top-1 accuracy (%), axis from {axes.get_xlim()[0]:.3g}", fontsize=TEXT)
+    axes.tick_params(labelsize=SMALL, left=False)
     axes.set_ylim(-0.6, len(labels) - 0.4)
     sns.despine(ax=axes, left=True)
 
 
 def _label(align: str) -> dict[str, Any]:
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    return {"fontsize": _SMALL, "va": "center", "ha": align, "bbox": box}
+    return {"fontsize": SMALL, "va": "center", "ha": align, "bbox": box}
 
 
 def _macs_labels(macs: pd.Series) -> list[str]:

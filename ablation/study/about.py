@@ -36,6 +36,10 @@ class Data(Protocol):
     """What training needs of a data set. Batches are (N, C, H, W) float32 and (N,) int64, on the CPU."""
 
     about: About
+    mean: tuple[
+        float, ...
+    ]  # of the training images, one number a channel, pixels from 0 to 1: images are normalised by these
+    std: tuple[float, ...]
 
     @property
     def checksum(self) -> str:

@@ -62,10 +62,11 @@ def _digits() -> Data:
     is_test = torch.zeros(len(labels), dtype=torch.bool)
     for digit in range(_DIGITS.num_classes):
         is_test[(labels == digit).nonzero()[4::5, 0]] = True
-    train = images[~is_test]
-    images = (images - train.mean()) / train.std()
+    mean, std = images[~is_test].mean(), images[~is_test].std()
+    images = (images - mean) / std
     checksum = hashlib.sha256(images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest()[:16]
-    return InMemory(_DIGITS, checksum, images[~is_test], labels[~is_test], images[is_test], labels[is_test])
+    train, test = (images[~is_test], labels[~is_test]), (images[is_test], labels[is_test])
+    return InMemory(_DIGITS, checksum, *train, *test, mean=(mean.item(),), std=(std.item(),))
 
 
 @cache

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from timm.data import create_dataset, create_loader, create_transform
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, create_dataset, create_loader, create_transform
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
@@ -24,6 +24,8 @@ class Folder:
 
     def __init__(self, about: About, root: Path, classes: list[str]) -> None:
         self.about, self.root = about, root
+        self.mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN  # what timm's loader normalises by
+        self.std: tuple[float, ...] = IMAGENET_DEFAULT_STD
         index = {name: i for i, name in enumerate(classes)}
         self.train = create_dataset("", root=str(root), split="train", class_map=index)
         self.test = create_dataset("", root=str(root), split="val", class_map=index)

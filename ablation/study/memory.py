@@ -17,7 +17,7 @@ _NEEDS_FOLDER = ("crop_scale", "randaugment", "random_erasing")
 
 
 class InMemory:
-    """Images and labels as tensors: (N, C, H, W) float32 and (N,) int64."""
+    """Images and labels as tensors: (N, C, H, W) float32, normalised by mean and std, and (N,) int64."""
 
     def __init__(
         self,
@@ -27,8 +27,11 @@ class InMemory:
         train_labels: Tensor,
         test_images: Tensor,
         test_labels: Tensor,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
     ) -> None:
         self.about, self.checksum = about, checksum
+        self.mean, self.std = mean, std
         self.train_images, self.train_labels = train_images, train_labels
         self.test_images, self.test_labels = test_images, test_labels
 

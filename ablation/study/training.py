@@ -110,6 +110,11 @@ def run(
         final = training.ema.module if training.ema else bare
         accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
         if isinstance(final, ConvNet) and accelerator.is_main_process:
+            final.pretrained_cfg = {
+                "mean": data.mean,
+                "std": data.std,
+                "input_size": (data.about.in_chans, size, size),
+            }
             save_weights(final, folder / f"{trial.key(data.checksum)}.safetensors")
         return replace(
             outcome,

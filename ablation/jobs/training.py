@@ -1,32 +1,29 @@
-"""The jobs behind the command: train or evaluate, say how it goes, write down what came of it."""
+"""Train a ladder or one network, evaluate weights."""
 
 from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from .design import roadmap as roads
-from .errors import AblationError
-from .files import writable_folder, write_atomically
-from .show.tables import ladder_text, profile_table
-from .study import data as datasets
-from .study.ladder import check_seeds, ladder_rungs, ladder_table, ladder_trials
-from .study.recipe import family
-from .study.study import Study
-from .study.trial import Outcome, Trial
+from ..design import roadmap as roads
+from ..errors import AblationError
+from ..files import writable_folder
+from ..show.tables import ladder_text, profile_table
+from ..study import data as datasets
+from ..study.ladder import check_seeds, ladder_rungs, ladder_table, ladder_trials
+from ..study.recipe import family
+from ..study.study import Study
+from ..study.trial import Outcome, Trial
+from .saying import bar_of, data_label, new_console, write_figure
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_PLAIN_WIDTH = 120  # columns, where the output is not a terminal
 
 
 def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, store: Path, workers: int | None) -> None:
@@ -38,7 +35,7 @@ def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, stor
     rungs = ladder_rungs(recipe, start)
     writable_folder(out)
     study = Study(trials, store)
-    console = _console()
+    console = new_console()
     size = about.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {about.num_classes} classes"
     console.print(profile_table(title, rungs, size, about.num_classes, about.in_chans))
@@ -53,7 +50,7 @@ def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, stor
     )
     if about.note:
         console.print(about.note, style="bold", soft_wrap=True, highlight=False)
-    _write(table, outcomes, data, "" if start == "resnet50" else f"{start}-", out, console)
+    _write(table, outcomes, data, start, out, console)
 
 
 def train_one(
@@ -77,7 +74,7 @@ def train_one(
         chosen = roads.road(steps, start, pair.width_divisor, pair.stem_stride)[-1]
     trial = Trial(chosen.architecture, pair.original if chosen.recipe == "original" else pair.modern, data, seed)
     datasets.about(data)
-    from .study.training import run
+    from ..study.training import run
 
     speaks = os.environ.get("RANK", "0") == "0"
     console = Console(file=sys.stdout if speaks else io.StringIO())
@@ -102,8 +99,8 @@ def train_one(
 def evaluate_weights(weights: Path, data: str, recipe: str) -> None:
     """Score a file of weights on the test images of a data set and print the result."""
     about, chosen = datasets.about(data), family(recipe).modern
-    from .network import load_weights
-    from .study.training import evaluate
+    from ..network import load_weights
+    from ..study.training import evaluate
 
     network = load_weights(weights)
     if (network.num_classes, network.in_chans) != (about.num_classes, about.in_chans):
@@ -116,24 +113,13 @@ def evaluate_weights(weights: Path, data: str, recipe: str) -> None:
     print(f"top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {images} test images")
 
 
-def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
-
-
 def _run_study(
     study: Study, console: Console, workers: int | None, name: Callable[[Trial], str]
 ) -> dict[Trial, Outcome]:
     """Run what is missing, with a bar on a terminal and a line a trial elsewhere."""
     done, missing = len(study.trials) - len(study.missing()), len(study.missing())
     console.print(f"{missing} trials to train, {done} done before", highlight=False)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with bar_of(console) as bar:
         task = bar.add_task("training", total=missing)
         finished = 0
 
@@ -153,19 +139,15 @@ def _run_study(
 
 
 def _write(
-    table: pd.DataFrame, outcomes: dict[Trial, Outcome], data: str, prefix: str, out: Path, console: Console
+    table: pd.DataFrame, outcomes: dict[Trial, Outcome], data: str, start: str, out: Path, console: Console
 ) -> None:
     """The figure and its numbers side by side, each there whole or not at all."""
-    from .show.picture import png
-    from .show.plots import plot_roadmap
+    from ..show.plots import plot_roadmap
 
-    label = re.sub(r"[^A-Za-z0-9]+", "-", Path(data.rpartition(":")[2]).name).strip("-")
-    stem = out / f"roadmap-{prefix}{label}"
+    stem = out / f"roadmap-{data_label(data, start)}"
     environments = [outcome.environment for outcome in outcomes.values()]
     about = {
         name: " / ".join(sorted({str(environment[name]) for environment in environments})) for name in environments[0]
     }
     described = table.assign(data=data, seconds=sum(outcome.seconds for outcome in outcomes.values()), **about)
-    write_atomically(stem.with_suffix(".csv"), described.to_csv(index=False).encode())
-    write_atomically(stem.with_suffix(".png"), png(plot_roadmap(table, data)))
-    console.print(f"wrote {stem.with_suffix('.png')} and {stem.with_suffix('.csv')}", highlight=False, soft_wrap=True)
+    write_figure(stem, plot_roadmap(table, data), described, console)

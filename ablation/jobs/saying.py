@@ -1,0 +1,67 @@
+"""How a job speaks: a console, a bar on a terminal and plain lines elsewhere, figures beside their numbers."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ..files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_PLAIN_WIDTH = 120  # columns, where the output is not a terminal
+
+
+def new_console() -> Console:
+    """A console as wide as the terminal, or of a fixed width elsewhere."""
+    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+
+
+def bar_of(console: Console) -> Progress:
+    """A bar with count, time taken and time left; nothing where the console is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+
+
+def data_label(data: str, start: str = "resnet50") -> str:
+    """A data set's name as a part of a file's name, after the ladder's where that is not the usual one."""
+    label = re.sub(r"[^A-Za-z0-9]+", "-", Path(data.rpartition(":")[2]).name).strip("-")
+    return label if start == "resnet50" else f"{start}-{label}"
+
+
+@contextmanager
+def steps(console: Console, what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Progress through a known number of steps: call what is given with a line as each one ends."""
+    began = time.perf_counter()
+    done = 0
+    with bar_of(console) as bar:
+        task = bar.add_task(what, total=total)
+
+        def end(line: str) -> None:
+            nonlocal done
+            done += 1
+            taken = time.perf_counter() - began
+            bar.console.print(f"{done:3}/{total}  {line}  {taken:5.0f} s", highlight=False, soft_wrap=True)
+            bar.update(task, advance=1)
+
+        yield end
+
+
+def write_figure(stem: Path, figure: Figure, table: pd.DataFrame, console: Console) -> None:
+    """A figure and its numbers side by side, each there whole or not at all."""
+    from ..show.picture import png
+
+    png_file, csv_file = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.csv")
+    write_atomically(csv_file, table.to_csv(index=False).encode())
+    write_atomically(png_file, png(figure))
+    console.print(f"wrote {png_file} and {csv_file}", highlight=False, soft_wrap=True)

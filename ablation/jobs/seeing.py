@@ -1,0 +1,210 @@
+"""Receptive fields along a ladder or of one network, what its norms get, and weights that change from image to image."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from ..errors import AblationError, unknown
+from ..files import writable_folder
+from ..measure.features import run
+from ..measure.images import normalisation, normalise, photographs, read_folder
+from ..measure.jacobian import jacobian_change
+from ..measure.norms import norm_statistics, take_statistics
+from ..measure.receptive_field import (
+    SCALES,
+    SHARES,
+    FieldWarning,
+    effective_receptive_field,
+    open_branches,
+    theoretical_receptive_field,
+)
+from ..study.environment import describe_environment
+from .networks import one_network, rungs_of, short_title
+from .saying import new_console, steps, write_figure
+
+WHAT = ("fields", "norms", "weights")
+_RANDOM = (
+    "Weights are random, as initialised from seed 0, with closed branches opened and the statistics of batch normalisation "
+    "taken from these images: they show what the architecture favours, not what training makes of it. --weights FILE shows a "
+    "trained network."
+)
+_WINDOWED, _WINDOW = "swin_tiny_patch4_window7_224", 7
+
+
+def see(
+    what: str,
+    steps_taken: Sequence[str],
+    start: str,
+    model: str | None,
+    weights: Path | None,
+    pretrained: bool,
+    size: int,
+    images: Path | None,
+    out: Path,
+) -> None:
+    """Do what `ablation see` says."""
+    if what not in WHAT:
+        raise unknown("thing to see", what, WHAT)
+    if steps_taken and (model or weights):
+        raise AblationError("give steps or one network (--model, --weights), not both")
+    if pretrained and not model:
+        raise AblationError("--pretrained needs --model NAME: only timm's models have weights to download")
+    writable_folder(out)
+    console = new_console()
+    pixels = _pixels(images, size)
+    if what == "weights":
+        _weights(pixels, out, console)
+        return
+    single = one_network(model, weights, pretrained, size) if model or weights else None
+    networks: list[tuple[str, Any]]
+    trained = weights is not None or pretrained
+    if single:
+        label, networks = single[0], [single]
+    else:
+        rungs = rungs_of(steps_taken, start)
+        label = start if not steps_taken else f"{start}-{'-'.join(steps_taken)}".replace("=", "-")
+        networks = [(short_title(rung), rung.architecture) for rung in rungs]
+        for rung in rungs:
+            rung.architecture.sizes(size)
+    if not trained:
+        console.print(_RANDOM, soft_wrap=True, highlight=False)
+    look = _fields if what == "fields" else _norms
+    look(networks, pixels, label, trained, out, console)
+
+
+def _pixels(images: Path | None, size: int) -> Tensor:
+    """(N, 3, size, size) from 0 to 1: those of a folder, or the bundled photographs."""
+    if size < 32:
+        raise AblationError(f"size {size} must be 32 pixels or more")
+    if images is None:
+        return photographs(size)
+    return torch.stack([picture.square(size) for picture in read_folder(images)])
+
+
+def _ready(network: Any, pixels: Tensor, trained: bool) -> tuple[nn.Module, Tensor]:
+    """A network to look into, made if it is a description, and the images as it expects them."""
+    from ..network import build
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module: nn.Module = network if isinstance(network, nn.Module) else build(network)
+    in_chans = _in_chans(module)
+    seen = pixels if in_chans == 3 else pixels.mean(1, keepdim=True)
+    seen = normalise(seen, *normalisation(module, in_chans))
+    if not trained:
+        take_statistics(open_branches(module), seen)
+    return module, seen
+
+
+def _in_chans(module: nn.Module) -> int:
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    return first.in_channels if first is not None else 3
+
+
+def _fields(
+    networks: Sequence[tuple[str, Any]], pixels: Tensor, label: str, trained: bool, out: Path, console: Console
+) -> None:
+    from ..show.fields import Seen, plot_fields
+
+    size = pixels.shape[-1]
+    seen, rows = [], []
+    with steps(console, "receptive fields", len(networks)) as end:
+        for title, network in networks:
+            module, images = _ready(network, pixels, trained)
+            theory = theoretical_receptive_field(module, in_chans=images.shape[1])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FieldWarning)  # said below, once for all
+                field = effective_receptive_field(module, images)
+            seen.append(Seen(title, field, theory))
+            row = {"title": title, "theoretical_px": int(theory), "whole_image": theory.whole_image, "cut": field.cut}
+            for scale in SCALES:
+                for share in SHARES:
+                    row[f"side_px_{100 * share:.0f}_{scale}"] = field.side(share, scale)
+                    row[f"area_{100 * share:.0f}_{scale}"] = round(field.area(share, scale), 6)
+            row["centroid_row"], row["centroid_column"] = (round(value, 2) for value in field.centroid)
+            rows.append(row)
+            end(f"{title:28} theory {theory!r:>8}, half of the effective field in {field.side(0.5)} px")
+    if any(row["cut"] for row in rows):
+        console.print(
+            f"The fields marked `cut` in the table reach the edge of the {size} px images: what lies beyond is not seen.",
+            soft_wrap=True,
+            highlight=False,
+        )
+    table = pd.DataFrame(rows).assign(size=size, images=len(pixels), weights="trained" if trained else "random, seed 0")
+    write_figure(out / f"fields-{label}", plot_fields(seen), table.assign(**describe_environment("cpu")), console)
+
+
+def _norms(
+    networks: Sequence[tuple[str, Any]], pixels: Tensor, label: str, trained: bool, out: Path, console: Console
+) -> None:
+    from ..show.inside import plot_norms
+
+    statistics, rows = {}, []
+    with steps(console, "norms", len(networks)) as end:
+        for title, network in networks:
+            module, images = _ready(network, pixels, trained)
+            statistics[title] = norm_statistics(module, images)
+            rows += [{"title": title, "order": i, **vars(row)} for i, row in enumerate(statistics[title], start=1)]
+            end(f"{title:28} {len(statistics[title])} norms")
+    table = pd.DataFrame(rows).assign(
+        size=pixels.shape[-1], images=len(pixels), weights="trained" if trained else "random, seed 0"
+    )
+    write_figure(out / f"norms-{label}", plot_norms(statistics), table.assign(**describe_environment("cpu")), console)
+
+
+def _weights(pixels: Tensor, out: Path, console: Console) -> None:
+    """The Jacobian of a 7x7 depthwise convolution and of Swin's window attention, on what Swin's first block gets."""
+    import timm
+
+    from ..show.inside import plot_jacobians
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        swin: Any = timm.create_model(_WINDOWED, img_size=pixels.shape[-1])
+        block = swin.layers[0].blocks[0]
+        for parameter in block.attn.parameters():
+            if parameter.ndim > 1:  # initialised to 0.02, queries and keys would be so short that all weights are alike
+                nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+        channels = block.norm1.normalized_shape[0]
+        convolution = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
+        with torch.no_grad():
+            maps = block.norm1(run(swin.patch_embed, normalise(pixels, *normalisation(swin, 3))))  # (N, H, W, C)
+        first = maps.shape[1] // 2 // _WINDOW * _WINDOW - _WINDOW
+        maps = maps[:, max(first, 0) :][:, : 3 * _WINDOW, max(first, 0) :][:, :, : 3 * _WINDOW]  # three windows a side
+        middle = maps.shape[1] // 2
+        changes = {}
+        with steps(console, "Jacobians", 2) as end:
+            for name, layer, layout in (
+                ("7 x 7 depthwise\nconvolution", convolution, "NCHW"),
+                ("7 x 7 window\nattention", _Attention(block), "NHWC"),
+            ):
+                inputs = maps if layout == "NHWC" else maps.permute(0, 3, 1, 2)
+                changes[name] = jacobian_change(layer, inputs, layout, position=(middle, middle))
+                said = name.replace("\n", " ")
+                end(f"{said}: the Jacobian changes by {100 * changes[name].mean:.1f} % from image to image")
+    rows = [
+        {"layer": name.replace("\n", " "), "image": i + 1, "change": value}
+        for name, change in changes.items()
+        for i, value in enumerate(change.change)
+    ]
+    table = pd.DataFrame(rows).assign(size=pixels.shape[-1], weights="random, seed 0", **describe_environment("cpu"))
+    write_figure(out / "weights-static-dynamic", plot_jacobians(changes), table, console)
+
+
+class _Attention(nn.Module):
+    """Window attention of a block of timm's Swin, windows cut and put together: (N, H, W, C) to the same."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block._attn(x)

@@ -1,0 +1,102 @@
+"""Time a ladder: latency, spread, memory and roofline share of each rung, and which kinds of layer take the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from rich import box
+from rich.table import Table
+
+from ..files import writable_folder
+from ..measure.breakdown import breakdown
+from ..measure.memory import training_memory
+from ..measure.timing import benchmark
+from ..study.environment import describe_environment
+from .networks import rungs_of, short_title
+from .saying import new_console, steps, write_figure
+
+
+def time_ladder(
+    steps_taken: Sequence[str],
+    start: str,
+    size: int,
+    batch: int,
+    step: str,
+    memory_format: str,
+    precision: str,
+    compiled: bool,
+    out: Path,
+) -> None:
+    """Time each rung of a ladder, print the table, write the figures and their numbers."""
+    from ..network import build
+    from ..show.speed import plot_operators, plot_speed
+
+    rungs = rungs_of(steps_taken, start)
+    for rung in rungs:
+        rung.architecture.sizes(size)
+    writable_folder(out)
+    console = new_console()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    rows, parts = [], []
+    with steps(console, "timing", len(rungs)) as end:
+        for rung in rungs:
+            network = build(rung.architecture).to(device)
+            timing = benchmark(
+                network, size, batch, step=step, memory_format=memory_format, precision=precision, compiled=compiled
+            )
+            title = short_title(rung)
+            memory = training_memory(network, size, batch)
+            row = {"title": title, "params": sum(p.numel() for p in network.parameters()), **vars(timing)}
+            row |= {
+                "macs": (timing.macs or 0) // batch,
+                "images_per_second": timing.images_per_second,
+                "spread": timing.spread,
+                "roofline_share": timing.roofline_share,
+                "training_bytes_estimated": memory.total,
+                "published_accuracy": rung.published.accuracy if rung.published else None,
+            }
+            rows.append(row)
+            parts += [{"title": title, **vars(share)} for share in breakdown(network, size, batch, samples=2)]
+            end(f"{title:28} {1000 * timing.seconds / batch:7.1f} ms an image, spread {100 * timing.spread:.0f} %")
+    table = pd.DataFrame(rows)
+    console.print(_text(table, f"{start}, {size} px, batch {batch}, {step}, {memory_format}, {precision}"))
+    threads = f"{table['threads'].iloc[0]} threads" if device == "cpu" else ""
+    console.print(
+        f"Median of {table['samples'].iloc[0]} calls on {table['device'].iloc[0]} {threads}; ±: half the interquartile range. "
+        "share: MACs a second over those of one large matrix product here, "
+        f"{table['macs_per_second'].iloc[0] / 1e9:.0f} G a second. peak: most bytes that one call holds; training: estimate with "
+        "AdamW for this batch.",
+        soft_wrap=True,
+        highlight=False,
+    )
+    about = describe_environment(device)
+    label = start if not steps_taken else f"{start}-{'-'.join(steps_taken)}".replace("=", "-")
+    if len(table) > 1 and table["published_accuracy"].notna().all():
+        write_figure(out / f"speed-{label}", plot_speed(table), table.assign(**about), console)
+    operators = pd.DataFrame(parts)
+    options = {"size": size, "batch": batch, **about}
+    write_figure(out / f"operators-{label}", plot_operators(operators), operators.assign(**options), console)
+
+
+def _text(table: pd.DataFrame, title: str) -> Table:
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown.add_column("row", no_wrap=True)
+    for heading in ("G MACs", "ms an image", "images/s", "share %", "peak MB", "training MB"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for row in table.to_dict("records"):
+        half = 500 * (row["high"] - row["low"]) / row["batch"]
+        share = row["roofline_share"]
+        peak = row["peak_bytes"]
+        shown.add_row(
+            row["title"],
+            f"{row['macs'] / 1e9:.2f}",
+            f"{1000 * row['seconds'] / row['batch']:.1f} ± {half:.1f}",
+            f"{row['images_per_second']:.1f}",
+            "" if share is None or share != share else f"{100 * share:.0f}",
+            "" if peak is None or peak != peak else f"{peak / 1e6:.0f}",
+            f"{row['training_bytes_estimated'] / 1e6:.0f}",
+        )
+    return shown
