@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup roadmap profile lab test bench lint notebooks lock clean
+.PHONY: help setup roadmap figures profile lab test bench lint notebooks lock clean
 
 help: ## Say what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,14 @@ $(READY): requirements.lock pyproject.toml
 
 roadmap: $(READY) ## Train every rung of the ladder on digits; print the table, write the figure.
 	$(BIN)/ablation roadmap
+
+figures: $(READY) ## Draw every figure again: trains the ladder where that is not done, then looks inside.
+	$(BIN)/ablation roadmap
+	$(BIN)/ablation attribute
+	$(BIN)/ablation see
+	$(BIN)/ablation see --what weights
+	$(BIN)/ablation see --what norms --size 224
+	$(BIN)/ablation profile --timing
 
 profile: $(READY) ## Count both ladders beside the paper; trains nothing.
 	$(BIN)/ablation profile

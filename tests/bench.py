@@ -1,7 +1,8 @@
 """Side-by-side ratios, from one run on one machine: `make bench`. Timings are never tests.
 
-Every ratio is ours over the other, in images per second, from interleaved pairs of single training steps (forward, backward,
-optimizer) on the same batch with the same weights, the one that goes first alternating. timm against itself spreads over 0.8 to
+Every ratio is ours over the other, in images per second, from interleaved pairs on the same images with the same weights, the one
+that goes first alternating: of single training steps (forward, backward, optimizer) against timm's, and of effective receptive
+fields of eight images against a plain loop. timm against itself spreads over 0.8 to
 1.2 on a small machine, so a ratio means its median, and the quartiles are printed beside it.
 """
 
@@ -14,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -26,6 +28,8 @@ from rich.table import Table
 from torch import nn
 
 from ablation import build, cost, roadmap, to_timm
+from ablation.measure.images import IMAGENET_MEAN, IMAGENET_STD, normalise, photographs
+from ablation.measure.receptive_field import FieldWarning, effective_receptive_field, open_branches
 from ablation.network.timm_weights import TIMM_MODELS
 
 SIZE, BATCH = 224, 16
@@ -99,6 +103,49 @@ def bench_training(pairs: int, console: Console) -> None:
     console.print(table)
 
 
+FIELD_MODELS = ("resnet50", "convnext_tiny", "swin_tiny_patch4_window7_224")
+
+
+def plain_loop(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """The effective field as anyone would write it down: one image at a time, autograd, no more."""
+    total = torch.zeros(images.shape[-2:], dtype=torch.float64)
+    for image in images:
+        x = image[None].clone().requires_grad_()
+        features = network.forward_features(x)
+        if features.shape[1] == features.shape[2]:  # Swin's (N, H, W, C)
+            features = features.permute(0, 3, 1, 2)
+        centre = features[:, :, features.shape[2] // 2, features.shape[3] // 2]
+        (gradient,) = torch.autograd.grad(centre.relu().sum(), x)
+        total += gradient.relu().sum((0, 1), dtype=torch.float64)
+    return total / len(images)
+
+
+def bench_fields(pairs: int, console: Console) -> None:
+    """Ours over the plain loop, eight images; and how far the two maps are apart."""
+    table = Table("network", "px", "ratio", "quartiles", "largest difference", box=box.SIMPLE_HEAD)
+    jobs = list(itertools.product(FIELD_MODELS, (224, 448)))
+    with Progress(console=console) as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FieldWarning)
+        task = bar.add_task("receptive fields", total=len(jobs) * pairs)
+        for name, size in jobs:
+            torch.manual_seed(0)
+            options = {"img_size": size} if name.startswith("swin") else {}
+            network = open_branches(timm.create_model(name, **options).eval())
+            images = normalise(photographs(size), IMAGENET_MEAN, IMAGENET_STD)
+            ours, theirs = effective_receptive_field(network, images).map, plain_loop(network, images).numpy()
+            apart = abs(ours - theirs).max() / theirs.max()
+            ratios = interleaved(
+                lambda network=network, images=images: effective_receptive_field(network, images),
+                lambda network=network, images=images: plain_loop(network, images),
+                pairs,
+                lambda: bar.advance(task),
+            )
+            row = [name, str(size), *spread(ratios), f"{apart:.1e}"]
+            table.add_row(*row)
+            bar.console.print("  ".join(row), highlight=False)
+    console.print(table)
+
+
 def bench_start(console: Console) -> None:
     """Start-up: a bare interpreter, the import, the help; and the cost of every rung."""
     table = Table("what", "median seconds", "over a bare interpreter", box=box.SIMPLE_HEAD)
@@ -125,7 +172,7 @@ def main() -> None:
     """Run the benchmarks and print what they were run on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=25, help="interleaved pairs for each ratio")
-    parser.add_argument("--only", choices=["training", "start"], help="one part instead of all")
+    parser.add_argument("--only", choices=["training", "start", "fields"], help="one part instead of all")
     arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "timm", "convnext-ablation"))
@@ -135,9 +182,11 @@ def main() -> None:
         highlight=False,
         soft_wrap=True,
     )
-    if arguments.only != "training":
+    if arguments.only in (None, "start"):
         bench_start(console)
-    if arguments.only != "start":
+    if arguments.only in (None, "fields"):
+        bench_fields(max(4, arguments.pairs // 3), console)
+    if arguments.only in (None, "training"):
         bench_training(arguments.pairs, console)
 
 

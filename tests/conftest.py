@@ -10,7 +10,7 @@ import pytest
 
 from ablation.design import registry, steps
 
-QUICK = ("tests/test_project.py", "tests/design", "ablation/", "tests/show", "tests/measure")
+QUICK = ("tests/test_project.py", "tests/design", "ablation/", "tests/show")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

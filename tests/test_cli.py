@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from ablation.cli import main
 from tests.network.test_weights import Malice
@@ -86,6 +87,27 @@ BAD_INPUT = [
     (["evaluate", "foreign.pth"], "not written by ablation"),
     (["evaluate", "poison.pth"], "was refused"),
     (["prfile"], "No such command 'prfile'"),
+    (["profile", "--timing", "--step", "trainin"], "did you mean 'training'"),
+    (["profile", "--timing", "--batch", "0"], "batch 0 must be 1 or more"),
+    (["profile", "--timing", "--size", "16"], "smallest that works is 32 px"),
+    (["profile", "--timing", "--memory-format", "NHCW"], "did you mean 'NCHW'"),
+    (["see", "--what", "field"], "did you mean 'fields'"),
+    (["see", "--size", "8"], "size 8 must be 32 pixels or more"),
+    (["see", "--images", "nowhere"], "there is no folder nowhere"),
+    (["see", "--images", "pictures"], "note.png is not an image"),
+    (["see", "--start", "resnet5"], "did you mean 'resnet50'"),
+    (["see", "gelu", "--model", "resnet50"], "not both"),
+    (["see", "--pretrained"], "--pretrained needs --model"),
+    (["see", "--model", "resnet5O"], "did you mean 'resnet50'"),
+    (["see", "--model", "resnet18", "--weights", "foreign.pth"], "the weights are another model's"),
+    (["see", "--weights", "missing.safetensors"], "there is no weights file"),
+    (["attribute"], "run `ablation roadmap --data digits --recipe micro --start resnet50 --store runs` first"),
+    (["attribute", "--count", "1"], "images 1 must be 2 or more"),
+    (["attribute", "pictures/note.png"], "attributions of random weights mean nothing"),
+    (["attribute", "pictures/note.png", "--weights", "cut.safetensors"], "note.png is not an image"),
+    (["attribute", "dot.png", "--weights", "cut.safetensors"], "dot.png is 1 x 1 pixels"),
+    (["attribute", "missing.png", "--weights", "cut.safetensors"], "there is no image file missing.png"),
+    (["attribute", "missing.png", "--method", "grad-cam"], "did you mean 'grad_cam'"),
 ]
 
 
@@ -96,6 +118,9 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_
     Path("cut.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     torch.save({"w": torch.zeros(1)}, "foreign.pth")
     torch.save({"w": Malice("executed")}, "poison.pth")
+    Path("pictures").mkdir()
+    Path("pictures/note.png").write_text("no picture")
+    Image.new("RGB", (1, 1)).save("dot.png")
     before = sorted(tmp_path.iterdir())
     code, _, error = ablation(*arguments, capsys=capsys)
     assert code == 2
@@ -146,6 +171,109 @@ def test_train_then_evaluate_gives_the_same_accuracy(tmp_path, quick, capsys):
     (weights,) = (tmp_path / "weights").glob("*.safetensors")
     code, out, _ = ablation("evaluate", weights, capsys=capsys)
     assert code == 0 and out.split()[1] == trained
+
+
+def rows_of(file):
+    with file.open() as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_see_writes_the_fields_of_a_road_beside_their_numbers(tmp_path, capsys):
+    arguments = ("see", "patchify_stem", "--size", 64, "--images", pictures(tmp_path), "--out", tmp_path / "figures")
+    code, out, error = ablation(*arguments, capsys=capsys)
+    assert code == 0, error
+    assert "Weights are random" in out and "2/2" in out and "reach the edge of the 64 px images" in out
+    rows = rows_of(tmp_path / "figures" / "fields-resnet50-patchify_stem.csv")
+    assert [row["theoretical_px"] for row in rows] == ["427", "420"] and rows[0]["images"] == "2"
+    assert all(int(row["side_px_20_linear"]) <= int(row["side_px_99_linear"]) for row in rows)
+    assert (tmp_path / "figures" / "fields-resnet50-patchify_stem.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_see_takes_a_model_of_timm_and_a_file_of_weights(tmp_path, capsys):
+    from ablation import RESNET50, build, save_weights
+
+    save_weights(build(RESNET50.replace(width=8), 10, 1), tmp_path / "grey.safetensors")
+    options = ("--size", 64, "--images", pictures(tmp_path), "--out", tmp_path)
+    code, _, error = ablation("see", "--weights", tmp_path / "grey.safetensors", *options, capsys=capsys)
+    assert code == 2 and "give mean and std" in error
+    network = build(RESNET50.replace(width=8), 10, 1)
+    network.pretrained_cfg = {"mean": (0.5,), "std": (0.25,), "input_size": (1, 64, 64)}
+    save_weights(network, tmp_path / "grey.safetensors")
+    code, out, error = ablation("see", "--weights", tmp_path / "grey.safetensors", *options, capsys=capsys)
+    assert code == 0 and "Weights are random" not in out, error
+    assert rows_of(tmp_path / "fields-grey.csv")[0]["weights"] == "trained"
+    code, _, error = ablation("see", "--model", "timm:resnet18", "--what", "norms", *options, capsys=capsys)
+    assert code == 0 and len(rows_of(tmp_path / "norms-resnet18.csv")) == 20, error
+
+
+def test_see_shows_static_and_dynamic_weights(tmp_path, capsys):
+    code, out, error = ablation("see", "--what", "weights", "--size", 224, "--out", tmp_path, capsys=capsys)
+    assert code == 0 and "depthwise convolution: the Jacobian changes by 0.0 %" in out, error
+    rows = rows_of(tmp_path / "weights-static-dynamic.csv")
+    assert {row["layer"] for row in rows if float(row["change"]) > 0.2} == {"7 x 7 window attention"}
+
+
+def test_attribute_tells_what_it_changed_and_scores_each_method(tmp_path, capsys):
+    from ablation import RESNET50, build, save_weights
+
+    network = build(RESNET50.replace(width=8), 10)
+    network.pretrained_cfg = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "input_size": (3, 64, 64)}
+    save_weights(network, tmp_path / "trained.safetensors")
+    methods = ("--method", "saliency", "--method", "integrated_gradients", "--method", "guided_backprop")
+    arguments = (
+        "attribute",
+        pictures(tmp_path),
+        "--weights",
+        tmp_path / "trained.safetensors",
+        *methods,
+        "--out",
+        tmp_path,
+    )
+    code, out, error = ablation(*arguments, capsys=capsys)
+    assert code == 0, error
+    assert "grey taken as three equal channels" in out and "transparency laid on white" in out
+    assert "note: guided gradients hardly depend on the weights" in out
+    rows = rows_of(tmp_path / "attributions-trained.csv")
+    assert [row["method"] for row in rows[::2]] == ["saliency", "integrated_gradients", "guided_backprop"]
+    assert [bool(row["completeness_gap"]) for row in rows] == [False] * 2 + [True] * 2 + [False] * 2
+    code, _, error = ablation(*arguments, "--target", 10, capsys=capsys)
+    assert code == 2 and "target 10 is no class of ConvNet: it has 10, 0 to 9" in error
+
+
+def pictures(folder):
+    """A folder with a grey picture and one with transparency."""
+    place = folder / "pictures"
+    place.mkdir(exist_ok=True)
+    Image.linear_gradient("L").save(place / "grey.png")
+    Image.radial_gradient("L").convert("RGBA").rotate(30).save(place / "clear.png")
+    return place
+
+
+def test_attribute_takes_every_rung_that_a_roadmap_trained(tmp_path, quick, capsys):
+    from ablation.study.ladder import ladder_trials
+    from ablation.study.training import run
+
+    trials = [trial for trial, rung in ladder_trials("micro", "digits", [0]).items() if rung.adopted]
+    for trial in trials:
+        run(trial, tmp_path / "weights")
+    code, out, error = ablation("attribute", "--store", tmp_path, "--count", 3, "--out", tmp_path, capsys=capsys)
+    assert code == 0 and "14/14" in out, error
+    rows = rows_of(tmp_path / "attributions-digits.csv")
+    assert len(rows) == 14 * 3 and [row["label"] for row in rows[:3]] == ["0", "1", "2"]
+    assert len(rows_of(tmp_path / "curves-digits.csv")) == 4 * 2 * 21
+    assert all((tmp_path / f"{name}-digits.png").exists() for name in ("attributions", "completeness", "curves"))
+
+
+def test_timing_a_road_writes_where_the_time_goes(tmp_path, capsys, monkeypatch):
+    from ablation.measure import timing
+
+    monkeypatch.setattr(timing, "_MATRIX_SIDE", {"cpu": 64})
+    options = ("--timing", "--size", 32, "--batch", 2, "--out", tmp_path)
+    code, out, error = ablation("profile", "depthwise", *options, capsys=capsys)
+    assert code == 0 and "ms an image" in out and "2/2" in out, error
+    rows = rows_of(tmp_path / "operators-resnet50-depthwise.csv")
+    assert {row["title"] for row in rows} == {"ResNet-50", "depthwise conv"}
+    assert not (tmp_path / "speed-resnet50-depthwise.png").exists(), "no published accuracies, no front"
 
 
 def test_an_interrupted_roadmap_keeps_what_had_ended(tmp_path):

@@ -19,7 +19,7 @@ def test_python_runs(block, tmp_path, monkeypatch, clean_registries):
 
 
 def test_the_first_block_is_short():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     assert sum(bool(line.strip()) for line in BLOCKS[0].splitlines()) <= 12
 
 

@@ -8,13 +8,18 @@ from torch.nn import functional as F
 
 from ablation import RESNET50, AblationError, build, convnext, cost, count
 from ablation.design import published
+from ablation.measure import counting
+from ablation.measure.counting import Comparison
 from tests.exact import SWIN
+from tests.untouched import untouched
 
 
 @pytest.mark.parametrize("name", SWIN)
 def test_swin(name):
     counted = count(timm.create_model(name))
     assert (counted.params, counted.macs) == SWIN[name]
+    for row in counted.cross_check():
+        assert (row.fvcore, row.reason) == (row.torch, ""), "attention too"
     assert counted.macs / 1e9 == pytest.approx(published.SWIN[name].gflops, abs=0.01), "the paper prints 4.50 and 15.43"
 
 
@@ -120,12 +125,148 @@ def test_counting_changes_nothing():
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
-    with pytest.raises(AblationError, match="could not be run on an image of 3 x 16 x 16"):
+    with pytest.raises(AblationError, match=r"an image of 16 px is too small .* the smallest that works is 32 px"):
         count(network, size=16)
     assert [module.training for module in network.modules()] == modes, "also when the network fails"
 
 
+def test_a_network_that_cannot_be_run_is_said_and_left_as_it_was():
+    network = nn.Sequential(nn.Conv2d(3, 4, 9), nn.BatchNorm2d(4)).train()
+    with untouched(network):
+        assert count(network, size=9).macs == 3 * 4 * 81
+        with pytest.raises(AblationError, match="Sequential could not be run on images of 3 x 8 x 8"):
+            count(network, size=8)
+
+
 def test_dtype_of_the_module_is_kept():
-    network = build(convnext("atto"), num_classes=4).double()
-    assert count(network, size=64).macs == cost(convnext("atto"), size=64, num_classes=4).macs
+    architecture = convnext("atto").replace(width=4, depths=(1, 1, 1, 1))
+    network = build(architecture, num_classes=4).double()
+    assert count(network, size=64).macs == cost(architecture, size=64, num_classes=4).macs
     assert next(network.parameters()).dtype == torch.float64
+
+
+# Both ladders are counted by both counters in tests/network/test_build.py, where each rung is built once.
+@pytest.mark.parametrize("architecture", [RESNET50.replace(width=8), convnext("atto")], ids=["resnet", "convnext"])
+def test_both_counters_agree_to_the_unit(architecture):
+    counted, price = count(build(architecture), size=64), cost(architecture, size=64)
+    convolutions, products = counted.cross_check()
+    assert convolutions == Comparison("convolutions", counted.by_operator["conv"], counted.by_operator["conv"], "")
+    assert products == Comparison("matrix products", counted.by_operator["linear"], counted.by_operator["linear"], "")
+    assert convolutions.fvcore + products.fvcore == counted.macs == sum(counted.torch_by_operator.values())
+    assert counted.activations == price.activations
+
+
+def test_a_family_that_does_not_occur_has_no_row():
+    (row,) = count(nn.Conv2d(3, 4, 1), size=4).cross_check()
+    assert (row.operators, row.fvcore, row.torch, row.reason) == ("convolutions", 192, 192, "")
+
+
+def test_where_torch_s_counter_sees_less_the_reason_is_given():
+    (row,) = count(Applies(lambda x: x[0, 0] @ x[0, 0, 0]), size=4).cross_check()
+    assert (row.operators, row.fvcore, row.torch) == ("matrix products", 16, 0)
+    assert "a matrix times a vector" in row.reason
+
+
+@pytest.mark.parametrize("operator", ["convolution", "addmm"])
+def test_what_the_trace_missed_is_an_error(monkeypatch, operator):
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(), nn.Linear(64, 2))
+    seen = {"convolution": 192, "addmm": 128}
+    monkeypatch.setattr(counting, "_torch_macs", lambda module, image: seen)
+    assert count(network, size=4).torch_by_operator == seen
+    seen[operator] += 1
+    with pytest.raises(
+        AblationError, match=f"the trace of Sequential missed 1 of {seen[operator]} MACs in .*Count the"
+    ):
+        count(network, size=4)
+
+
+def test_flops_are_two_for_each_mac():
+    counted = count(nn.Conv2d(3, 8, 3, padding=1), size=10)
+    assert (counted.macs, counted.flops) == (21_600, 43_200)
+    assert (counted.gmacs, counted.gflops) == (2.16e-5, 4.32e-5)
+
+
+def test_activations_are_what_convolutions_and_linear_layers_put_out():
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.Flatten(), nn.Linear(32, 5)
+    )
+    assert count(network, size=9).activations == 8 * 16 + 8 * 4 + 5
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.GELU(), nn.SiLU(), nn.Hardswish()],
+    ids=["relu", "relu_", "relu6", "gelu", "silu", "hardswish"],
+)
+def test_activation_functions_are_listed_among_what_is_left_out(activation):
+    once = sum(count(nn.Sequential(nn.Conv2d(3, 4, 1), activation), size=4).uncounted.values())
+    twice = count(nn.Sequential(nn.Conv2d(3, 4, 1), activation, nn.Conv2d(4, 4, 1), activation), size=4)
+    assert once >= 1 and sum(twice.uncounted.values()) == 2 * once
+    if isinstance(activation, nn.ReLU):
+        assert sum(number for name, number in twice.uncounted.items() if name.startswith("aten::relu")) == 2
+
+
+@pytest.mark.parametrize("make", [nn.ReLU, nn.Identity, lambda: nn.BatchNorm2d(3), lambda: nn.AvgPool2d(2)])
+def test_a_count_of_nothing_is_an_error(make):
+    with pytest.raises(AblationError, match="no convolution, linear layer or attention product was met"):
+        count(make(), size=4)
+
+
+def inner(compiled):
+    return nn.Sequential(nn.Conv2d(3, 4, 1), compiled)
+
+
+def compiled_in_place():
+    module = nn.Conv2d(3, 4, 1)
+    module.compile()
+    return module
+
+
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [
+        (lambda: torch.compile(nn.Conv2d(3, 4, 1)), "OptimizedModule is compiled"),
+        (compiled_in_place, "Conv2d is compiled"),
+        (lambda: inner(torch.compile(nn.Conv2d(4, 4, 1))), "its part '1' is compiled"),
+    ],
+    ids=["torch.compile", "module.compile", "part"],
+)
+def test_what_is_compiled_is_refused_with_the_remedy(make, where):
+    with pytest.raises(AblationError, match=rf"{where}.*count the module before torch\.compile, .*_orig_mod"):
+        count(make(), size=4)
+
+
+def test_the_module_inside_a_compiled_one_can_be_counted():
+    assert count(torch.compile(nn.Conv2d(3, 4, 1))._orig_mod, size=4).macs == 192
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated")
+@pytest.mark.parametrize(
+    "hide",
+    [torch.jit.script, lambda part: torch.jit.trace(part, torch.zeros(1, 4, 4, 4))],
+    ids=["scripted", "traced"],
+)
+def test_a_scripted_part_is_refused_with_the_remedy(hide):
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), hide(nn.Conv2d(4, 4, 1)))
+    with pytest.raises(AblationError, match=r"its part '1' is scripted, .*: count the module it was made from"):
+        count(network, size=4)
+
+
+def test_inference_mode_is_refused_with_the_remedy():
+    with torch.inference_mode(), pytest.raises(AblationError, match=r"call it outside, or use torch\.no_grad"):
+        count(nn.Conv2d(3, 4, 1), size=4)
+
+
+def test_a_custom_operator_is_an_error():
+    @torch.library.custom_op("ablation_tests::double_product", mutates_args=())
+    def double_product(x: torch.Tensor) -> torch.Tensor:
+        return x @ x
+
+    with pytest.raises(AblationError, match="no rule to count ablation_tests::double_product"):
+        count(nn.Sequential(nn.Conv2d(3, 3, 1), Applies(double_product)), size=4)
+
+
+def test_gradients_may_be_off_or_on():
+    with torch.no_grad():
+        off = count(nn.Conv2d(3, 4, 1), size=4)
+    assert off == count(nn.Conv2d(3, 4, 1), size=4)

@@ -23,6 +23,10 @@ def test_built_rungs_count_to_the_unit(ladder, name):
     assert {part.name: part.macs for part in price.stages} == {
         part.name: counted.by_module.get(part.name, 0) for part in price.stages
     }
+    assert counted.activations == price.activations
+    for row in counted.cross_check():
+        assert (row.fvcore, row.reason) == (row.torch, ""), "torch's own counter agrees"
+    assert sum(row.fvcore for row in counted.cross_check()) == counted.macs
 
 
 def check_gradients(network: nn.Module, size: int) -> None:

@@ -63,7 +63,7 @@ def test_each_test_image_once_over_all_processes(world):
 def test_augmentation_is_drawn_for_each_image():
     image = torch.arange(64.0).reshape(1, 1, 8, 8).repeat(200, 1, 1, 1)
     labels = torch.zeros(200, dtype=torch.long)
-    data = InMemory(datasets.about("digits"), "", image, labels, image[:1], labels[:1])
+    data = InMemory(datasets.about("digits"), "", image, labels, image[:1], labels[:1], (0.0,), (1.0,))
     shifted, _ = next(iter(data.train_batches(MICRO.replace(batch_size=200), 0, 0, 0, 1)))
     assert len(torch.unique(shifted.flatten(1), dim=0)) == 9, "3 x 3 shifts by up to a pixel"
     flipped, _ = next(iter(data.train_batches(MICRO.replace(batch_size=200, shift_px=0, hflip=0.5), 0, 0, 0, 1)))

@@ -1,0 +1,68 @@
+"""Integrated gradients on trained rungs: they add up wherever the activations are smooth, and fit into memory."""
+
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+
+import ablation as ab
+from ablation.measure.attribution import AttributionWarning, attribute
+from ablation.measure.faithfulness import completeness_gap
+from ablation.study import data as datasets
+from ablation.study.ladder import ladder_trials
+
+STEPS, IMAGES = 300, 16
+SMOOTH = ("gelu", "fewer_activations", "fewer_norms", "layer_norm", "strided_downsampling")
+RECTIFIED = "kernel_size_7"
+TRIALS = {rung.name: trial for trial, rung in ladder_trials("micro", "digits", [0]).items()}
+
+
+@pytest.fixture(scope="module")
+def gap(tmp_path_factory):
+    """Train a rung on digits and give the gaps of its integrated gradients from a black baseline."""
+    folder = tmp_path_factory.mktemp("digits")
+    data = datasets.load("digits")
+    images, labels = data.test_images[:IMAGES], data.test_labels[:IMAGES]
+    options = {"mean": data.mean, "std": data.std}
+
+    def gaps(name):
+        trial = TRIALS[name]
+        file = folder / f"{trial.key(data.checksum)}.safetensors"
+        if not file.exists():
+            assert ab.run(trial, folder).accuracy > 80
+        network = ab.load_weights(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AttributionWarning)
+            maps = attribute(network, images, labels, steps=STEPS, **options)
+        return completeness_gap(network, images, maps, labels, **options)
+
+    return gaps
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_from_gelu_onward_the_gap_is_under_one_per_cent_on_every_image(gap, name):
+    assert gap(name).max() < 0.01
+
+
+def test_with_relu_the_gap_is_larger_and_its_median_is_what_one_reports(gap):
+    rectified, smooth = gap(RECTIFIED).median(), gap("gelu").median()
+    assert torch.isfinite(rectified) and rectified > 100 * smooth
+
+
+MEMORY = """
+import resource, torch, ablation as ab
+network = ab.build(ab.roadmap()[-1].architecture)
+images = torch.randn(1, 3, 224, 224)
+maps = ab.attribute(network, images, 3, steps=300)
+assert maps.shape == (1, 224, 224) and maps.any()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_300_steps_on_a_224_px_image_of_the_last_rung_stay_under_3_gb():
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    kilobytes = int(done.stdout)  # Linux counts in these
+    assert kilobytes * 1024 < 3e9

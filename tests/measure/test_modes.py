@@ -1,0 +1,142 @@
+"""Modes, flags and hooks come back as they were, whatever happens in between."""
+
+import pytest
+import torch
+from torch import nn
+
+from ablation import AblationError
+from ablation.measure.modes import as_images, device_and_dtype, evaluating, looking, out_of_place, refuse_inference_mode
+from tests.untouched import untouched
+
+
+class Stop(Exception):  # noqa: N818
+    """What a test raises half-way."""
+
+
+def mixed():
+    """A network in mixed modes, with frozen parameters, a gradient and hooks of its own."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Dropout(inplace=True))
+    network[1].eval()
+    network[0].bias.requires_grad_(False)
+    network[0].weight.grad = torch.ones_like(network[0].weight)
+    network[2].register_forward_hook(lambda part, inputs, output: None)
+    network[0].register_full_backward_hook(lambda part, given, taken: None)
+    return network
+
+
+@pytest.mark.parametrize("context", [evaluating, looking, out_of_place])
+@pytest.mark.parametrize("fails", [False, True])
+def test_everything_is_as_before_afterwards(context, fails):
+    network = mixed()
+    with untouched(network):
+        try:
+            with context(network):
+                if fails:
+                    raise Stop
+        except Stop:
+            assert fails
+
+
+def test_in_between_every_part_is_in_eval_mode():
+    network = mixed()
+    with evaluating(network):
+        assert not any(part.training for part in network.modules())
+    with looking(network):
+        assert not any(part.training for part in network.modules())
+
+
+def test_in_between_no_parameter_asks_for_gradients_and_the_input_may():
+    network = mixed()
+    with torch.no_grad(), looking(network):
+        assert not any(parameter.requires_grad for parameter in network.parameters())
+        x = torch.rand(1, 3, 2, 2, requires_grad=True)
+        assert network[0](x).requires_grad, "also where the caller turned gradients off"
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda part: part.register_forward_hook(print),
+        lambda part: part.register_forward_pre_hook(print),
+        lambda part: part.register_full_backward_pre_hook(print),
+        lambda part: part.register_forward_hook(print, with_kwargs=True),
+        lambda part: part.register_forward_hook(print, always_call=True),
+        lambda part: part.register_forward_pre_hook(print, with_kwargs=True),
+        lambda part: part.register_full_backward_hook(print),
+    ],
+    ids=["forward", "pre", "backward pre", "forward kwargs", "always", "pre kwargs", "backward"],
+)
+def test_hooks_that_a_library_leaves_behind_are_removed(leave):
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
+    with untouched(network), pytest.raises(Stop), looking(network):
+        leave(network[1])
+        raise Stop
+
+
+def test_hooks_that_were_there_stay():
+    calls = []
+    network = nn.Sequential(nn.Conv2d(3, 4, 1))
+    network[0].register_forward_hook(lambda part, inputs, output: calls.append(part))
+    with looking(network):
+        pass
+    network(torch.zeros(1, 3, 2, 2))
+    assert calls == [network[0]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(value):
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1))
+    nn.init.constant_(network[1].bias, value)
+    with pytest.raises(AblationError, match=r"1\.bias of Sequential holds NaN or infinity"), looking(network):
+        pass
+
+
+def test_inference_mode_is_refused_with_the_remedy():
+    with torch.inference_mode():
+        with pytest.raises(AblationError, match=r"torch\.no_grad"):
+            refuse_inference_mode("looking takes gradients")
+        with pytest.raises(AblationError, match="takes gradients"), looking(mixed()):
+            pass
+    refuse_inference_mode("nothing to refuse")
+
+
+def test_activations_write_elsewhere_only_in_between():
+    network = mixed()
+    x = -torch.ones(1, 4, 2, 2)
+    with out_of_place(network):
+        network[2](x)
+        assert (x == -1).all()
+    network[2](x)
+    assert (x == 0).all()
+
+
+def test_device_and_type_are_those_of_the_first_floating_tensor():
+    assert device_and_dtype(nn.Conv2d(3, 4, 1).double()) == (torch.device("cpu"), torch.float64)
+    assert device_and_dtype(nn.Conv2d(3, 4, 1).to("meta")) == (torch.device("meta"), torch.float32)
+    assert device_and_dtype(nn.ReLU()) == (torch.device("cpu"), torch.float32)
+    counter = nn.Module()
+    counter.register_buffer("steps", torch.zeros(1, dtype=torch.long))
+    counter.register_buffer("scale", torch.zeros(1, dtype=torch.float16))
+    assert device_and_dtype(counter)[1] == torch.float16
+
+
+def test_images_become_the_module_s_type_and_forget_their_graph():
+    images = torch.rand(2, 3, 4, 4, requires_grad=True)
+    ready = as_images(nn.Conv2d(3, 4, 1).double(), images * 2)
+    assert ready.dtype == torch.float64 and not ready.requires_grad
+    assert as_images(nn.Conv2d(3, 4, 1), torch.ones(1, 3, 4, 4, dtype=torch.uint8)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.rand(3, 4, 4), r"not \(3, 4, 4\)"),
+        (torch.rand(0, 3, 4, 4), r"N of 1 or more, not \(0, 3, 4, 4\)"),
+        ([[1.0]], "not list"),
+        (torch.full((1, 3, 4, 4), float("nan")), "not finite"),
+        (torch.full((1, 3, 4, 4), float("inf")), "not finite"),
+    ],
+)
+def test_anything_but_finite_images_is_refused(images, message):
+    with pytest.raises(AblationError, match=message):
+        as_images(nn.Conv2d(3, 4, 1), images)

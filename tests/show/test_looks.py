@@ -1,0 +1,191 @@
+"""Every kind of figure, drawn from made-up numbers: labelled with units, words apart, nothing shown, what is given is used."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from ablation.design.roadmap import roadmap
+from ablation.measure.breakdown import KINDS
+from ablation.measure.faithfulness import Curves, Randomised
+from ablation.measure.jacobian import JacobianChange
+from ablation.measure.norms import NormStatistics
+from ablation.measure.receptive_field import ERF, Field
+from ablation.show.attributions import plot_attributions, plot_curves, plot_gaps, plot_randomisation
+from ablation.show.fields import Seen, plot_fields
+from ablation.show.inside import plot_drift, plot_jacobians, plot_norms
+from ablation.show.speed import pareto_front, plot_operators, plot_speed
+from ablation.show.style import new_figure
+from tests.show.looks import check, words
+
+DRAW = np.random.default_rng(0)
+RUNGS = [rung for rung in roadmap() if rung.recipe == "modern"]
+TITLES = [rung.title.removesuffix(" (enhanced recipe)") for rung in RUNGS]
+
+
+def bump(size, width):
+    rows = np.arange(size) - size / 2
+    return np.exp(-(rows[:, None] ** 2 + rows[None] ** 2) / (2 * width**2))
+
+
+def fields():
+    sides = (35, 64, 120, 500)
+    return [
+        Seen(
+            title, ERF(bump(96, 6 + i), 8, "stages", (3, 3), False), Field(side, side, i == 3, (-side // 2, -side // 2))
+        )
+        for i, (title, side) in enumerate(zip(TITLES, sides * 4, strict=True))
+    ]
+
+
+def speeds():
+    seconds = DRAW.uniform(0.4, 0.8, len(RUNGS))
+    return pd.DataFrame(
+        {
+            "title": TITLES,
+            "macs": [DRAW.integers(2_300_000_000, 5_300_000_000) for _ in RUNGS],
+            "seconds": seconds,
+            "low": seconds * 0.98,
+            "high": seconds * 1.03,
+            "batch": 8,
+            "published_accuracy": [rung.published.accuracy for rung in RUNGS],
+        }
+    )
+
+
+def operators():
+    rows = [(title, kind, DRAW.integers(0, 10**9), DRAW.uniform()) for title in TITLES for kind in KINDS]
+    return pd.DataFrame(rows, columns=["title", "kind", "macs", "seconds"])
+
+
+def maps(names, shape=(6, 8, 8)):
+    return {name: DRAW.normal(size=shape) for name in names}
+
+
+def curves():
+    shares = np.linspace(0, 1, 21)
+    return {name: Curves(shares, DRAW.uniform(size=(9, 21)), DRAW.uniform(size=(9, 21))) for name in TITLES[:4]}
+
+
+def norms():
+    return {
+        title: [NormStatistics(f"n{i}", "BatchNorm2d", *DRAW.uniform(0.5, 9, 3), drift=0.1 * i) for i in range(5 + j)]
+        for j, title in enumerate(TITLES)
+    }
+
+
+def gaps():
+    rows = [(title, 10.0 ** DRAW.uniform(-8, 0)) for title in TITLES for _ in range(16)]
+    return pd.DataFrame(rows, columns=["title", "gap"])
+
+
+def jacobians():
+    weighs = np.zeros((4, 21, 21))
+    weighs[:, 7:14, 7:14] = DRAW.uniform(size=(4, 7, 7))
+    names = ("7 x 7 depthwise\nconvolution", "7 x 7 window\nattention")
+    return {name: JacobianChange(DRAW.uniform(size=4), weighs) for name in names}
+
+
+FIGURES = {
+    "fields": lambda figure=None: plot_fields(fields(), figure=figure),
+    "one field": lambda figure=None: plot_fields(fields()[:1], figure=figure),
+    "speed": lambda figure=None: plot_speed(speeds(), figure),
+    "operators": lambda figure=None: plot_operators(operators(), figure),
+    "attributions": lambda figure=None: plot_attributions(
+        DRAW.uniform(size=(6, 8, 8)), maps(TITLES), True, figure=figure
+    ),
+    "methods": lambda figure=None: plot_attributions(
+        DRAW.uniform(size=(6, 8, 8, 3)),
+        maps(("saliency", "integrated gradients")),
+        {"saliency": False, "integrated gradients": True},
+        [f"image {i}: {100 * i}" for i in range(6)],
+        figure,
+    ),
+    "gaps": lambda figure=None: plot_gaps(gaps(), figure),
+    "curves": lambda figure=None: plot_curves(curves(), figure),
+    "norms": lambda figure=None: plot_norms(norms(), figure),
+    "jacobians": lambda figure=None: plot_jacobians(jacobians(), figure=figure),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_word_lies_on_another_or_leaves_the_figure(name):
+    check(FIGURES[name]())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_that_is_given_is_drawn_into_and_none_is_shown(name):
+    before = plt.get_fignums()
+    given = Figure(figsize=(9, 9), layout="constrained")
+    assert FIGURES[name](given) is given and given.axes
+    assert plt.get_fignums() == before
+
+
+AXES = {
+    "randomisation": lambda axes=None: plot_randomisation(
+        {"saliency": [Randomised(part, DRAW.uniform(size=4)) for part in ("", "head", "stages.3", "stem")]}, axes
+    ),
+    "drift": lambda axes=None: plot_drift({"ResNet-50": norms()[TITLES[0]]}, axes),
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_axes_that_are_given_are_drawn_into(name):
+    given = new_figure(3.4, 2.4).subplots()
+    assert AXES[name](given) is given and given.lines
+    check(given.figure)
+    check(AXES[name]().figure)
+
+
+def test_the_look_check_sees_words_on_words_and_over_the_edge():
+    figure = Figure(figsize=(2, 2))
+    figure.text(0.5, 0.5, "one")
+    check(figure)
+    figure.text(0.52, 0.5, "two")
+    with pytest.raises(AssertionError, match="lies on"):
+        check(figure)
+    edge = Figure(figsize=(2, 2))
+    edge.text(0.9, 0.5, "a long label")
+    with pytest.raises(AssertionError, match="leaves"):
+        check(edge)
+
+
+def test_axes_carry_their_units():
+    said = {text for name in FIGURES for text, _ in words(FIGURES[name]())}
+    for unit in ("multiply-accumulates (G)", "latency (ms an image)", "share of time (%)", "pixels put in (%)"):
+        assert unit in said
+
+
+def test_the_theoretical_square_lies_where_the_position_looks():
+    seen = Seen("", ERF(bump(96, 6), 8, "stages", (3, 3), False), Field(35, 35, offset=(-17, -17)))
+    (axes, _) = plot_fields([seen]).axes
+    square = axes.patches[-1]
+    assert (square.get_x(), square.get_y(), square.get_width()) == (32 - 17, 32 - 17, 35)  # position 1 of 3, stride 32
+
+
+def test_a_field_that_does_not_fit_is_named_and_not_drawn():
+    seen = fields()[2:4]
+    figure = plot_fields(seen)
+    drawn = [len(axes.patches) for axes in figure.axes[:2]]
+    assert drawn == [1, 1]
+    assert [axes.get_xlabel().split("; ")[1] for axes in figure.axes[:2]] == ["theory 120 px", "theory whole image"]
+
+
+def test_the_front_is_what_nothing_else_beats():
+    assert pareto_front([1, 2, 3, 3], [10, 9, 12, 11]) == {0, 2}
+    assert pareto_front([1, 1], [5, 5]) == {0, 1}
+
+
+def test_bars_of_the_breakdown_reach_one_hundred():
+    figure = plot_operators(operators())
+    for axes in figure.axes:
+        ends = [bar.get_x() + bar.get_width() for bar in axes.containers[-1]]
+        assert ends == pytest.approx([100] * len(TITLES))
+
+
+def test_the_middle_of_signed_colours_is_zero():
+    figure = plot_attributions(DRAW.uniform(size=(2, 4, 4)), {"a": DRAW.normal(size=(2, 4, 4)) + 3}, True)
+    for axes in figure.axes[2:]:
+        low, high = axes.images[0].get_clim()
+        assert low == -high
