@@ -190,7 +190,7 @@ def attribute(
         name = (layer or cam_layer(module, images[:1])) if method.endswith("cam") else ""
         maps = []
         for i in range(len(images)):
-            one = (images[i : i + 1].clone(), int(classes[i]))
+            one = (images[i : i + 1].clone(), int(classes[i]))  # captum turns the flag of what it gets
             if method == "grad_cam":
                 small = _grad_cam(module, *one, name).relu()
                 found = F.interpolate(small[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
@@ -270,7 +270,7 @@ def logits(module: nn.Module, images: Tensor) -> Tensor:
     Raises:
         AblationError: if it is anything else, or not finite.
     """
-    output = run(module, images.clone())  # a network may begin by writing over its input
+    output = run(module, images)
     name = type(module).__name__
     if isinstance(output, tuple | list | dict):
         keys = f" with the keys {', '.join(map(str, output))}" if isinstance(output, dict) else f" of {len(output)}"

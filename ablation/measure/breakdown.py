@@ -101,7 +101,7 @@ def breakdown(
             for sample in range(samples + 1):
                 seconds.clear()
                 began = now()
-                run(module, images)
+                run(module, images, copy=False)
                 seconds[_OTHER] += now() - began - sum(seconds.values())  # type: ignore[assignment]
                 if sample:  # the first warms up
                     for kind, taken in takes.items():
@@ -111,9 +111,12 @@ def breakdown(
             handle.remove()
     macs: Counter[str] = Counter()
     params: Counter[str] = Counter()
+    counted_once: set[nn.Parameter] = set()  # a parameter may serve two layers
     for name, kind in kinds.items():
         macs[kind] += counted.by_module.get(name, 0)
-        params[kind] += sum(parameter.numel() for parameter in leaves[name].parameters())
+        own = set(leaves[name].parameters()) - counted_once
+        params[kind] += sum(parameter.numel() for parameter in own)
+        counted_once |= own
     macs[_OTHER] += counted.macs - sum(macs.values())
     params[_OTHER] += counted.params - sum(params.values())
     shares = (Share(kind, params[kind], macs[kind], statistics.median(takes[kind])) for kind in KINDS)
@@ -121,9 +124,10 @@ def breakdown(
 
 
 def _single_layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Parts without parts of their own; a norm is one layer also where it carries its activation along, as some of timm's do."""
+    """Parts without parts of their own. A norm that carries its activation along, as some of timm's do, is one layer; so is a
+    convolution or linear layer whose weights are computed, as under weight normalisation."""
     children = list(module.named_children())
-    if not children or isinstance(module, NORMS):
+    if not children or isinstance(module, (nn.Conv2d, nn.Linear, *NORMS)):
         yield name, module
         return
     for key, child in children:

@@ -21,7 +21,7 @@ from ..errors import AblationError, unknown
 _MOST_PREFIX_TOKENS = 16
 # How far, as a logarithm, the ratio of a map's sides may be from that of the image: a convolution without padding takes the
 # same from both sides, so that a long image's map grows longer still; tokens by channels of an attention head are off by more.
-_SAME_SHAPE, _NO_MAP = 0.03, 0.6
+_SAME_SHAPE, _STRIP, _NO_MAP = 0.03, 0.2, 0.6
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def layout_of(x: Any, image: tuple[int, int]) -> Layout | None:
         off_first, off_last = (_distortion(layout.height, layout.width, image) for layout in (first, last))
         if shape[2:] == (1, 1):  # pooled
             return first
-        if off_last < _SAME_SHAPE < off_first or off_last < _NO_MAP < off_first:
-            return last
         is_strip = abs(log(image[0] / image[1])) > _NO_MAP  # of which few positions are left, in any ratio
+        if off_last < _SAME_SHAPE < off_first or off_last < (_STRIP if is_strip else _NO_MAP) < off_first:
+            return last
         return first if off_first < _NO_MAP or is_strip else None
     if x.ndim == 3:
         for prefix in range(min(shape[1], _MOST_PREFIX_TOKENS)):
@@ -214,14 +214,18 @@ def probed(module: nn.Module, layer: str, images: Tensor) -> Iterator[nn.Module]
         handle.remove()
 
 
-def run(module: nn.Module, images: Tensor) -> Any:
+def run(module: nn.Module, images: Tensor, copy: bool = True) -> Any:
     """Call a module on images.
+
+    Args:
+        module, images: what is called on what.
+        copy: the images, because a network may begin by writing over its input. Where the call is timed, leave them.
 
     Raises:
         AblationError: with what the module said, if it cannot be run on them.
     """
     try:
-        return module(images)
+        return module(images.clone() if copy else images)
     except (_ReachedError, AblationError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # whatever the module itself raises

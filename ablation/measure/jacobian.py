@@ -76,7 +76,7 @@ def jacobian_change(
     reader = Layout(layout, sides[0], sides[1], inputs.shape[1 if layout == "NCHW" else 3])
     with looking(module):
         x = inputs.clone().requires_grad_()
-        output = run(module, x.clone())  # a block may begin by writing over its input
+        output = run(module, x)
         name = type(module).__name__
         if not isinstance(output, Tensor) or output.ndim != 4:
             given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__

@@ -133,7 +133,7 @@ def chunk_size(module: nn.Module, images: Tensor) -> int:
         images: (N, C, H, W), on the module's device; the first is run.
     """
     with evaluating(module), torch.enable_grad(), Saving(module) as saving:
-        kept = run(module, images[:1].detach().clone().requires_grad_())  # while this lives, no storage is used twice
+        kept = run(module, images[:1].detach().requires_grad_())  # while this lives, no storage is used twice
     del kept
     return chunk_for(saving.bytes, images)
 

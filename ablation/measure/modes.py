@@ -70,13 +70,15 @@ def looking(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def out_of_place(module: nn.Module) -> Iterator[None]:
-    """Keep activations from writing over their input, so that hooks see what went in; afterwards they may again."""
+    """Keep a network from writing over its input, and its activations over theirs, so that hooks see what went in."""
     in_place = [part for part in module.modules() if getattr(part, "inplace", False) is True]
+    handle = module.register_forward_pre_hook(_copy_inputs)
     try:
         for part in in_place:
             part.inplace = False  # type: ignore[assignment]
         yield
     finally:
+        handle.remove()
         for part in in_place:
             part.inplace = True  # type: ignore[assignment]
 
@@ -118,6 +120,10 @@ def as_images(module: nn.Module, images: Tensor) -> Tensor:
         raise AblationError("the images are not finite: they hold NaN or infinity")
     device, dtype = device_and_dtype(module)
     return images.detach().to(device=device, dtype=dtype)
+
+
+def _copy_inputs(part: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
 
 
 def _copy(table: Any) -> Any:

@@ -33,7 +33,8 @@ from .modes import as_images, device_and_dtype, looking
 
 SHARES = (0.2, 0.3, 0.5, 0.99)
 SCALES = ("linear", "log")
-_STRIP_WIDTH = 32  # pixels: one position after a stride of 32
+# Pixels. 32 leave one position after a stride of 32; without padding, nothing is left of a narrow strip.
+_STRIP_WIDTHS = (32, 64, 128, 256, 512)
 _FIRST_LENGTH, _LAST_LENGTH = 512, 8192
 # Pixels, for networks that refuse a strip; the small ones for those that refuse large squares as well.
 _SQUARES, _SMALL_SQUARE = (512, 1024, 256, 128, 64, 32), 256
@@ -100,31 +101,33 @@ def theoretical_receptive_field(
     own = _own_size(network)
     if own is not None:
         return _from_square(network, own, layer, in_chans)[0]
-    try:
-        return _from_strips(network, layer, in_chans)
-    except AblationError:  # without padding nothing is left of a narrow strip
-        largest: Field | None = None
-        for square in _SQUARES:
-            try:
-                field, cut = _from_square(network, square, layer, in_chans)
-            except AblationError:
-                if square == _SQUARES[-1] and largest is None:
-                    raise
-                continue
-            largest = field if largest is None else max(largest, field)
-            if not cut or square <= _SMALL_SQUARE:
-                break
-        assert largest is not None
-        return largest
+    for width in _STRIP_WIDTHS:
+        try:
+            return _from_strips(network, width, layer, in_chans)
+        except AblationError:
+            continue
+    largest: Field | None = None
+    for square in _SQUARES:
+        try:
+            field, cut = _from_square(network, square, layer, in_chans)
+        except AblationError:
+            if square == _SQUARES[-1] and largest is None:
+                raise
+            continue
+        largest = field if largest is None else max(largest, field)
+        if not cut or square <= _SMALL_SQUARE:
+            break
+    assert largest is not None
+    return largest
 
 
-def _from_strips(network: nn.Module, layer: str | None, in_chans: int) -> Field:
+def _from_strips(network: nn.Module, width: int, layer: str | None, in_chans: int) -> Field:
     length = _FIRST_LENGTH
-    while (rows := _line(network, (length, _STRIP_WIDTH), layer, in_chans)).cut and length < _LAST_LENGTH:
+    while (rows := _line(network, (length, width), layer, in_chans)).cut and length < _LAST_LENGTH:
         length *= 2
     if rows.cut:
         return Field(length, length, whole_image=True)
-    columns = _line(network, (_STRIP_WIDTH, length), layer, in_chans)
+    columns = _line(network, (width, length), layer, in_chans)
     return Field(rows.length, columns.length, offset=(rows.offset, columns.offset))
 
 
@@ -168,8 +171,7 @@ def _support(
     images = torch.randn(1, in_chans, *image, generator=generator, dtype=dtype).to(device)
     with looking(network), _AllOpen():
         images.requires_grad_()
-        copied = images.clone()  # a network may begin by writing over its input
-        name, features = last_map(network, copied) if layer is None else (layer, map_of(network, copied, layer))
+        name, features = last_map(network, images) if layer is None else (layer, map_of(network, images, layer))
         height, width = features.shape[2:]
         centre = features[0, :, height // 2, width // 2]
         weights = torch.randn(len(centre), generator=generator, dtype=dtype).to(device)
@@ -377,8 +379,7 @@ def effective_receptive_field(
 def _gradient(module: nn.Module, images: Tensor, layer: str | None) -> tuple[str, Tensor, tuple[int, int]]:
     """The layer; the rectified gradient of its rectified centre, summed over images and channels, (H, W); its map's size."""
     images = images.detach().requires_grad_()
-    copied = images.clone()  # a network may begin by writing over its input
-    name, features = last_map(module, copied) if layer is None else (layer, map_of(module, copied, layer))
+    name, features = last_map(module, images) if layer is None else (layer, map_of(module, images, layer))
     centre = features[:, :, features.shape[2] // 2, features.shape[3] // 2]
     if not torch.isfinite(centre).all():
         raise AblationError(f"layer {name!r} of {type(module).__name__} puts out NaN or infinity")

@@ -175,12 +175,12 @@ def _call(
 
     def forward() -> Any:
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            return run(network, images)
+            return run(network, images, copy=False)
 
     def train() -> None:
         with torch.enable_grad():
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                output = run(network, images)
+                output = run(network, images, copy=False)
             output.float().mean().backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -189,7 +189,7 @@ def _call(
         torch.set_grad_enabled(step == "training"),
         torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
     ):
-        output = run(network, images)  # a module that does not fit says so here, before it is compiled
+        output = run(network, images, copy=False)  # a module that does not fit says so here, before it is compiled
     if step == "training":
         if not isinstance(output, Tensor):
             raise AblationError(f"{name} puts out a {type(output).__name__}: a training step takes one tensor")
