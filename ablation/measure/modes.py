@@ -47,7 +47,7 @@ def looking(module: nn.Module) -> Iterator[None]:
     """
     refuse_inference_mode("looking into a network takes gradients")
     for name, parameter in module.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if not torch.isfinite(parameter.detach().sum()) and not torch.isfinite(parameter).all():  # the sum is quicker
             raise AblationError(f"the weights are not finite: {name} of {type(module).__name__} holds NaN or infinity")
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     hooks = [(part, name, _copy(getattr(part, name))) for part in module.modules() for name in _HOOKS]
