@@ -28,6 +28,7 @@ from rich.table import Table
 from torch import nn
 
 from ablation import build, cost, roadmap, to_timm
+from ablation.allocator import keep_freed_memory
 from ablation.measure.images import IMAGENET_MEAN, IMAGENET_STD, normalise, photographs
 from ablation.measure.receptive_field import FieldWarning, effective_receptive_field, open_branches
 from ablation.network.timm_weights import TIMM_MODELS
@@ -174,6 +175,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=25, help="interleaved pairs for each ratio")
     parser.add_argument("--only", choices=["training", "start", "fields"], help="one part instead of all")
     arguments = parser.parse_args()
+    keep_freed_memory()  # what the system takes to clear memory is noise in every ratio
     console = Console(width=None if sys.stdout.isatty() else 120)
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "timm", "convnext-ablation"))
     console.print(

@@ -10,6 +10,7 @@ import torch
 from rich import box
 from rich.table import Table
 
+from ..allocator import keep_freed_memory
 from ..files import writable_folder
 from ..measure.breakdown import breakdown
 from ..measure.memory import training_memory
@@ -38,17 +39,20 @@ def time_ladder(
     for rung in rungs:
         rung.architecture.sizes(size)
     writable_folder(out)
+    keep_freed_memory()
     console = new_console()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     rows, parts = [], []
     with steps(console, "timing", len(rungs)) as end:
         for rung in rungs:
             network = build(rung.architecture).to(device)
+            title = short_title(rung)
+            # Timed last: the first calls of a network, in which the system hands out memory, are slower.
+            parts += [{"title": title, **vars(share)} for share in breakdown(network, size, batch, samples=2)]
+            memory = training_memory(network, size, batch)
             timing = benchmark(
                 network, size, batch, step=step, memory_format=memory_format, precision=precision, compiled=compiled
             )
-            title = short_title(rung)
-            memory = training_memory(network, size, batch)
             row = {"title": title, "params": sum(p.numel() for p in network.parameters()), **vars(timing)}
             row |= {
                 "macs": (timing.macs or 0) // batch,
@@ -59,7 +63,6 @@ def time_ladder(
                 "published_accuracy": rung.published.accuracy if rung.published else None,
             }
             rows.append(row)
-            parts += [{"title": title, **vars(share)} for share in breakdown(network, size, batch, samples=2)]
             end(f"{title:28} {1000 * timing.seconds / batch:7.1f} ms an image, spread {100 * timing.spread:.0f} %")
     table = pd.DataFrame(rows)
     console.print(_text(table, f"{start}, {size} px, batch {batch}, {step}, {memory_format}, {precision}"))

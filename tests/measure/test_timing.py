@@ -90,6 +90,21 @@ def test_a_training_step_counts_as_three_forwards(monkeypatch):
     assert training.spread == 0
 
 
+def test_a_burst_of_other_work_is_not_kept(clock):
+    quiet, burst = [0.2] * 9, [0.2, 0.4, 0.2, 0.5, 0.2, 0.6, 0.2, 0.7, 0.2]
+    timed = benchmark(Takes(clock, [0.2, 0.2, 0.2, *burst, 0.2, *quiet]), size=4)
+    assert (timed.seconds, timed.spread) == (pytest.approx(0.2), pytest.approx(0))
+
+
+def test_a_machine_that_never_rests_says_so(monkeypatch):
+    sets = iter([[1.0, 2.0, 3.0, 4.0], [1.0, 1.5, 1.5, 2.0], [1.0, 2.0, 2.0, 4.0]])
+    monkeypatch.setattr(timing, "_samples", lambda *given: next(sets))
+    monkeypatch.setattr(timing, "matrix_rate", lambda *machine: RATE)
+    timed = benchmark(nn.Conv2d(3, 4, 1), size=4, samples=4)
+    assert timed.spread == pytest.approx((1.875 - 1.125) / 1.5), "the steadiest of three"
+    assert next(sets, None) is None
+
+
 def test_what_cannot_be_counted_has_no_share(monkeypatch):
     sampled(monkeypatch, [1.0] * 11)
     timed = benchmark(nn.Sequential(nn.Flatten(), nn.LSTM(192, 4)), size=8, batch=2)
