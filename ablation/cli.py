@@ -25,9 +25,12 @@ Steps = Annotated[
     Optional[list[str]], typer.Argument(help="Steps to take, such as: patchify_stem depthwise kernel_size=7")
 ]
 DataName = Annotated[
-    str, typer.Option("--data", help="Data set: digits, or imagefolder:PATH with train/ and val/ in it.")
+    str,
+    typer.Option(
+        "--data", help="Data set: digits, longrange, or imagefolder:PATH with train/ and val/. NAME#1000: part of it."
+    ),
 ]
-RecipeName = Annotated[str, typer.Option("--recipe", help="Recipe family: micro or paper.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="Recipe family: micro, small32 or paper.")]
 Figures = Annotated[Path, typer.Option("--out", help="Folder for the figures and their numbers.")]
 Model = Annotated[
     Optional[str], typer.Option("--model", help="A model of timm by name, such as swin_tiny_patch4_window7_224.")

@@ -33,6 +33,12 @@ def write_atomically(file: str | Path, data: bytes) -> None:
         raise AblationError(f"cannot write {path}: {error.strerror or error}") from None
 
 
+def data_root() -> Path:
+    """Where data sets and what is decoded of them are kept: ABLATION_DATA, or `~/.cache/ablation`."""
+    named = os.environ.get("ABLATION_DATA")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "ablation"
+
+
 def writable_folder(folder: str | Path) -> Path:
     """The folder, made if need be, once a file was written there and taken away again.
 

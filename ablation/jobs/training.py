@@ -16,6 +16,7 @@ from ..errors import AblationError
 from ..files import writable_folder
 from ..show.tables import ladder_text, profile_table
 from ..study import data as datasets
+from ..study.engines import Event
 from ..study.ladder import check_seeds, ladder_rungs, ladder_table, ladder_trials
 from ..study.recipe import family
 from ..study.study import Study
@@ -34,7 +35,7 @@ def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, stor
     trials = ladder_trials(recipe, data, check_seeds(seeds), start)
     rungs = ladder_rungs(recipe, start)
     writable_folder(out)
-    study = Study(trials, store)
+    study = Study({trial: rung.title for trial, rung in trials.items()}, store)
     console = new_console()
     size = about.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {about.num_classes} classes"
@@ -83,12 +84,13 @@ def train_one(
     def report(epoch: int, epochs: int, loss: float) -> None:
         console.print(f"epoch {epoch}/{epochs}  training loss {loss:.4f}", highlight=False)
 
-    outcome = run(trial, store / "weights", report, precision, accumulate)
+    try:
+        outcome = run(trial, store / "weights", report, precision, accumulate)
+    except KeyboardInterrupt:
+        print("ablation: interrupted. A checkpoint is kept: the same command goes on from there", file=sys.stderr)
+        raise
     if outcome.status != "done":
-        raise AblationError(
-            f"the loss stopped being finite in epoch {len(outcome.train_losses)} at a learning rate of up to "
-            f"{trial.recipe.effective_lr:g}: try a smaller one, or a longer warm-up"
-        )
+        raise AblationError(outcome.reason)
     console.print(
         f"top-1 {outcome.accuracy:.2f} % on {outcome.test_images} test images, {outcome.seconds:.1f} s, "
         f"{outcome.images_per_second:.0f} images/s",
@@ -123,8 +125,11 @@ def _run_study(
         task = bar.add_task("training", total=missing)
         finished = 0
 
-        def on_outcome(trial: Trial, outcome: Outcome) -> None:
+        def on_event(event: Event) -> None:
             nonlocal finished
+            trial, outcome = event.trial, event.outcome
+            if outcome is None:
+                return
             finished += 1
             score = f"{outcome.accuracy:5.1f} %" if outcome.accuracy is not None else outcome.status
             line = f"{finished:3}/{missing}  {name(trial):28} seed {trial.seed}  {score}  {outcome.seconds:5.1f} s"
@@ -132,10 +137,16 @@ def _run_study(
             bar.update(task, advance=1)
 
         try:
-            return study.run(workers, on_outcome)
-        except KeyboardInterrupt:
+            outcomes = study.run(workers, on_event)
+        except (KeyboardInterrupt, SystemExit):
             print("ablation: interrupted. What had ended is kept; the same command goes on from there", file=sys.stderr)
             raise
+    failed = study.failed()
+    for trial, outcome in failed.items():
+        print(f"ablation: {name(trial)}, seed {trial.seed}, failed:\n{outcome.reason}", file=sys.stderr)
+    if failed:
+        raise AblationError(f"{len(failed)} of {len(study.trials)} trials failed; the same command tries them again")
+    return outcomes
 
 
 def _write(

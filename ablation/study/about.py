@@ -48,8 +48,10 @@ class Data(Protocol):
     def steps_per_epoch(self, recipe: Recipe) -> int:
         """Optimizer steps in one epoch; an incomplete last batch is left out."""
 
-    def train_batches(self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int) -> Iterator[Batch]:
-        """This process's share of the batches of one epoch, in an order that depends on seed and epoch alone."""
+    def train_batches(
+        self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int, start: int = 0
+    ) -> Iterator[Batch]:
+        """This process's share of the batches of one epoch, from step `start` on; the order depends on seed and epoch alone."""
 
     def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[Batch]:
         """This process's share of the test images; over all processes, each image once."""

@@ -1,4 +1,4 @@
-"""Data sets by name: the embedded digits first, then folders of images.
+"""Data sets by name: the embedded digits first, a procedural set, the well-known ones of torchvision, folders of images.
 
 `digits` is the test part of the Optical Recognition of Handwritten Digits set (Alpaydin and Kaynak 1998, UCI), 1,797
 real 8 x 8 images that scikit-learn ships, so it needs no download. The split is fixed and stratified: of each class,
@@ -10,13 +10,20 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import AblationError, unknown
 from .about import About, Data
+from .longrange import about_longrange, distance_of, load_longrange
 
-NAMES = ("digits", "imagefolder:PATH")
+if TYPE_CHECKING:
+    from .memory import InMemory
+    from .selection import Selection
+
+NAMES = ("digits", "longrange", "imagefolder:PATH", "imagenet:PATH")
 DIGITS_SIZE = 8
-_FOLDER = "imagefolder:"
+_FOLDERS = ("imagefolder:", "imagenet:")
+_TEST_SPLITS = ("val", "test")
 
 
 _DIGITS = About(
@@ -30,27 +37,58 @@ _DIGITS = About(
 
 
 def about(name: str) -> About:
-    """What the data set of that name is.
+    """What the data set of that name is. NAME#10000 is a fixed balanced choice of so many training images.
 
     Raises:
         AblationError: if there is none (the nearest name is offered), or its folder is not as it must be.
     """
-    if name == "digits":
+    base = name.partition("#")[0]
+    if base == "digits":
         return _DIGITS
-    if name.startswith(_FOLDER):
-        _, classes = _folders(name)
+    if base.partition(":")[0] == "longrange":
+        return about_longrange(distance_of(base))
+    if base.startswith(_FOLDERS):
+        _, _, classes = _folders(base)
         return About(name, None, len(classes), 3)
     raise unknown("data set", name, NAMES)
 
 
+@cache
 def load(name: str) -> Data:
     """The data set of that name, ready to train on; loaded once per process."""
-    about(name)
-    return _digits() if name == "digits" else _image_folder(name)
+    from .selection import split_name
+
+    base, selection = split_name(name)
+    of = about(name)
+    if base.startswith(_FOLDERS):
+        from .folder import Folder
+
+        return Folder(of, *_folders(base), selection)
+    whole = _digits() if base == "digits" else load_longrange(distance_of(base))
+    return _selected(whole, selection, name)
+
+
+def _selected(data: InMemory, selection: Selection, name: str) -> InMemory:
+    """The part of a data set that was asked for."""
+    if selection.train is None:
+        return data
+    import dataclasses
+
+    import torch
+
+    from .memory import InMemory
+
+    chosen, held_out = selection(data.train_labels.numpy(), name)
+    train = data.train_images[torch.from_numpy(chosen)], data.train_labels[torch.from_numpy(chosen)]
+    test = data.test_images, data.test_labels
+    if held_out is not None:
+        test = data.train_images[torch.from_numpy(held_out)], data.train_labels[torch.from_numpy(held_out)]
+    checksum = hashlib.sha256(f"{data.checksum}{selection}".encode()).hexdigest()[:16]
+    return InMemory(dataclasses.replace(data.about, name=name), checksum, *train, *test, mean=data.mean, std=data.std)
 
 
 @cache
-def _digits() -> Data:
+def _digits() -> InMemory:
     import torch
     from sklearn.datasets import load_digits
 
@@ -69,27 +107,21 @@ def _digits() -> Data:
     return InMemory(_DIGITS, checksum, *train, *test, mean=(mean.item(),), std=(std.item(),))
 
 
-@cache
-def _image_folder(name: str) -> Data:
-    from .folder import Folder
-
-    root, classes = _folders(name)
-    return Folder(about(name), root, classes)
-
-
-def _folders(name: str) -> tuple[Path, list[str]]:
-    """The root of a folder data set and its classes: the folders in train/, which val/ must have too."""
-    root = Path(name.removeprefix(_FOLDER)).expanduser()
-    for split in ("train", "val"):
-        if not (root / split).is_dir():
-            raise AblationError(
-                f"{name} has no folder {root / split}: expected are {root}/train/CLASS/* and {root}/val/CLASS/*"
-            )
-    classes = sorted(path.name for path in (root / "train").iterdir() if path.is_dir())
-    tested = sorted(path.name for path in (root / "val").iterdir() if path.is_dir())
+def _folders(base: str) -> tuple[Path, Path, list[str]]:
+    """The training and the test folder of an image-folder data set, and its classes, which both must have."""
+    root = Path(base.partition(":")[2]).expanduser()
+    wanted = f"expected are {root}/train/CLASS/* and {root}/val/CLASS/* or {root}/test/CLASS/*"
+    if not (root / "train").is_dir():
+        raise AblationError(f"{base} has no folder {root / 'train'}: {wanted}")
+    test = next((root / split for split in _TEST_SPLITS if (root / split).is_dir()), None)
+    if test is None:
+        raise AblationError(f"{base} has no folder {root / 'val'}: {wanted}")
+    classes, tested = (
+        sorted(path.name for path in folder.iterdir() if path.is_dir()) for folder in (root / "train", test)
+    )
     if classes != tested:
         odd = sorted(set(classes) ^ set(tested))
-        raise AblationError(f"the classes in {root}/train and {root}/val differ: {', '.join(odd[:5])}")
+        raise AblationError(f"the classes in {root}/train and {test} differ: {', '.join(odd[:5])}")
     if len(classes) < 2:
         raise AblationError(f"{root}/train has {len(classes)} class folders; a classifier needs 2 or more")
-    return root, classes
+    return root / "train", test, classes

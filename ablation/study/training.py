@@ -1,18 +1,21 @@
 """One trial, from its seed to its outcome. One loop for one process or many, through Hugging Face Accelerate.
 
 On a CPU a trial is deterministic: the same trial with the same number of threads ends in the same weights, bit for
-bit.
+bit, in one go or in many. What is drawn at random in a step depends on the trial's seed and the step alone.
 """
 
 from __future__ import annotations
 
 import math
 import random
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -34,30 +37,41 @@ from ..network import build, save_weights
 from ..network.build import ConvNet
 from . import data as datasets
 from .about import Data
+from .checkpoint import Checkpoints, Progress, State
 from .environment import describe_environment
 from .recipe import Recipe
 from .trial import Outcome, Trial
 
-Progress = Callable[[int, int, float], None]
+_LEARNT = 0.01  # share of the loss of guessing by which one that learns is below it after the warm-up
+
+Report = Callable[[int, int, float], None]
 
 
 def run(
     trial: Trial,
     directory: str | Path,
-    progress: Progress | None = None,
+    progress: Report | None = None,
     precision: str = "no",
     accumulate: int = 1,
+    *,
+    checkpoint_seconds: float = 30.0,
+    compiled: bool = False,
 ) -> Outcome:
     """Train one network as its trial says, evaluate it once on the test images, keep its weights.
 
     Everything that can be wrong with the trial is found before the first step. The caller's random states are left as they were.
+    A trial that was stopped, however hard, goes on from its newest whole checkpoint, and on a CPU ends in the same weights and
+    outcome, bit for bit, as one that was not.
 
     Args:
         trial: what to train, how, on what, from which seed.
-        directory: gets `KEY.safetensors`, the trained weights; nothing is written for a model of timm.
+        directory: gets `KEY.safetensors`, the trained weights (of our networks; nothing for a model of timm), and until the end
+            `checkpoints/KEY/`.
         progress: called after each epoch with (epochs done, epochs in all, mean training loss).
         precision: "no" for float32, "bf16" for mixed precision.
         accumulate: parts in which each process takes its share of a batch, so that large batches fit in memory.
+        checkpoint_seconds: between two checkpoints; 0 for one after each step.
+        compiled: train through `torch.compile`.
 
     Returns:
         An `Outcome`; status "diverged" if the loss stopped being finite.
@@ -65,9 +79,15 @@ def run(
     Raises:
         AblationError: if the data set does not exist or does not fit the recipe, the images are too small for the network,
             or the folder cannot be written.
+        KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, once the step under way has ended and a checkpoint is written.
+
+    Warns:
+        CheckpointWarning: for a damaged checkpoint; the one before is used, or the trial starts over.
     """
     if precision not in ("no", "bf16"):
         raise AblationError(f"precision {precision!r} is not possible. Possible: no, bf16")
+    if not checkpoint_seconds >= 0:
+        raise AblationError(f"checkpoint_seconds {checkpoint_seconds!r} must be 0 or more")
     folder = writable_folder(directory)
     data, recipe = datasets.load(trial.data), trial.recipe
     size = data.about.size or recipe.size
@@ -75,55 +95,55 @@ def run(
         trial.architecture.sizes(size)
     steps = data.steps_per_epoch(recipe)
     accelerator = _accelerator(precision)
-    rank, world = accelerator.process_index, accelerator.num_processes
+    world = accelerator.num_processes
     if recipe.batch_size % (world * accumulate):
         raise AblationError(
             f"batch_size {recipe.batch_size} of recipe {recipe.name!r} does not divide into {world} processes "
             f"times {accumulate} accumulated parts"
         )
-    with _seeded(trial.seed):
-        started = time.perf_counter()
+    key = trial.key(data.checksum)
+    checkpoints = Checkpoints(folder / "checkpoints" / key)
+    with _seeded(trial.seed), Stop() as stop:
         bare = _network(trial, data, accelerator.device)
-        _seed(trial.seed + 1_000_003 * rank)
-        training = _Training(bare, recipe, data.about.num_classes, steps, accelerator, accumulate)
-        losses: list[float] = []
-        for epoch in range(recipe.epochs):
-            losses.append(training.epoch(epoch, data.train_batches(recipe, trial.seed, epoch, rank, world)))
-            if progress:
-                progress(epoch + 1, recipe.epochs, losses[-1])
-            if not math.isfinite(losses[-1]):
-                break
-        trained = time.perf_counter() - started
+        training = _Training(bare, trial, data, steps, accelerator, accumulate, compiled)
+        done = training.to_the_end(checkpoints, checkpoint_seconds, stop, progress)
+        finite = all(map(math.isfinite, done.losses))
         outcome = Outcome(
-            status="diverged",
+            status="done" if finite else "diverged",
             accuracy=None,
             test_loss=None,
-            train_losses=tuple(losses),
+            train_losses=done.losses,
             test_images=0,
             params=sum(parameter.numel() for parameter in bare.parameters()),
-            seconds=trained,
-            images_per_second=len(losses) * steps * recipe.batch_size / trained,
+            seconds=done.seconds,
+            images_per_second=len(done.losses) * steps * recipe.batch_size / done.seconds,
             environment=describe_environment(accelerator.device.type),
+            not_learning=done.not_learning,
+            reason="" if finite else _why_diverged(recipe, len(done.losses)),
         )
-        if not math.isfinite(losses[-1]):
-            return outcome
-        final = training.ema.module if training.ema else bare
-        accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
-        if isinstance(final, ConvNet) and accelerator.is_main_process:
-            final.pretrained_cfg = {
-                "mean": data.mean,
-                "std": data.std,
-                "input_size": (data.about.in_chans, size, size),
-            }
-            save_weights(final, folder / f"{trial.key(data.checksum)}.safetensors")
-        return replace(
-            outcome,
-            status="done",
-            accuracy=accuracy,
-            test_loss=test_loss,
-            test_images=images,
-            seconds=time.perf_counter() - started,
-        )
+        if finite:
+            started = time.perf_counter()
+            final = training.ema.module if training.ema else bare
+            accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
+            if isinstance(final, ConvNet) and accelerator.is_main_process:
+                final.pretrained_cfg = {
+                    "mean": data.mean,
+                    "std": data.std,
+                    "input_size": (data.about.in_chans, size, size),
+                }
+                save_weights(final, folder / f"{key}.safetensors")
+            seconds = done.seconds + time.perf_counter() - started
+            outcome = replace(outcome, accuracy=accuracy, test_loss=test_loss, test_images=images, seconds=seconds)
+        if accelerator.is_main_process:
+            checkpoints.clear()
+        return outcome
+
+
+def _why_diverged(recipe: Recipe, epoch: int) -> str:
+    return (
+        f"the loss stopped being finite in epoch {epoch} at a learning rate of up to {recipe.effective_lr:g}: try a "
+        "smaller one, a longer warm-up, or clip_grad"
+    )
 
 
 def evaluate(
@@ -160,52 +180,154 @@ class _Training:
     def __init__(
         self,
         network: nn.Module,
-        recipe: Recipe,
-        num_classes: int,
+        trial: Trial,
+        data: Data,
         steps: int,
         accelerator: Accelerator,
         accumulate: int,
+        compiled: bool,
     ) -> None:
-        self.recipe, self.steps, self.accelerator, self.accumulate = recipe, steps, accelerator, accumulate
+        recipe = trial.recipe
+        self.trial, self.recipe, self.data, self.steps = trial, recipe, data, steps
+        self.accelerator, self.accumulate = accelerator, accumulate
         optimizer = make_optimizer(recipe, network)
         self.schedule = make_schedule(recipe, optimizer, steps)
-        self.mixup = make_mixup(recipe, num_classes)
+        self.mixup = make_mixup(recipe, data.about.num_classes)
         self.loss = make_loss(recipe)
         self.ema = ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None
         self.bare = network
-        self.network, self.optimizer = accelerator.prepare(network, optimizer)
-        self.schedule.step_update(0)
+        self.network, self.optimizer = accelerator.prepare(torch.compile(network) if compiled else network, optimizer)
 
-    def epoch(self, epoch: int, batches: Iterator[tuple[Tensor, Tensor]]) -> float:
-        """One pass over the training images; the mean of the loss, or the first that is not finite."""
-        self.network.train()
-        device, total = self.accelerator.device, 0.0
-        for step, (images, labels) in enumerate(batches):
-            images, labels = images.to(device), labels.to(device)
-            if self.mixup:
-                images, labels = self.mixup(images, labels)
-            images = images.contiguous(memory_format=torch.channels_last)
-            loss = self._step(images, labels)
-            self.schedule.step_update(epoch * self.steps + step + 1)
-            if not math.isfinite(loss):
-                return loss
-            total += loss
-        return total / self.steps
+    def to_the_end(self, checkpoints: Checkpoints, every: float, stop: Stop, report: Report | None) -> Progress:
+        """Train from the newest checkpoint, or the beginning, to the end or the first loss that is not finite."""
+        found = checkpoints.load()
+        if found is not None:
+            self._restore(found)
+        progress = found.progress if found else Progress()
+        before, began = progress.seconds, time.perf_counter()
+        saved = began
+        chance = math.log(self.data.about.num_classes)
+        while progress.epoch < self.recipe.epochs and (not progress.losses or math.isfinite(progress.losses[-1])):
+            epoch, first = progress.epoch, progress.step
+            rank, world = self.accelerator.process_index, self.accelerator.num_processes
+            batches = self.data.train_batches(self.recipe, self.trial.seed, epoch, rank, world, first)
+            self.network.train()
+            for step, (images, labels) in enumerate(batches, start=first):
+                loss = self._step(epoch * self.steps + step, images, labels)
+                asked = self._asked_anywhere(stop)
+                last = step + 1 == self.steps or not math.isfinite(loss)
+                now = time.perf_counter()
+                progress = replace(
+                    progress, step=step + 1, epoch_loss=progress.epoch_loss + loss, seconds=before + now - began
+                )
+                if last:
+                    progress = self._end_epoch(progress, loss, chance)
+                if self.accelerator.is_main_process and (now - saved >= every or asked):
+                    checkpoints.save(self._state(progress))
+                    saved = time.perf_counter()
+                if last and report:
+                    report(epoch + 1, self.recipe.epochs, progress.losses[-1])
+                if asked:
+                    raise KeyboardInterrupt
+                if last:
+                    break
+        return progress
 
-    def _step(self, images: Tensor, labels: Tensor) -> float:
+    def _end_epoch(self, progress: Progress, loss: float, chance: float) -> Progress:
+        """The mean loss of the epoch, or the first that is not finite; and whether anything was learnt by now."""
+        mean = progress.epoch_loss / self.steps if math.isfinite(loss) else loss
+        stuck = progress.not_learning
+        if progress.epoch == self.recipe.warmup_epochs:
+            stuck = mean > (1 - _LEARNT) * chance
+        return replace(
+            progress,
+            epoch=progress.epoch + 1,
+            step=0,
+            epoch_loss=0.0,
+            losses=(*progress.losses, mean),
+            not_learning=stuck,
+        )
+
+    def _step(self, number: int, images: Tensor, labels: Tensor) -> float:
+        """One optimizer step; the number counts from the beginning of the trial. The loss, as a mean over all processes."""
+        _seed(_step_seed(self.trial.seed, number, self.accelerator.process_index))
+        self.schedule.step_update(number)
+        device = self.accelerator.device
+        images, labels = images.to(device), labels.to(device)
+        if self.mixup:
+            images, labels = self.mixup(images, labels)
+        images = images.contiguous(memory_format=torch.channels_last)
         parts = list(zip(images.chunk(self.accumulate), labels.chunk(self.accumulate), strict=True))
-        total = torch.zeros((), device=images.device)
+        total = torch.zeros((), device=device)
         for i, (some_images, some_labels) in enumerate(parts, start=1):
             waits = self.accelerator.no_sync if i < len(parts) else _at_once
             with waits(self.network), self.accelerator.autocast():
                 loss = self.loss(self.network(some_images).float(), some_labels) / len(parts)
                 self.accelerator.backward(loss)
             total += loss.detach()
+        if self.recipe.clip_grad:
+            self.accelerator.clip_grad_norm_(self.bare.parameters(), self.recipe.clip_grad)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.ema:
             self.ema.update(self.bare)
         return self.accelerator.reduce(total, "mean").item()
+
+    def _asked_anywhere(self, stop: Stop) -> bool:
+        """Whether a process of the group was asked to stop: they stop together, or the others would wait for it."""
+        if self.accelerator.num_processes == 1:
+            return bool(stop)
+        asked = torch.tensor(float(bool(stop)), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked, "sum").item())
+
+    def _state(self, progress: Progress) -> State:
+        tensors = {f"network.{name}": tensor for name, tensor in self.bare.state_dict().items()}
+        if self.ema:
+            tensors |= {f"ema.{name}": tensor for name, tensor in self.ema.module.state_dict().items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        return State(progress, tensors, self.optimizer.state_dict())
+
+    def _restore(self, state: State) -> None:
+        for prefix, module in (("network.", self.bare), ("ema.", self.ema.module if self.ema else None)):
+            if module is not None:
+                own = {name.removeprefix(prefix): x for name, x in state.tensors.items() if name.startswith(prefix)}
+                module.load_state_dict(own)
+        self.optimizer.load_state_dict(state.optimizer)
+
+
+class Stop:
+    """Within this context SIGINT and SIGTERM are noted instead of obeyed, so that a step can end and be kept.
+
+    Only the main thread of a process hears of signals; elsewhere nothing is changed. A second SIGINT is obeyed.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __bool__(self) -> bool:
+        return self.asked
+
+    def __enter__(self) -> Stop:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _note(self, number: int, frame: object) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    """Of what is drawn in a step: mixup, stochastic depth, dropout. One after the other would repeat over neighbouring seeds."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
 
 
 @contextmanager

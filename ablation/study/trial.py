@@ -50,8 +50,11 @@ class Trial:
         return cls(architecture, Recipe(**data["recipe"]), data["data"], data["seed"])
 
     def key(self, data_checksum: str) -> str:
-        """The hash of the trial and of the images it is run on: the same key, the same experiment."""
-        content = json.dumps([self.to_dict(), data_checksum], sort_keys=True)
+        """The hash of the trial and of the images it is run on: the same key, the same experiment.
+
+        The checksum stands in for the data's name, so that a folder that was moved is the same data.
+        """
+        content = json.dumps({**self.to_dict(), "data": data_checksum}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
@@ -60,15 +63,18 @@ class Outcome:
     """What came of a trial.
 
     Args:
-        status: "done", or "diverged" where the loss stopped being finite.
-        accuracy: top-1 on the test images in percent; None if it diverged.
-        test_loss: mean cross entropy on the test images; None if it diverged.
+        status: "done"; "diverged" where the loss stopped being finite; "failed" where the trial could not be run to its end.
+        accuracy: top-1 on the test images in percent; None unless it is done.
+        test_loss: mean cross entropy on the test images; None unless it is done.
         train_losses: mean training loss of each epoch.
         test_images: how many were evaluated, each once.
         params: learnt parameters.
         seconds: of training and evaluation together.
         images_per_second: training images over training time.
         environment: versions, device, threads and commit.
+        not_learning: the training loss was still that of guessing after the first epoch at the full rate. Such a trial is trained
+            to its end and kept.
+        reason: why it diverged, with the learning rate and what to try, or the traceback of what failed; "" if it is done.
     """
 
     status: str
@@ -80,6 +86,8 @@ class Outcome:
     seconds: float
     images_per_second: float
     environment: dict[str, Any]
+    not_learning: bool = False
+    reason: str = ""
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Outcome:

@@ -1,13 +1,19 @@
 """Data: the embedded digits, folders of images, and augmentation for each image on its own."""
 
+import os
+
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from ablation import AblationError
 from ablation.study import data as datasets
+from ablation.study import decoded as decoding
+from ablation.study.decoded import decoded
 from ablation.study.memory import InMemory
 from ablation.study.recipe import FAMILIES, MODERN
+from ablation.study.selection import Selection, split_name
 
 MICRO = FAMILIES["micro"].modern
 
@@ -70,8 +76,66 @@ def test_augmentation_is_drawn_for_each_image():
     assert len(torch.unique(flipped.flatten(1), dim=0)) == 2
 
 
+def test_a_run_may_begin_in_the_middle_of_an_epoch():
+    digits = datasets.load("digits")
+    whole = list(digits.train_batches(MICRO, 0, 2, 0, 1))
+    rest = list(digits.train_batches(MICRO, 0, 2, 0, 1, start=5))
+    assert len(rest) == len(whole) - 5
+    assert all(torch.equal(x, z) and torch.equal(y, w) for (x, y), (z, w) in zip(rest, whole[5:], strict=True))
+
+
+def test_erasing_covers_rectangles_of_the_sizes_it_says():
+    ones = torch.ones(4000, 1, 32, 32)
+    data = InMemory(
+        datasets.about("digits"), "", ones, torch.zeros(4000).long(), ones[:1], torch.zeros(1), (0.0,), (1.0,)
+    )
+    recipe = MICRO.replace(batch_size=4000, shift_px=0, random_erasing=0.25)
+    erased = next(iter(data.train_batches(recipe, 0, 0, 0, 1)))[0][:, 0] == 0
+    some = erased.flatten(1).any(1)
+    assert 0.22 < some.float().mean() < 0.28
+    for one in erased[some]:
+        rows, columns = one.any(1), one.any(0)
+        assert one.sum() == rows.sum() * columns.sum(), "a rectangle"
+    area = erased[some].float().mean((1, 2))
+    assert 0.01 < area.min() < 0.03 and 0.3 < area.max() < 0.36
+    assert abs(area.mean() - (0.02 + 1 / 3) / 2) < 0.02
+    assert erased.any(0).all(), "any pixel may be covered"
+
+
+def test_part_of_a_set_is_balanced_fixed_and_shared_by_tuning():
+    part, tuning = datasets.load("digits#500"), datasets.load("digits#500+200")
+    assert len(part.train_labels) == 500 and len(tuning.test_labels) == 200
+    assert torch.equal(part.train_images, tuning.train_images), "what is held out is held out of the rest"
+    assert part.train_labels.bincount().tolist() == [50] * 10 and tuning.test_labels.bincount().tolist() == [20] * 10
+    assert torch.equal(part.test_images, datasets.load("digits").test_images)
+    held_out = {tuple(image.flatten().tolist()) for image in tuning.test_images}
+    assert not held_out & {tuple(image.flatten().tolist()) for image in part.train_images}
+    assert len({part.checksum, tuning.checksum, datasets.load("digits").checksum}) == 3
+    assert split_name("imagefolder:/a#b#40+20") == ("imagefolder:/a#b", Selection(40, 20))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("digits#505", "#505 does not divide by 10 classes"),
+        ("digits#0", "#0 does not divide"),
+        ("digits#500+5", r"#500\+5 does not divide"),
+        ("digits#1400+100", r"#1400\+100 asks for 150 images of class 0, which has 14"),
+    ],
+)
+def test_a_part_that_is_not_there(name, message):
+    with pytest.raises(AblationError, match=message):
+        datasets.load(name)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ABLATION_DATA", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def folder(tmp_path):
+    tmp_path = tmp_path / "images"
     generator = torch.Generator().manual_seed(0)
     for split, n in (("train", 8), ("val", 3)):
         for label, name in enumerate(("ant", "bee")):
@@ -95,6 +159,88 @@ def test_a_folder_of_images(folder):
     for world in (1, 2, 4):
         tested = [y for rank in range(world) for _, y in data.test_batches(recipe, rank, world)]
         assert torch.cat(tested).bincount().tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("recipe", [MODERN, FAMILIES["small32"].modern.replace(size=40)], ids=["streamed", "in memory"])
+def test_batches_of_a_folder_depend_on_seed_epoch_and_step_alone(folder, recipe):
+    data = datasets.load(f"imagefolder:{folder}")
+    recipe = recipe.replace(batch_size=4)
+
+    def batches(seed=0, epoch=0, rank=0, world=1, start=0):
+        return list(data.train_batches(recipe, seed, epoch, rank, world, start))
+
+    whole = batches()
+    assert [len(y) for _, y in whole] == [4] * 4
+    again, halves, later = batches(), [batches(rank=rank, world=2) for rank in (0, 1)], batches(start=2)
+    for i, (images, labels) in enumerate(whole):
+        assert torch.equal(images, again[i][0])
+        assert torch.equal(images, torch.cat([half[i][0] for half in halves]))
+        assert torch.equal(labels, torch.cat([half[i][1] for half in halves]))
+        assert i < 2 or torch.equal(images, later[i - 2][0])
+    assert not torch.equal(whole[0][0], batches(epoch=1)[0][0])
+    assert not torch.equal(whole[0][0], batches(seed=1)[0][0])
+
+
+def test_small_images_are_decoded_once(folder, monkeypatch, tmp_path):
+    files = sorted((folder / "train").rglob("*.png"))
+    pixels = np.array(decoded(files, 40))
+    assert all(
+        np.array_equal(image.transpose(1, 2, 0), np.asarray(Image.open(f)))
+        for image, f in zip(pixels, files, strict=True)
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(decoding, "_pixels", lambda path, size: pytest.fail(f"{path} was decoded again"))
+        assert np.array_equal(decoded(files, 40), pixels)
+    (kept,) = (tmp_path / "cache" / "decoded").glob("*.npy")
+    data = bytearray(kept.read_bytes())
+    data[-100] ^= 1
+    kept.write_bytes(data)
+    assert np.array_equal(decoded(files, 40), pixels), "a damaged array is decoded again"
+    changed = np.asarray(Image.open(files[0])) ^ 255
+    Image.fromarray(changed).save(files[0])
+    os.utime(files[0], (1, 1))
+    assert np.array_equal(decoded(files, 40)[0].transpose(1, 2, 0), changed), "so is one whose files changed"
+
+
+def test_where_nothing_can_be_kept_images_are_decoded_all_the_same(folder, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ABLATION_DATA", str(tmp_path / "file"))
+    files = sorted((folder / "train").rglob("*.png"))
+    assert decoded(files, 40).shape == (16, 3, 40, 40)
+
+
+def test_a_folder_in_memory_shows_the_same_images_as_a_stream(folder):
+    data = datasets.load(f"imagefolder:{folder}")
+    recipe = FAMILIES["small32"].modern.replace(size=40, crop_pct=1.0)
+    (ours,) = [images for images, _ in data.test_batches(recipe, 0, 1)]
+    (streamed,) = [images for images, _ in data.test_batches(recipe.replace(crop_scale=(0.5, 1.0)), 0, 1)]
+    assert torch.allclose(ours, streamed, atol=1e-6)
+
+
+def test_test_may_stand_for_val(folder):
+    before = datasets.load(f"imagefolder:{folder}#10").checksum
+    (folder / "val").rename(folder / "test")
+    datasets.load.cache_clear()
+    assert datasets.load(f"imagenet:{folder}#10").checksum == before
+
+
+def test_damaged_and_odd_images_are_named(folder):
+    recipe = FAMILIES["small32"].modern.replace(size=40, batch_size=4)
+    odd = folder / "train" / "bee" / "3.png"
+    Image.new("RGB", (40, 30)).save(odd)
+    with pytest.raises(AblationError, match=r"bee/3\.png is 40 x 30 pixels, others .* are 40 x 40"):
+        list(datasets.load(f"imagefolder:{folder}").train_batches(recipe, 0, 0, 0, 1))
+    odd.write_bytes(b"\x89PNG\r\n\x1a\n no image")
+    for chosen in (recipe, recipe.replace(crop_scale=(0.5, 1.0))):
+        with pytest.raises(AblationError, match=r"bee/3\.png cannot be read as an image"):
+            list(datasets.load(f"imagefolder:{folder}").train_batches(chosen, 0, 0, 0, 1))
+
+
+def test_a_class_without_images(folder):
+    for split in ("train", "val"):
+        (folder / split / "cow").mkdir()
+    with pytest.raises(AblationError, match=r"train/cow holds no image"):
+        datasets.load(f"imagefolder:{folder}")
 
 
 def test_bad_data_sets(folder):

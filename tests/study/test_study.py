@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,7 +12,6 @@ import pytest
 from ablation import AblationError, Outcome, Study, Trial, convnext
 from ablation.study.ladder import check_seeds, ladder_table, ladder_trials
 from ablation.study.recipe import FAMILIES
-from ablation.study.store import Store
 
 SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)
 TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
@@ -32,8 +30,8 @@ def test_a_study_runs_what_is_missing_and_nothing_else(tmp_path):
     seen = []
     more = Study(TRIALS, tmp_path)
     assert more.missing() == (TRIALS[2],)
-    everything = more.run(workers=1, on_outcome=lambda trial, _: seen.append(trial))
-    assert seen == [TRIALS[2]]
+    everything = more.run(workers=1, on_event=lambda event: seen.append((event.kind, event.trial)))
+    assert seen == [(kind, TRIALS[2]) for kind in ("started", "epoch", "ended")]
     assert all(everything[trial] == done[trial] for trial in done)
     assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 3
 
@@ -58,7 +56,7 @@ def test_killed_driver_loses_nothing_that_had_ended(tmp_path):
         "from tests.study.test_study import *\n"
         "if __name__ == '__main__':\n"
         "    long = [Trial(TINY, SHORT.replace(epochs=1 if seed == 0 else 3000), 'digits', seed) for seed in range(2)]\n"
-        f"    Study(long, {str(tmp_path)!r}).run(workers=1, on_outcome=lambda *_: print('one', flush=True))\n"
+        f"    Study(long, {str(tmp_path)!r}).run(workers=1, on_event=lambda e: e.kind == 'ended' and print('one', flush=True))\n"
     )
     script = tmp_path / "driver.py"
     script.write_text(program)
@@ -85,40 +83,11 @@ def alive(process):
     return status.exists() and "State:\tZ" not in status.read_text()
 
 
-def test_a_killed_worker_is_one_clear_message(tmp_path, monkeypatch):
-    from ablation.study import engines
-
-    monkeypatch.setattr(engines, "_run", _die)
-    with pytest.raises(AblationError, match="worker process was killed"):
-        list(engines.local(TRIALS[:1], tmp_path))
-
-
-def _die(trial, directory):
-    time.sleep(0.1)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_store_keeps_outcomes_and_refuses_what_it_cannot_read(tmp_path):
-    file = tmp_path / "s.sqlite"
-    with Store(file) as store:
-        store.put(TRIALS[0], "sum", outcome())
-        store.put(TRIALS[0], "sum", outcome(91.0))
-        assert len(store) == 1
-    with Store(file) as store:
-        assert store.get(TRIALS[0].key("sum")) == outcome(91.0)
-        assert store.get(TRIALS[0].key("other data")) is None
-    with sqlite3.connect(file) as raw:
-        raw.execute("PRAGMA user_version = 99")
-    with pytest.raises(AblationError, match="version 99"):
-        Store(file)
-    (tmp_path / "text").write_text("no database, only words " * 100)
-    with pytest.raises(AblationError, match="cannot be used as a store"):
-        Store(tmp_path / "text")
-
-
 def test_a_study_refuses_unknown_data_and_places_it_cannot_write(tmp_path):
     with pytest.raises(AblationError, match="did you mean 'digits'"):
         Study([Trial(TINY, SHORT, "digist")], tmp_path)
+    with pytest.raises(AblationError, match="did you mean 'local'"):
+        Study(TRIALS, tmp_path, engine="locla")
     (tmp_path / "file").touch()
     with pytest.raises(AblationError, match="cannot write"):
         Study(TRIALS, tmp_path / "file")

@@ -1,0 +1,231 @@
+"""Designs: the networks they ask about, and the trials that answer."""
+
+import itertools
+import subprocess
+import sys
+
+import pytest
+
+from ablation import RESNET50, AblationError, Outcome, roadmap
+from ablation.design import roadmap as roads
+from ablation.design import steps
+from ablation.study import designs
+from ablation.study.designs import Design, Point, accuracies, design, trials
+from ablation.study.ladder import ladder_trials
+from ablation.study.recipe import FAMILIES
+
+CHOSEN = ("patchify_stem", "depthwise", "kernel_size=7", "layer_norm")
+TAKEN = {"patchify_stem": {"stem": "patchify"}, "depthwise": {"depthwise": True}}
+TAKEN |= {"kernel_size=7": {"kernel_size": 7}, "layer_norm": {"norm": "layer"}}
+
+
+def taking(*names):
+    """ResNet-50 with these of the chosen steps, by hand."""
+    return RESNET50.replace(**{field: value for name in names for field, value in TAKEN[name].items()})
+
+
+def outcome(accuracy, status="done"):
+    return Outcome(status, accuracy, None, (1.0,), 355, 1000, 3.0, 100.0, {})
+
+
+@pytest.mark.parametrize("start", ["resnet50", "resnet200"])
+def test_the_default_steps_are_the_road_itself(start):
+    kept = [rung.architecture for rung in roadmap(start) if rung.adopted]
+    assert design("leave-one-out", start=start).points[0].architecture == kept[-1]
+    for i in range(1, len(kept)):
+        taken = designs.default_steps(start)[: i - 1]
+        names = [part for step in taken for part in step.split("+")]
+        assert roads.road(names, start)[-1].architecture == kept[i]
+    assert len(designs.default_steps(start)) == len(kept) - 2
+
+
+@pytest.mark.parametrize("start", ["resnet50", "resnet200"])
+def test_the_ladder_is_the_roadmap(start):
+    ladder = design("ladder", start=start, width_divisor=2, stem_stride=1)
+    for point, rung in zip(ladder, roadmap(start, 2, 1), strict=True):
+        for name in ("name", "title", "architecture", "recipe", "previous"):
+            assert getattr(point, name) == getattr(rung, name)
+    full = {point.name: point for point in design("ladder", start=start)}
+    for point in full.values():
+        names = [part for step in point.steps for part in step.split("+")]
+        assert roads.road(names, start)[-1].architecture == point.architecture
+    assert full["kernel_size_9"].steps[-2:] == ("move_up_depthwise", "kernel_size=9")
+    assert full["strided_downsampling"].steps == ladder.steps
+    with pytest.raises(AblationError, match="takes no steps"):
+        design("ladder", ["gelu"])
+
+
+def test_the_ladder_s_trials_are_those_of_the_ladder():
+    assert list(trials(design("ladder", None, "resnet50", 8, 1), "micro", "digits", range(2))) == list(
+        ladder_trials("micro", "digits", range(2))
+    )
+
+
+def test_leave_one_out():
+    found = design("leave-one-out", CHOSEN)
+    assert [point.name for point in found] == ["end", *(f"without {step}" for step in CHOSEN)]
+    assert found.points[0].architecture == taking(*CHOSEN) and found.points[0].previous is None
+    for step, point in zip(CHOSEN, found.points[1:], strict=True):
+        assert point.architecture == taking(*(other for other in CHOSEN if other != step))
+        assert point.previous == "end"
+    assert found.points[2].title == "without depthwise conv"
+
+
+def test_one_at_a_time():
+    found = design("one-at-a-time", CHOSEN)
+    assert [point.name for point in found] == ["start", *CHOSEN]
+    assert found.points[0].architecture == RESNET50 and found.points[0].title == "ResNet-50"
+    for step, point in zip(CHOSEN, found.points[1:], strict=True):
+        assert point.architecture == taking(step) and point.previous == "start"
+    assert [point.name for point in design("one-at-a-time", ["gelu"])] == ["start", "gelu"]
+
+
+def test_the_factorial_is_every_subset_once():
+    found = design("factorial", CHOSEN)
+    wanted = {subset for size in range(5) for subset in itertools.combinations(CHOSEN, size)}
+    assert len(found) == 16 and {point.steps for point in found} == wanted
+    assert all(point.architecture == taking(*point.steps) and point.recipe == "modern" for point in found)
+    names = {point.name: point for point in found}
+    assert names["start"].steps == () and names["end"].steps == CHOSEN
+    for point in found.points[1:]:
+        assert names[point.previous].steps == point.steps[:-1]
+
+
+def test_a_factorial_too_large_says_how_many_trials_it_would_be():
+    assert len(design("factorial", designs.default_steps()[:10])) == 1024
+    with pytest.raises(AblationError, match=r"11 steps is 2,048 trials for each seed; possible are 10 steps"):
+        design("factorial", designs.default_steps()[:11])
+
+
+def test_orderings_are_random_orders_and_their_prefixes():
+    found = design("orderings", CHOSEN, count=7, seed=3)
+    assert len(found.orders) == 7 and all(sorted(order) == sorted(CHOSEN) for order in found.orders)
+    prefixes = {frozenset(order[:size]) for order in found.orders for size in range(5)}
+    assert {frozenset(point.steps) for point in found} == prefixes and len(found) == len(prefixes)
+    assert all(point.architecture == taking(*point.steps) for point in found)
+    assert len({point.architecture for point in found}) == len(found)
+    names = {point.name: set(point.steps) for point in found}
+    for point in found.points[1:]:
+        assert names[point.previous] < set(point.steps) and len(names[point.previous]) == len(point.steps) - 1
+
+
+def test_orders_depend_on_the_seed_alone_and_a_study_can_grow():
+    first = design("orderings", CHOSEN, count=5, seed=1)
+    assert first == design("orderings", CHOSEN, count=5, seed=1)
+    more = design("orderings", CHOSEN, count=9, seed=1)
+    assert more.orders[:5] == first.orders and more.points[: len(first)] == first.points
+    assert design("orderings", CHOSEN, count=5, seed=2).orders != first.orders
+    firsts = [order[0] for order in design("orderings", CHOSEN, count=2000).orders]
+    assert all(400 < firsts.count(step) < 600 for step in CHOSEN), "each step is equally often the first"
+
+
+def test_a_set_of_steps_is_one_network_in_every_order():
+    """The later of two kernels wins, also where a random order has it first; else Shapley values would not add up."""
+    found = design("orderings", ["kernel_size=5", "kernel_size=7"], count=20)
+    assert len(set(found.orders)) == 2
+    assert {point.name: point.architecture.kernel_size for point in found} == {
+        "start": 3,
+        "kernel_size=5": 5,
+        "kernel_size=7": 7,
+        "end": 7,
+    }
+
+
+def test_networks_that_are_the_same_are_one_trial():
+    found = design("factorial", ["kernel_size=5", "kernel_size=7"], "resnet50", 8, 1)
+    runs = trials(found, "micro", "digits", range(2))
+    assert len(found) == 4 and len(runs) == 6
+    assert [(trial.seed, point.name) for trial, point in runs.items()] == [
+        (seed, name) for seed in range(2) for name in ("start", "kernel_size=5", "kernel_size=7")
+    ]
+    done = accuracies(found, "micro", "digits", {trial: outcome(90.0 + trial.seed) for trial in runs})
+    assert done["kernel_size=7"] == done["end"] == {0: 90.0, 1: 91.0}
+
+
+def test_every_point_is_scaled_as_the_family_asks():
+    for name in designs.DESIGNS:
+        for point in design(name, None if name in ("ladder", "orderings") else CHOSEN, "resnet50", 4, 2):
+            assert point.architecture.width in (16, 24) and point.architecture.stem_stride == 2
+
+
+def test_steps_taken_together_are_one_step():
+    found = design("one-at-a-time", ["gelu+fewer_activations", "widen=96"])
+    assert found.steps == ("gelu+fewer_activations", "widen")
+    assert found.points[1].architecture == RESNET50.apply(steps.gelu, steps.fewer_activations)
+    assert found.points[1].title == "ReLU to GELU and fewer activations"
+
+
+def test_mistakes_are_found_when_the_design_is_made():
+    with pytest.raises(AblationError, match="unknown design 'factorail'; did you mean 'factorial'"):
+        design("factorail")
+    for name in ("leave-one-out", "one-at-a-time", "factorial", "orderings"):
+        with pytest.raises(AblationError, match="unknown step 'gleu'; did you mean 'gelu'"):
+            design(name, ["gleu"])
+        with pytest.raises(AblationError, match="step 'widen' is given twice"):
+            design(name, ["widen", "widen=96"])
+        with pytest.raises(AblationError, match="one step or more"):
+            design(name, [])
+        with pytest.raises(AblationError, match="unknown roadmap 'resnet51'; did you mean 'resnet50'"):
+            design(name, CHOSEN, "resnet51")
+    for count in (0, 1.5):
+        with pytest.raises(AblationError, match=f"count {count}"):
+            design("orderings", CHOSEN, count=count)
+    point = Point("a", "a", (), RESNET50)
+    with pytest.raises(AblationError, match="two points named 'a'"):
+        Design("mine", (point, point), ())
+
+
+def test_a_set_of_steps_that_is_no_network_is_named(clean_registries):
+    def only_with_bottleneck(architecture):
+        if architecture.block == "inverted":
+            raise AblationError("needs a bottleneck")
+        return architecture.replace(expansion=2)
+
+    steps.register_step(steps.Step("half_as_wide", only_with_bottleneck))
+    assert len(design("one-at-a-time", ["inverted_bottleneck", "half_as_wide"])) == 3
+    with pytest.raises(
+        AblationError, match=r"with inverted_bottleneck \+ half_as_wide is no network: needs a bottleneck"
+    ):
+        design("factorial", ["inverted_bottleneck", "half_as_wide"])
+    with pytest.raises(AblationError, match="with widen=100 is no network: width_divisor 8"):
+        design("one-at-a-time", ["gelu", "widen=100"], width_divisor=8)
+
+
+def test_trials_are_checked_before_anything_runs():
+    found = design("one-at-a-time", CHOSEN, "resnet50", 8, 4)
+    small = design("one-at-a-time", ["gelu", "patchify_stem+strided_downsampling"], "resnet50", 8, 4)
+    with pytest.raises(AblationError, match=r"^patchify_stem\+strided_downsampling: .*smallest that works is 32 px"):
+        trials(small, "micro", "digits", [0])
+    with pytest.raises(AblationError, match="did you mean 'digits'"):
+        trials(found, "micro", "digist", [0])
+    with pytest.raises(AblationError, match="unknown recipe 'mirco'"):
+        trials(found, "mirco", "digits", [0])
+
+
+def test_accuracies_are_those_of_trials_that_are_done():
+    found = design("ladder", None, "resnet50", 8, 1)
+    runs = list(trials(found, "micro", "digits", range(3)))
+    start = [trial for trial in runs if trial.architecture == runs[0].architecture]
+    assert {trial.recipe for trial in start} == {FAMILIES["micro"].original, FAMILIES["micro"].modern}
+    outcomes = {trial: outcome(50.0 + i) for i, trial in enumerate(runs)}
+    outcomes[start[1]] = outcome(None, "diverged")
+    outcomes[start[3]] = outcome(None, "failed")
+    outcomes[start[5]] = outcome(1.0, "failed")
+    del outcomes[runs[2]]
+    done = accuracies(found, "micro", "digits", outcomes)
+    assert list(done) == [point.name for point in found]
+    assert done["original_recipe"] == {0: 50.0, 1: 67.0, 2: 84.0}
+    assert done["enhanced_recipe"] == {}, "diverged and failed trials have none, whatever they say"
+    assert done["stage_ratio"] == {1: 69.0, 2: 86.0}
+    assert not any(accuracies(found, "micro", "another set", outcomes).values())
+
+
+def test_designs_need_no_torch():
+    program = (
+        "import sys\n"
+        "from ablation.study.designs import design, trials\n"
+        "trials(design('factorial', ['gelu'], 'resnet50', 8, 1), 'micro', 'digits', range(2))\n"
+        "assert not {'torch', 'timm'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,160 @@
+"""The store: what is kept, what is counted, and what it refuses."""
+
+import csv
+import dataclasses
+import math
+import os
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from ablation import AblationError, Outcome, Trial, convnext
+from ablation.files import writable_folder
+from ablation.study.recipe import FAMILIES
+from ablation.study.store import Store
+
+SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)
+TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
+TRIALS = [Trial(TINY, SHORT, "digits", seed) for seed in range(5)]
+KEYS = [trial.key("sum") for trial in TRIALS]
+
+
+def outcome(accuracy=90.0, status="done", **others):
+    return Outcome(status, accuracy, 0.5, (1.0, 0.5), 355, 1000, 3.0, 100.0, {"torch": "2", "commit": ""}, **others)
+
+
+def planned(file, trials=TRIALS):
+    store = Store(file)
+    store.plan({trial.key("sum"): trial for trial in trials}, {"digits": "sum"}, {TRIALS[0]: "the first"})
+    return store
+
+
+def test_the_last_outcome_is_kept_and_a_reader_never_waits(tmp_path):
+    with planned(tmp_path / "s.sqlite") as store:
+        store.put(KEYS[0], outcome())
+        store.put(KEYS[0], outcome(91.0))
+        with store._writing() as write:
+            write.execute("DELETE FROM outcomes")
+            with Store(tmp_path / "s.sqlite", readonly=True) as reader:  # beside an open transaction
+                assert reader.outcomes() == {KEYS[0]: outcome(91.0)}
+                with pytest.raises(AblationError, match="readonly"):
+                    reader.start(KEYS[0])
+        assert len(store) == 0
+
+
+def test_the_summary_counts_each_trial_once(tmp_path):
+    with planned(tmp_path / "s.sqlite") as store:
+        store.put(KEYS[0], outcome(not_learning=True))
+        store.put(KEYS[1], outcome(None, "diverged", reason="too large a learning rate"))
+        store.put(KEYS[2], outcome(None, "failed", reason="Traceback\nRuntimeError: no"), attempts=3)
+        store.start(KEYS[3])
+        store.epoch(KEYS[3], 1, 2.0)
+        store.epoch(KEYS[3], 2, 1.5)
+        found = store.summary()
+        assert found.counts == {"done": 1, "diverged": 1, "failed": 1, "missing": 2} and found.not_learning == 1
+        (running,) = found.running
+        assert (running.seed, running.epoch, running.epochs, running.loss) == (3, 2, SHORT.epochs, 1.5)
+        assert [row[1:] for row in found.failed] == [(2, 3, "Traceback\nRuntimeError: no")]
+        store.epoch(KEYS[3], 2, float("nan"))
+        first, second = store.losses(KEYS[3])
+        assert first == 2.0 and math.isnan(second)
+        store.plan({}, {}, {})
+        assert not store.summary().running, "a new driver takes up what an earlier one had"
+
+
+def test_export_has_a_row_for_each_trial(tmp_path):
+    with planned(tmp_path / "s.sqlite") as store:
+        store.put(KEYS[1], outcome())
+        assert store.export(tmp_path / "s.csv") == 5
+    with (tmp_path / "s.csv").open() as opened:
+        rows = list(csv.DictReader(opened))
+    assert [row["status"] for row in rows] == ["missing", "done", *["missing"] * 3]
+    assert rows[0]["label"] == "the first" and "width=4" in rows[1]["label"]
+    done = rows[1]
+    assert (done["seed"], done["recipe"], done["data_checksum"], done["accuracy"]) == ("1", SHORT.name, "sum", "90.0")
+    assert (done["torch"], done["not_learning"], done["epochs"]) == ("2", "False", "2")
+
+
+def test_other_versions_and_other_files_are_one_clear_message(tmp_path):
+    file = tmp_path / "s.sqlite"
+    planned(file).close()
+    with sqlite3.connect(file) as raw:
+        raw.execute("PRAGMA user_version = 1")
+    raw.close()
+    before = file.read_bytes()
+    with pytest.raises(AblationError, match="has version 1; this library reads version 2"):
+        Store(file)
+    assert file.read_bytes() == before
+    garbage = tmp_path / "text"
+    garbage.write_text("no database, only words " * 100)
+    for readonly in (False, True):
+        with pytest.raises(AblationError, match="cannot be used as a store"):
+            Store(garbage, readonly)
+    assert garbage.read_text().startswith("no database")
+    with pytest.raises(AblationError, match="there is no store"):
+        Store(tmp_path / "nowhere" / "s.sqlite", readonly=True)
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KiB of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a full disk and a read-only folder were left out: mounting needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_loses_nothing_that_was_kept(small_disk):
+    with planned(small_disk / "s.sqlite") as store:
+        store.put(KEYS[0], outcome())
+        with pytest.raises(AblationError, match="the disk is full"):
+            for _ in range(1000):
+                store.put(KEYS[1], outcome(None, "failed", reason="x" * 10_000))
+    (small_disk / "ballast").unlink(missing_ok=True)
+    with Store(small_disk / "s.sqlite", readonly=True) as store:
+        assert store.outcomes()[KEYS[0]] == outcome()
+
+
+def test_a_full_disk_gets_no_half_a_store(small_disk):
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError):
+        while True:
+            ballast.write(os.urandom(4096))
+    with pytest.raises(AblationError, match=r"s\.sqlite|folder"):
+        Store(small_disk / "s.sqlite")
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+
+def test_a_folder_that_is_read_only_can_be_read(small_disk):
+    with planned(small_disk / "s.sqlite") as store:
+        store.put(KEYS[0], outcome())
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(AblationError, match="cannot write to the folder"):
+        Store(small_disk / "s.sqlite")
+    with pytest.raises(AblationError, match="cannot write to the folder"):
+        writable_folder(small_disk)
+    with Store(small_disk / "s.sqlite", readonly=True) as store:
+        assert store.outcomes() == {KEYS[0]: outcome()}
+
+
+def test_ten_thousand_trials_are_summed_up_in_two_seconds(tmp_path):
+    trials = [dataclasses.replace(TRIALS[0], seed=seed) for seed in range(10_000)]
+    with planned(tmp_path / "s.sqlite", trials) as store:
+        with store._writing() as write:
+            text = '{"reason": "", "train_losses": []}'
+            write.executemany(
+                "INSERT INTO outcomes (key, status, accuracy, not_learning, attempts, outcome) VALUES (?, 'done', 9, 0, 1, ?)",
+                ((trial.key("sum"), text) for trial in trials),
+            )
+            write.executemany(
+                "INSERT INTO epochs (key, epoch, loss) VALUES (?, ?, 1)",
+                ((trial.key("sum"), epoch) for trial in trials for epoch in range(9)),
+            )
+        began = time.perf_counter()
+        assert store.summary().counts["done"] == 10_000
+        assert time.perf_counter() - began < 2
