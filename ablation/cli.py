@@ -155,6 +155,47 @@ def evaluate(
 
 
 @app.command()
+def study(
+    design: Annotated[
+        str, typer.Argument(help="ladder, leave-one-out, one-at-a-time, factorial or orderings.", show_default=False)
+    ],
+    steps: Annotated[
+        Optional[list[str]], typer.Argument(help="Steps that are varied; by default those that the paper kept.")
+    ] = None,
+    data: DataName = "digits",
+    recipe: RecipeName = "micro",
+    seeds: Annotated[int, typer.Option(help="How many seeds to train each network from.")] = 3,
+    start: Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")] = "resnet50",
+    count: Annotated[int, typer.Option(help="How many random orderings.")] = 20,
+    out: Figures = Path("figures"),
+    store: StoreFolder = Path("runs"),
+    workers: Annotated[Optional[int], typer.Option(help="Processes at a time; by default one per core.")] = None,
+) -> None:
+    """Train every network of a design; print effects, interactions and Shapley values. What is done is not repeated."""
+    from .jobs.studying import run_design
+
+    run_design(design, steps or [], data, recipe, seeds, start, count, out, store, workers)
+
+
+@app.command()
+def status(store: StoreFolder = Path("runs")) -> None:
+    """Where a store stands: done, running, failed and why."""
+    from .jobs.studying import say_status
+
+    say_status(store)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="The CSV file to write.")], store: StoreFolder = Path("runs")
+) -> None:
+    """Write every trial of a store as a row of a CSV file."""
+    from .jobs.studying import export_rows
+
+    export_rows(store, file)
+
+
+@app.command()
 def see(
     steps: Steps = None,
     what: Annotated[

@@ -173,6 +173,43 @@ def test_train_then_evaluate_gives_the_same_accuracy(tmp_path, quick, capsys):
     assert code == 0 and out.split()[1] == trained
 
 
+def test_a_study_is_run_once_shown_and_exported(tmp_path, quick, capsys):
+    store, figures = tmp_path / "runs", tmp_path / "figures"
+    arguments = ("study", "one-at-a-time", "gelu", "depthwise", "--seeds", 2, "--store", store, "--out", figures)
+    code, out, error = ablation(*arguments, capsys=capsys)
+    assert code == 0, error
+    assert "6 trials to train, 0 done before" in out and "6/6" in out
+    points = {row["point"]: row for row in rows_of(figures / "study-one-at-a-time-digits-points.csv")}
+    effects = rows_of(figures / "study-one-at-a-time-digits-one-at-a-time.csv")
+    assert len(points) == 3 and {row["step"] for row in effects} == {"gelu", "depthwise"}
+    code, out, _ = ablation(*arguments, capsys=capsys)
+    assert code == 0 and "0 trials to train, 6 done before" in out
+    code, out, _ = ablation("status", "--store", store, capsys=capsys)
+    assert code == 0 and "6 done, 0 diverged, 0 failed, 0 missing; 0 not learning" in out and "no driver" in out
+    code, out, _ = ablation("export", tmp_path / "all.csv", "--store", store, capsys=capsys)
+    rows = rows_of(tmp_path / "all.csv")
+    assert code == 0 and len(rows) == 6 and {row["status"] for row in rows} == {"done"}
+    start = [float(row["accuracy"]) for row in rows if row["label"] == points["start"]["title"]]
+    assert sum(start) / 2 == pytest.approx(float(points["start"]["accuracy_percent"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("study", "lader"), "did you mean 'ladder'"),
+        (("study", "ladder", "gelu"), "takes no steps"),
+        (("study", "ladder", "--seeds", 0), "seeds 0 must be 1 or more"),
+        (("study", "ladder", "--workers", 0), "workers 0 must be 1 or more"),
+        (("status", "--store", "nowhere"), "nowhere holds no study"),
+        (("export", "all.csv", "--store", "nowhere"), "nowhere holds no study"),
+    ],
+)
+def test_studies_that_are_not_possible(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, _, error = ablation(*arguments, capsys=capsys)
+    assert code == 2 and message in error and not list(tmp_path.iterdir())
+
+
 def rows_of(file):
     with file.open() as opened:
         return list(csv.DictReader(opened))

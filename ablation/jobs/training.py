@@ -40,7 +40,7 @@ def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, stor
     size = about.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {about.num_classes} classes"
     console.print(profile_table(title, rungs, size, about.num_classes, about.in_chans))
-    outcomes = _run_study(study, console, workers, lambda trial: trials[trial].title)
+    outcomes = run_study(study, console, workers, lambda trial: trials[trial].title)
     table = ladder_table(recipe, data, outcomes, start)
     console.print(ladder_text(table, f"{start} ladder on {data}, recipe {recipe}, {seeds} seeds"))
     console.print(
@@ -115,7 +115,7 @@ def evaluate_weights(weights: Path, data: str, recipe: str) -> None:
     print(f"top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {images} test images")
 
 
-def _run_study(
+def run_study(
     study: Study, console: Console, workers: int | None, name: Callable[[Trial], str]
 ) -> dict[Trial, Outcome]:
     """Run what is missing, with a bar on a terminal and a line a trial elsewhere."""

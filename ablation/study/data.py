@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from ..errors import AblationError, unknown
 from .about import About, Data
 from .longrange import about_longrange, distance_of, load_longrange
+from .published_sets import SETS, imagenette_folder, load_published
 
 if TYPE_CHECKING:
     from .memory import InMemory
     from .selection import Selection
 
-NAMES = ("digits", "longrange", "imagefolder:PATH", "imagenet:PATH")
+NAMES = ("digits", "longrange", *SETS, "imagefolder:PATH", "imagenet:PATH")
 DIGITS_SIZE = 8
 _FOLDERS = ("imagefolder:", "imagenet:")
 _TEST_SPLITS = ("val", "test")
@@ -47,6 +48,8 @@ def about(name: str) -> About:
         return _DIGITS
     if base.partition(":")[0] == "longrange":
         return about_longrange(distance_of(base))
+    if base in SETS:
+        return SETS[base].about
     if base.startswith(_FOLDERS):
         _, _, classes = _folders(base)
         return About(name, None, len(classes), 3)
@@ -60,10 +63,14 @@ def load(name: str) -> Data:
 
     base, selection = split_name(name)
     of = about(name)
+    if base == "imagenette":
+        base = f"imagefolder:{imagenette_folder()}"
     if base.startswith(_FOLDERS):
         from .folder import Folder
 
         return Folder(of, *_folders(base), selection)
+    if base in SETS:
+        return _selected(load_published(base), selection, name)
     whole = _digits() if base == "digits" else load_longrange(distance_of(base))
     return _selected(whole, selection, name)
 

@@ -237,7 +237,7 @@ class _Training:
         """The mean loss of the epoch, or the first that is not finite; and whether anything was learnt by now."""
         mean = progress.epoch_loss / self.steps if math.isfinite(loss) else loss
         stuck = progress.not_learning
-        if progress.epoch == self.recipe.warmup_epochs:
+        if progress.epoch == max(1, self.recipe.warmup_epochs):  # the very first epoch begins at chance, whatever comes
             stuck = mean > (1 - _LEARNT) * chance
         return replace(
             progress,

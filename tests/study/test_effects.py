@@ -284,6 +284,15 @@ def test_orders_with_a_failed_trial_are_left_out_where_that_keeps_more():
     assert set(table["orders"]) == {12} and set(table["seeds"]) == {"0 2"}
     total = np.mean([noisy(set(STEPS), seed) - noisy(set(), seed) for seed in (0, 2)])
     assert table["shapley_points"].sum() == pytest.approx(total)
+    accuracies = measured(ORDERINGS, noisy)
+    del accuracies[hit][1]
+    assert 0 < 3 * touched < 12, "so that leaving out these orders costs less than leaving out the seed"
+    assert set(effects.shapley(ORDERINGS, accuracies)["orders"]) == {12 - touched}
+
+
+def test_seeds_are_named_in_order():
+    accuracies = {"end": {16: 80.0, 9: 81.0, 8: 82.0, 0: 83.0}}
+    assert effects.summary(FACTORIAL, accuracies).set_index("point").loc["end", "seeds"] == "0 8 9 16"
 
 
 @pytest.mark.parametrize("design", [FACTORIAL, ORDERINGS, LEAVE_ONE_OUT, ONE_AT_A_TIME, designs.ladder()])

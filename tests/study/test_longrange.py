@@ -82,7 +82,7 @@ def test_the_scores_of_a_network_without_the_reach_are_additive():
         "the last distance at which one window has both"
     )
     for seed in SEEDS:
-        assert interaction(3, DISTANCE, seed) < 1e-9 < 1e-3 < interaction(7, DISTANCE, seed)
+        assert interaction(3, DISTANCE, seed) < 1e-12 < 1e-3 < interaction(7, DISTANCE, seed)
         assert interaction(3, 8, seed) > 1e-3
 
 

@@ -132,3 +132,23 @@ def test_two_processes_train_one_network_on_a_folder_of_images(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("on 10 test images") == 1, done.stdout
     assert len(list((tmp_path / "runs" / "weights").glob("*.safetensors"))) == 1
+
+
+def test_one_that_does_not_learn_is_flagged_trained_to_its_end_and_kept(tmp_path):
+    stuck = run(Trial(TINY, SHORT.replace(lr=1e-12)), tmp_path)
+    assert stuck.not_learning and stuck.status == "done" and len(stuck.train_losses) == SHORT.epochs
+    assert not run(Trial(TINY, SHORT), tmp_path).not_learning
+
+
+def test_a_clipped_gradient_is_as_long_as_was_said(tmp_path, monkeypatch):
+    norms = []
+    step = torch.optim.AdamW.step
+
+    def stepped(self, *given):
+        gradients = [p.grad for group in self.param_groups for p in group["params"]]
+        norms.append(torch.cat([gradient.flatten() for gradient in gradients]).norm().item())
+        return step(self, *given)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", stepped)
+    run(Trial(TINY, SHORT.replace(clip_grad=0.01)), tmp_path)
+    assert norms and max(norms) < 0.0101

@@ -1,0 +1,99 @@
+"""Studies of many networks: run a design, say where a store stands, hand its rows on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from ..errors import AblationError
+from ..files import writable_folder, write_atomically
+from ..study import data as datasets
+from ..study import designs, effects
+from ..study.ladder import check_seeds
+from ..study.lock import driver_of
+from ..study.recipe import family
+from ..study.store import FILE, Store
+from ..study.study import Study
+from .saying import data_label, new_console
+from .training import run_study
+
+
+def run_design(
+    design: str,
+    steps: list[str],
+    data: str,
+    recipe: str,
+    seeds: int,
+    start: str,
+    count: int,
+    out: Path,
+    store: Path,
+    workers: int | None,
+) -> None:
+    """Train every network of a design, print what follows from it, and write each table as CSV."""
+    about, pair = datasets.about(data), family(recipe)
+    if workers is not None and workers < 1:
+        raise AblationError(f"workers {workers} must be 1 or more")
+    asked = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
+    trials = designs.trials(asked, recipe, data, check_seeds(seeds))
+    writable_folder(out)
+    study = Study({trial: point.title for trial, point in trials.items()}, store)
+    console = new_console()
+    outcomes = run_study(study, console, workers, lambda trial: trials[trial].title)
+    measured = designs.accuracies(asked, recipe, data, outcomes)
+    for title, table in effects.tables(asked, measured).items():
+        console.print(_text(f"{title}: {design} on {data}, recipe {recipe}, {seeds} seeds", table))
+        file = out / f"study-{design}-{data_label(data, start)}-{title.lower().replace(' ', '-')}.csv"
+        write_atomically(file, table.to_csv(index=False).encode())
+        console.print(f"wrote {file}", highlight=False, soft_wrap=True)
+    if about.note:
+        console.print(about.note, style="bold", soft_wrap=True, highlight=False)
+
+
+def say_status(store: Path) -> None:
+    """How many trials of a store are done, what runs, and why others failed."""
+    console = new_console()
+    with _reader(store) as opened:
+        summary = opened.summary()
+    counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items())
+    console.print(f"{counts}; {summary.not_learning} not learning", highlight=False)
+    driver = driver_of(store)
+    console.print(
+        f"driver: {driver}" if driver else "no driver: nothing runs in this store now", highlight=False, soft_wrap=True
+    )
+    for running in summary.running if driver else ():
+        loss = "" if running.loss is None else f", training loss {running.loss:.4f}"
+        where = f"{running.label}, seed {running.seed}, {running.data}"
+        console.print(
+            f"running  {where}: epoch {running.epoch}/{running.epochs}{loss}", highlight=False, soft_wrap=True
+        )
+    for label, seed, attempts, reason in summary.failed:
+        last = (reason.strip().splitlines() or [""])[-1]
+        console.print(f"failed   {label}, seed {seed}, {attempts} attempts: {last}", highlight=False, soft_wrap=True)
+
+
+def export_rows(store: Path, file: Path) -> None:
+    """Every trial of a store as a row of a CSV file."""
+    with _reader(store) as opened:
+        rows = opened.export(file)
+    print(f"wrote {rows} trials to {file}")
+
+
+def _reader(store: Path) -> Store:
+    if not (store / FILE).is_file():
+        raise AblationError(
+            f"{store} holds no study: expected is a file {FILE} in it, as `ablation study` and `roadmap` write"
+        )
+    return Store(store / FILE, readonly=True)
+
+
+def _text(title: str, table: pd.DataFrame) -> Table:
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name, column in table.items():
+        shown.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(column) else "left")
+    for row in table.itertuples(index=False):
+        shown.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row))
+    return shown
