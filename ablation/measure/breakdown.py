@@ -65,8 +65,9 @@ def breakdown(
     >>> [share.kind for share in breakdown(nn.Sequential(nn.Conv2d(3, 4, 1), nn.GELU()), size=8) if share.params]
     ['pointwise']
     """
-    if batch < 1 or samples < 1:
-        raise AblationError(f"batch {batch} and samples {samples} must be 1 or more")
+    for name, number in (("batch", batch), ("samples", samples)):
+        if number < 1:
+            raise AblationError(f"{name} {number} must be 1 or more")
     counted = count(module, size, in_chans)
     device, dtype = device_and_dtype(module)
     images = torch.randn(batch, in_chans, size, size, generator=torch.Generator().manual_seed(0)).to(device, dtype)
