@@ -13,6 +13,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 
 from ..design.architecture import Architecture
+from .depthwise import DepthwiseConv2d
 from .layers import LayerScale2d, activation, norm
 from .lean import Lean, activate, is_unseen
 
@@ -62,8 +63,9 @@ class Block(nn.Module):
             return nn.Conv2d(cin, cout, kernel_size=1, bias=a.has_bias)
 
         def spatial(chs: int) -> nn.Conv2d:
-            groups = chs if a.depthwise else 1
-            return nn.Conv2d(chs, chs, k, stride, padding=k // 2, groups=groups, bias=a.has_bias)
+            if a.depthwise:
+                return DepthwiseConv2d(chs, k, stride, bias=a.has_bias)
+            return nn.Conv2d(chs, chs, k, stride, padding=k // 2, bias=a.has_bias)
 
         if a.spatial_first:
             convs = [spatial(in_chs), pointwise(in_chs, middle), pointwise(middle, out_chs)]
