@@ -18,7 +18,7 @@ from ..show.tables import ladder_text, profile_table
 from ..study import data as datasets
 from ..study.engines import Event
 from ..study.ladder import check_seeds, ladder_rungs, ladder_table, ladder_trials
-from ..study.recipe import family
+from ..study.recipe import family, plan_of
 from ..study.study import Study
 from ..study.trial import Outcome, Trial
 from .saying import bar_of, data_label, new_console, write_figure
@@ -77,9 +77,12 @@ def train_one(
     datasets.about(data)
     from ..study.training import run
 
+    devices = int(os.environ.get("WORLD_SIZE", "1"))
+    plan = plan_of(trial.recipe, datasets.load(data).steps_per_epoch(trial.recipe), devices, accumulate)
     speaks = os.environ.get("RANK", "0") == "0"
     console = Console(file=sys.stdout if speaks else io.StringIO())
     console.print(f"{chosen.architecture!r}, recipe {trial.recipe.name}, {data}, seed {seed}", soft_wrap=True)
+    console.print(plan, soft_wrap=True, highlight=False)
 
     def report(epoch: int, epochs: int, loss: float) -> None:
         console.print(f"epoch {epoch}/{epochs}  training loss {loss:.4f}", highlight=False)

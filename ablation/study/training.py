@@ -39,7 +39,7 @@ from . import data as datasets
 from .about import Data
 from .checkpoint import Checkpoints, Progress, State
 from .environment import describe_environment
-from .recipe import Recipe
+from .recipe import Recipe, plan_of
 from .trial import Outcome, Trial
 
 _LEARNT = 0.01  # share of the loss of guessing by which one that learns is below it after the warm-up
@@ -78,7 +78,7 @@ def run(
 
     Raises:
         AblationError: if the data set does not exist or does not fit the recipe, the images are too small for the network,
-            or the folder cannot be written.
+            the batch does not divide into processes and parts, or the folder cannot be written.
         KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, once the step under way has ended and a checkpoint is written.
 
     Warns:
@@ -95,12 +95,7 @@ def run(
         trial.architecture.sizes(size)
     steps = data.steps_per_epoch(recipe)
     accelerator = _accelerator(precision)
-    world = accelerator.num_processes
-    if recipe.batch_size % (world * accumulate):
-        raise AblationError(
-            f"batch_size {recipe.batch_size} of recipe {recipe.name!r} does not divide into {world} processes "
-            f"times {accumulate} accumulated parts"
-        )
+    plan_of(recipe, steps, accelerator.num_processes, accumulate)  # an error if the batch does not divide
     key = trial.key(data.checksum)
     checkpoints = Checkpoints(folder / "checkpoints" / key)
     with _seeded(trial.seed), Stop() as stop:
@@ -162,7 +157,7 @@ def evaluate(
             images, labels = images.to(accelerator.device), labels.to(accelerator.device)
             logits = network(images.contiguous(memory_format=torch.channels_last)).float()
             right = (logits.argmax(1) == labels).sum()
-            loss = F.cross_entropy(logits, labels, reduction="sum")
+            loss = F.cross_entropy(logits.double(), labels, reduction="sum")  # the same for any batches
             totals += torch.stack([right.double(), loss.double(), totals.new_tensor(len(labels))])
     right, loss, images = accelerator.reduce(totals, "sum").tolist()
     return 100 * right / images, loss / images, int(images)
