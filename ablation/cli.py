@@ -195,6 +195,17 @@ def export(
     export_rows(store, file)
 
 
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV file that `ablation export` wrote.")],
+    store: StoreFolder = Path("runs"),
+) -> None:
+    """Take the outcomes of an exported file into a store: a study goes on with what another machine has done."""
+    from .jobs.studying import import_rows
+
+    import_rows(store, file)
+
+
 @app.command()
 def see(
     steps: Steps = None,

@@ -34,8 +34,13 @@ def bar_of(console: Console) -> Progress:
 
 
 def data_label(data: str, start: str = "resnet50") -> str:
-    """A data set's name as a part of a file's name, after the ladder's where that is not the usual one."""
-    label = re.sub(r"[^A-Za-z0-9]+", "-", Path(data.rpartition(":")[2]).name).strip("-")
+    """A data set's name as a part of a file's name, after the ladder's where that is not the usual one.
+
+    >>> data_label("imagefolder:/data/cifar10#10000"), data_label("digits", "resnet200")
+    ('cifar10-10k', 'resnet200-digits')
+    """
+    short = re.sub(r"000(?=\+|$)", "k", data.rpartition(":")[2]) if "#" in data else data.rpartition(":")[2]
+    label = re.sub(r"[^A-Za-z0-9]+", "-", Path(short).name).strip("-")
     return label if start == "resnet50" else f"{start}-{label}"
 
 

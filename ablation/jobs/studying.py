@@ -82,6 +82,15 @@ def export_rows(store: Path, file: Path) -> None:
     print(f"wrote {rows} trials to {file}")
 
 
+def import_rows(store: Path, file: Path) -> None:
+    """Outcomes of an exported file into a store."""
+    from ..study.lock import only_driver
+
+    with only_driver(writable_folder(store)), Store(store / FILE) as opened:
+        new, before = opened.take_in(file)
+    print(f"took {new} outcomes from {file} into {store}; {before} were there before")
+
+
 def _reader(store: Path) -> Store:
     if not (store / FILE).is_file():
         raise AblationError(

@@ -22,6 +22,7 @@ from .trial import Outcome, Trial
 
 FILE = "study.sqlite"
 _VERSION = 2
+_EXPORTED = ("key", "label", "trial", "data_checksum", "status", "attempts", "finished", "outcome")  # what is read back
 _BUSY_SECONDS = 30  # a writer waits so long for another; the lock of a study lets in only one
 _SCHEMA = f"""
 BEGIN;
@@ -208,7 +209,7 @@ class Store:
             environment = came.pop("environment", {})
             losses = came.pop("train_losses", ())
             row |= {**came, "epochs": len(losses), "train_loss": losses[-1] if losses else None}
-            row |= {"attempts": attempts, "finished": finished, **environment, "trial": text}
+            row |= {"attempts": attempts, "finished": finished, **environment, "trial": text, "outcome": outcome}
             rows.append(row)
         return rows
 
@@ -227,6 +228,33 @@ class Store:
         writer.writerows(rows)
         write_atomically(file, text.getvalue().encode())
         return len(rows)
+
+    def take_in(self, file: str | Path) -> tuple[int, int]:
+        """Keep the outcomes of a file that `export` wrote, elsewhere perhaps, of trials that have none here yet.
+
+        Returns:
+            How many were taken in, and how many were there before.
+
+        Raises:
+            AblationError: if the file is no such file, or a row's trial is not the one of its key; nothing is kept then.
+        """
+        rows = _exported(file)
+        known = self.outcomes()
+        new = [row for row in rows if (had := known.get(row["key"])) is None or had.status == "failed"]
+        losses = [(row["key"], i, loss) for row in new for i, loss in enumerate(row["train_losses"], start=1)]
+        with self._writing() as write:
+            write.executemany(
+                "INSERT INTO trials (key, trial, data_checksum, label) VALUES (:key, :trial, :data_checksum, :label) "
+                "ON CONFLICT (key) DO NOTHING",
+                new,
+            )
+            write.executemany(
+                "INSERT OR REPLACE INTO outcomes (key, status, accuracy, not_learning, attempts, finished, outcome) "
+                "VALUES (:key, :status, :accuracy, :not_learning, :attempts, :finished, :outcome)",
+                new,
+            )
+            write.executemany("INSERT OR REPLACE INTO epochs (key, epoch, loss) VALUES (?, ?, ?)", losses)
+        return len(new), len(rows) - len(new)
 
     def __len__(self) -> int:
         with self._told():
@@ -259,6 +287,32 @@ class Store:
                 advice = "the disk is full. What had ended is kept: free some space and give the same command again"
                 raise AblationError(f"cannot write to the store {self.file}: {advice}") from None
             raise AblationError(f"{self.file} cannot be used as a store: {error}") from None
+
+
+def _exported(file: str | Path) -> list[dict[str, Any]]:
+    """The rows of an exported file that have an outcome, each seen to be what it says."""
+    try:
+        reader = csv.DictReader(io.StringIO(Path(file).read_text()))
+        lacking = [name for name in _EXPORTED if name not in (reader.fieldnames or ())]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AblationError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+    if lacking:
+        raise AblationError(
+            f"{file} has no column {lacking[0]!r}: expected is a file that `ablation export` wrote, with {', '.join(_EXPORTED)}"
+        )
+    rows: list[dict[str, Any]] = []
+    for number, row in enumerate(reader, start=1):
+        if row["status"] in ("missing", "failed"):
+            continue
+        try:
+            trial, outcome = Trial.from_dict(json.loads(row["trial"])), Outcome.from_dict(json.loads(row["outcome"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise AblationError(f"{file}, row {number}: its trial or outcome cannot be read ({error})") from None
+        if trial.key(row["data_checksum"]) != row["key"] or outcome.status != row["status"]:
+            raise AblationError(f"{file}, row {number}, was changed: trial, checksum and status do not belong together")
+        came = {name: getattr(outcome, name) for name in ("accuracy", "not_learning", "train_losses")}
+        rows.append({**{name: row[name] for name in _EXPORTED}, **came})
+    return rows
 
 
 def label_of(trial: Trial) -> str:

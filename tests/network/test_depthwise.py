@@ -89,16 +89,15 @@ def test_function_transforms_and_forward_derivatives(correlations):
         return torch.func.functional_call(conv, weights, (x,)).square().sum()
 
     each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, x)
+    with torch.autograd.forward_ad.dual_level(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch compiles its own rules with what it deprecates
+        conv(torch.autograd.forward_ad.make_dual(x[0], x[0]))
     _, tangent = torch.func.jvp(lambda x: loss(weights, x), (x[0],), (x[0],))
     assert not correlations
     for i, images in enumerate(x):
         torch.testing.assert_close(each["weight"][i], torch.func.grad(loss)(weights, images)["weight"])
     (along,) = torch.autograd.grad(loss(weights, leaf := x[0].clone().requires_grad_()), leaf)
     torch.testing.assert_close(tangent, (along * x[0]).sum())
-    with torch.autograd.forward_ad.dual_level(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch compiles its own rules with what it deprecates
-        conv(torch.autograd.forward_ad.make_dual(x[0], x[0]))
-    assert not correlations
 
 
 def test_in_a_network_both_ways_lead_to_the_same_gradients(correlations, monkeypatch):

@@ -22,7 +22,8 @@ KEYS = [trial.key("sum") for trial in TRIALS]
 
 
 def outcome(accuracy=90.0, status="done", **others):
-    return Outcome(status, accuracy, 0.5, (1.0, 0.5), 355, 1000, 3.0, 100.0, {"torch": "2", "commit": ""}, **others)
+    losses = others.pop("train_losses", (1.0, 0.5))
+    return Outcome(status, accuracy, 0.5, losses, 355, 1000, 3.0, 100.0, {"torch": "2", "commit": ""}, **others)
 
 
 def planned(file, trials=TRIALS):
@@ -75,6 +76,57 @@ def test_export_has_a_row_for_each_trial(tmp_path):
     done = rows[1]
     assert (done["seed"], done["recipe"], done["data_checksum"], done["accuracy"]) == ("1", SHORT.name, "sum", "90.0")
     assert (done["torch"], done["not_learning"], done["epochs"]) == ("2", "False", "2")
+
+
+def test_what_one_store_exported_another_takes_in(tmp_path):
+    kept = {
+        KEYS[0]: outcome(81.1),
+        KEYS[1]: outcome(1 / 3),
+        KEYS[2]: outcome(None, "diverged", train_losses=(2.5, math.inf)),
+    }
+    with planned(tmp_path / "a.sqlite") as store:
+        for key, came in kept.items():
+            store.put(key, came, attempts=2)
+        store.put(KEYS[3], outcome(None, "failed", reason="no"))
+        store.export(tmp_path / "a.csv")
+        rows = {row["key"]: row for row in store.rows()}
+    with planned(tmp_path / "b.sqlite", TRIALS[:1]) as store:
+        store.put(KEYS[0], outcome(70.0))
+        assert store.take_in(tmp_path / "a.csv") == (2, 1)
+        assert store.outcomes() == {**kept, KEYS[0]: outcome(70.0)}, "what was there before is left alone"
+        assert store.losses(KEYS[2]) == [2.5, math.inf]
+        there = {row["key"]: row for row in store.rows()}
+        assert there[KEYS[1]] == rows[KEYS[1]] and there[KEYS[2]] == rows[KEYS[2]]
+        assert store.summary().counts == {"done": 2, "diverged": 1, "failed": 0, "missing": 0}
+        assert store.take_in(tmp_path / "a.csv") == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace('""seed"": 1', '""seed"": 7'), "row 2, was changed"),
+        (lambda text: text.replace(",diverged,", ",done,"), "row 3, was changed"),
+        (lambda text: text.replace('""lr"":', '""rate"":'), "row 1: its trial or outcome cannot be read"),
+        (lambda text: text.replace("data_checksum", "sum"), "no column 'data_checksum'"),
+        (lambda text: "", "no column 'key'"),
+    ],
+)
+def test_an_export_that_was_changed_is_refused_whole(tmp_path, change, message):
+    file = tmp_path / "a.csv"
+    with planned(tmp_path / "a.sqlite") as store:
+        for key in KEYS[:2]:
+            store.put(key, outcome())
+        store.put(KEYS[2], outcome(None, "diverged"))
+        store.export(file)
+    text = file.read_text()
+    assert change(text) != text
+    file.write_text(change(text))
+    with Store(tmp_path / "b.sqlite") as store:
+        with pytest.raises(AblationError, match=message):
+            store.take_in(file)
+        assert not store.rows()
+        with pytest.raises(AblationError, match="cannot read"):
+            store.take_in(tmp_path / "nowhere.csv")
 
 
 def test_other_versions_and_other_files_are_one_clear_message(tmp_path):

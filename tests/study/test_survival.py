@@ -23,7 +23,7 @@ PROGRAM = (
 
 
 class Driver:
-    """A study in a process of its own, watched event by event."""
+    """A study in a process of its own, watched event by event; it ends with the block, whatever happens in it."""
 
     def __init__(self, store):
         script = store.with_suffix(".py")
@@ -32,6 +32,13 @@ class Driver:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
         self.job = subprocess.Popen(command, text=True, env=environment, start_new_session=True, **pipes)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.job.kill()
+        self.job.communicate()
 
     def until(self, kind, times):
         """Wait for that many events of a kind."""
@@ -53,7 +60,8 @@ class Driver:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     store = tmp_path_factory.mktemp("undisturbed") / "store"
-    assert Driver(store).end()[0] == 0
+    with Driver(store) as driver:
+        assert driver.end()[0] == 0
     return table(store)
 
 
@@ -82,17 +90,18 @@ def test_the_undisturbed_table_is_whole(undisturbed):
 
 def test_a_driver_that_is_killed_loses_nothing_and_frees_the_store(tmp_path, undisturbed):
     store = tmp_path / "store"
-    first = Driver(store)
-    first.until("ended", 3)
-    first.until("epoch", 2)
-    second = Driver(store)
-    code, _, error = second.end()
-    assert code == 1 and f"another driver runs a study in {store}: process {first.job.pid} on" in error, error
-    first.job.kill()
-    first.end()
+    with Driver(store) as first:
+        first.until("ended", 3)
+        first.until("epoch", 2)
+        os.kill(first.job.pid, signal.SIGSTOP)  # or it may have ended before the second has begun
+        with Driver(store) as second:
+            code, _, error = second.end()
+        refused = f"another driver runs a study in {store}: process {first.job.pid} on"
+        assert code == 1 and refused in error, error
     missing = Study(TRIALS, store).missing()
     assert 0 < len(missing) <= 9, "some had ended and some had not"
-    code, out, error = Driver(store).end()
+    with Driver(store) as third:
+        code, out, error = third.end()
     assert code == 0, error
     assert out.split().count("ended") == len(missing), "what had ended is not run again"
     assert table(store) == undisturbed
@@ -100,24 +109,25 @@ def test_a_driver_that_is_killed_loses_nothing_and_frees_the_store(tmp_path, und
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path, undisturbed):
     store = tmp_path / "store"
-    driver = Driver(store)
-    driver.until("ended", 2)
-    driver.until("epoch", 1)
-    os.kill(driver.workers()[0], signal.SIGKILL)
-    code, _, error = driver.end()
+    with Driver(store) as driver:
+        driver.until("ended", 2)
+        driver.until("epoch", 1)
+        os.kill(driver.workers()[0], signal.SIGKILL)
+        code, _, error = driver.end()
     assert code == 0, error
     assert table(store) == undisturbed
 
 
 def test_sigterm_ends_driver_and_workers_with_a_checkpoint(tmp_path, undisturbed):
     store = tmp_path / "store"
-    driver = Driver(store)
-    driver.until("epoch", 3)
-    workers = driver.workers()
-    driver.job.terminate()
-    began = time.monotonic()
-    code, _, error = driver.end()
+    with Driver(store) as driver:
+        driver.until("epoch", 3)
+        workers = driver.workers()
+        driver.job.terminate()
+        began = time.monotonic()
+        code, _, error = driver.end()
     assert code == 143 and "Traceback" not in error, error
     assert time.monotonic() - began < 20 and workers and not any(map(alive, workers))
-    assert Driver(store).end()[0] == 0
+    with Driver(store) as again:
+        assert again.end()[0] == 0
     assert table(store) == undisturbed
