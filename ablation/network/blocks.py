@@ -16,6 +16,7 @@ from ..design.architecture import Architecture
 from .depthwise import DepthwiseConv2d
 from .layers import LayerScale2d, activation, norm
 from .lean import Lean, activate, is_unseen
+from .pointwise import PointwiseConv2d
 
 
 def make_stem(a: Architecture, in_chans: int) -> nn.Sequential:
@@ -86,7 +87,7 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
         if in_chs != out_chs:
-            conv1x1 = nn.Conv2d(in_chs, out_chs, kernel_size=1, stride=stride, bias=False)
+            conv1x1 = PointwiseConv2d(in_chs, out_chs, stride, bias=False)
             self.shortcut = nn.Sequential(OrderedDict(conv=conv1x1, norm=norm(a.norm, out_chs)))
         self.act = activation(a.activation, out_chs) if a.activations == "every" else nn.Identity()
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
+
+from .lean import is_plain_on_cpu
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -32,12 +33,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
 
 def _is_small(x: Tensor, weight: Tensor) -> bool:
-    """A plain map on a CPU, smaller than the kernel. What traces, compiles or transforms functions should see a convolution."""
-    if type(x) is not Tensor or x.device.type != "cpu" or x.ndim != 4 or min(x.shape[-2:]) >= weight.shape[-1]:
-        return False
-    if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
-        return False
-    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+    return is_plain_on_cpu(x) and min(x.shape[-2:]) < weight.shape[-1]
 
 
 class _Correlated(torch.autograd.Function):

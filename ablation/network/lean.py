@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.nn.modules.module import _has_any_global_hook
 
@@ -23,6 +24,15 @@ def is_unseen(x: Tensor, *modules: nn.Module) -> bool:
     if type(x) is not Tensor or torch.jit.is_tracing() or torch.compiler.is_compiling() or _has_any_global_hook():
         return False
     return all(module.training and not (module._forward_hooks or module._backward_hooks) for module in modules)
+
+
+def is_plain_on_cpu(x: Tensor) -> bool:
+    """Whether x is a map on a CPU, and nothing that traces, compiles or transforms functions and should see one convolution."""
+    if type(x) is not Tensor or x.device.type != "cpu" or x.ndim != 4 or torch.is_autocast_enabled("cpu"):
+        return False
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return False
+    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
 def activate(act: nn.Module, x: Tensor) -> Tensor:
