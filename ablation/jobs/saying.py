@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from ..files import write_atomically
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from ..study.trial import Outcome
 
 _PLAIN_WIDTH = 120  # columns, where the output is not a terminal
 
@@ -60,6 +62,13 @@ def steps(console: Console, what: str, total: int) -> Iterator[Callable[[str], N
             bar.update(task, advance=1)
 
         yield end
+
+
+def environment_of(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """Versions, device and commit that outcomes were measured with; where they differ, all of them."""
+    environments = [outcome.environment for outcome in outcomes]
+    names = dict.fromkeys(name for environment in environments for name in environment)
+    return {name: " / ".join(sorted({str(about.get(name, "")) for about in environments})) for name in names}
 
 
 def write_figure(stem: Path, figure: Figure, table: pd.DataFrame, console: Console) -> None:

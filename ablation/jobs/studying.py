@@ -17,7 +17,7 @@ from ..study.lock import driver_of
 from ..study.recipe import family
 from ..study.store import FILE, Store
 from ..study.study import Study
-from .saying import data_label, new_console
+from .saying import data_label, environment_of, new_console, write_figure
 from .training import run_study
 
 
@@ -51,6 +51,61 @@ def run_design(
         console.print(f"wrote {file}", highlight=False, soft_wrap=True)
     if about.note:
         console.print(about.note, style="bold", soft_wrap=True, highlight=False)
+
+
+def compare_rates(
+    data: str,
+    recipe: str,
+    original: str,
+    modern: str,
+    epochs: int | None,
+    called: str,
+    out: Path,
+    store: Path,
+    workers: int | None,
+) -> None:
+    """Train at several learning rates, print what each scores on held-out images, write figure and numbers."""
+    from ..show.rates import plot_rates
+    from ..study.ladder import ladder_rungs
+    from ..study.rates import rate_table, rate_trials
+
+    datasets.about(data)
+    pair = family(recipe)
+    rates = {
+        "original": _rates("--original", original, pair.original.lr),
+        "modern": _rates("--modern", modern, pair.modern.lr),
+    }
+    trials = rate_trials(recipe, data, rates, epochs)
+    names = {rung.name: rung.title.partition(" (")[0] for rung in ladder_rungs(recipe)}
+    titles = {about: f"{names[about[1]]}, {getattr(pair, about[0]).name}" for about in trials.values()}
+    writable_folder(out)
+    study = Study({trial: f"{titles[about]}, rate {trial.recipe.lr:g}" for trial, about in trials.items()}, store)
+    console = new_console()
+    outcomes = run_study(study, console, workers, study.labels.__getitem__)
+    table = rate_table(trials, outcomes)
+    shown = table[["recipe", "rung", "lr", "held_out_accuracy", "mean_accuracy", "best"]]
+    shown = shown.assign(lr=[f"{rate:g}" for rate in table["lr"]])
+    console.print(_text(f"learning rates on {called or data}, recipe {recipe}", shown))
+    console.print(
+        f"The family {recipe} has {pair.original.lr:g} and {pair.modern.lr:g}. mean_accuracy: over the networks of a recipe.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    described = table.assign(data=called or data, **environment_of(outcomes.values()))
+    write_figure(out / f"rates-{data_label(data)}", plot_rates(table, titles), described, console)
+
+
+def _rates(option: str, given: str, own: float) -> list[float]:
+    """The rates that were asked for, by default the recipe's own with half and twice of it."""
+    if not given:
+        return [own / 2, own, own * 2]
+    try:
+        rates = [float(text) for text in given.split(",")]
+    except ValueError:
+        raise AblationError(
+            f"{option} {given!r} must be learning rates with commas between, such as 0.01,0.02"
+        ) from None
+    return sorted(set(rates))
 
 
 def say_status(store: Path) -> None:

@@ -21,14 +21,17 @@ from ..study.ladder import check_seeds, ladder_rungs, ladder_table, ladder_trial
 from ..study.recipe import family, plan_of
 from ..study.study import Study
 from ..study.trial import Outcome, Trial
-from .saying import bar_of, data_label, new_console, write_figure
+from .saying import bar_of, data_label, environment_of, new_console, write_figure
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, store: Path, workers: int | None) -> None:
+def train_ladder(
+    data: str, recipe: str, seeds: int, start: str, called: str, out: Path, store: Path, workers: int | None
+) -> None:
     """Profile and train a ladder, print its table, write its figure and numbers."""
+    called = called or data
     about, pair = datasets.about(data), family(recipe)
     if workers is not None and workers < 1:
         raise AblationError(f"workers {workers} must be 1 or more")
@@ -42,7 +45,7 @@ def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, stor
     console.print(profile_table(title, rungs, size, about.num_classes, about.in_chans))
     outcomes = run_study(study, console, workers, lambda trial: trials[trial].title)
     table = ladder_table(recipe, data, outcomes, start)
-    console.print(ladder_text(table, f"{start} ladder on {data}, recipe {recipe}, {seeds} seeds"))
+    console.print(ladder_text(table, f"{start} ladder on {called}, recipe {recipe}, {seeds} seeds"))
     console.print(
         "step: difference to the kept row before, paired by seed. ±: half-width of the 95 % t-interval, for the paper its "
         "standard deviation. verdict: this sign against that of the paper's ImageNet result.",
@@ -51,7 +54,7 @@ def train_ladder(data: str, recipe: str, seeds: int, start: str, out: Path, stor
     )
     if about.note:
         console.print(about.note, style="bold", soft_wrap=True, highlight=False)
-    _write(table, outcomes, data, start, out, console)
+    _write(table, outcomes, data, called, start, out, console)
 
 
 def train_one(
@@ -82,7 +85,7 @@ def train_one(
     speaks = os.environ.get("RANK", "0") == "0"
     console = Console(file=sys.stdout if speaks else io.StringIO())
     console.print(f"{chosen.architecture!r}, recipe {trial.recipe.name}, {data}, seed {seed}", soft_wrap=True)
-    console.print(plan, soft_wrap=True, highlight=False)
+    console.print(str(plan), soft_wrap=True, highlight=False)
 
     def report(epoch: int, epochs: int, loss: float) -> None:
         console.print(f"epoch {epoch}/{epochs}  training loss {loss:.4f}", highlight=False)
@@ -153,15 +156,18 @@ def run_study(
 
 
 def _write(
-    table: pd.DataFrame, outcomes: dict[Trial, Outcome], data: str, start: str, out: Path, console: Console
+    table: pd.DataFrame,
+    outcomes: dict[Trial, Outcome],
+    data: str,
+    called: str,
+    start: str,
+    out: Path,
+    console: Console,
 ) -> None:
     """The figure and its numbers side by side, each there whole or not at all."""
     from ..show.plots import plot_roadmap
 
     stem = out / f"roadmap-{data_label(data, start)}"
-    environments = [outcome.environment for outcome in outcomes.values()]
-    about = {
-        name: " / ".join(sorted({str(environment[name]) for environment in environments})) for name in environments[0]
-    }
-    described = table.assign(data=data, seconds=sum(outcome.seconds for outcome in outcomes.values()), **about)
-    write_figure(stem, plot_roadmap(table, data), described, console)
+    seconds = sum(outcome.seconds for outcome in outcomes.values())
+    described = table.assign(data=called, seconds=seconds, **environment_of(outcomes.values()))
+    write_figure(stem, plot_roadmap(table, called), described, console)

@@ -157,8 +157,9 @@ def evaluate(
             images, labels = images.to(accelerator.device), labels.to(accelerator.device)
             logits = network(images.contiguous(memory_format=torch.channels_last)).float()
             right = (logits.argmax(1) == labels).sum()
-            loss = F.cross_entropy(logits.double(), labels, reduction="sum")  # the same for any batches
-            totals += torch.stack([right.double(), loss.double(), totals.new_tensor(len(labels))])
+            # A sum in float32 would depend on how the images are batched and shared between processes.
+            loss = F.cross_entropy(logits.double(), labels, reduction="sum")
+            totals += torch.stack([right.double(), loss, totals.new_tensor(len(labels))])
     right, loss, images = accelerator.reduce(totals, "sum").tolist()
     return 100 * right / images, loss / images, int(images)
 

@@ -130,6 +130,7 @@ def test_two_processes_train_one_network_on_a_folder_of_images(tmp_path):
     command += ["--accumulate", "2", "--store", str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("effective batch 16 = 2 (devices) x 4 (images) x 2 (accumulated parts)") == 1, done.stdout
     assert done.stdout.count("on 10 test images") == 1, done.stdout
     assert len(list((tmp_path / "runs" / "weights").glob("*.safetensors"))) == 1
 
