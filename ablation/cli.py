@@ -40,6 +40,7 @@ Weights = Annotated[
 ]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights for --model.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
+Called = Annotated[str, typer.Option("--called", help="What tables and figures call the data; by default its name.")]
 
 
 def main() -> None:
@@ -112,6 +113,7 @@ def roadmap(
     recipe: RecipeName = "micro",
     seeds: Annotated[int, typer.Option(help="How many seeds to train each rung from.")] = 3,
     start: Annotated[str, typer.Option(help="Ladder: resnet50 or resnet200.")] = "resnet50",
+    called: Called = "",
     out: Figures = Path("figures"),
     store: StoreFolder = Path("runs"),
     workers: Annotated[Optional[int], typer.Option(help="Processes at a time; by default one per core.")] = None,
@@ -119,7 +121,7 @@ def roadmap(
     """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. What is done is not repeated."""
     from .jobs.training import train_ladder
 
-    train_ladder(data, recipe, seeds, start, out, store, workers)
+    train_ladder(data, recipe, seeds, start, called, out, store, workers)
 
 
 @app.command()
@@ -175,6 +177,24 @@ def study(
     from .jobs.studying import run_design
 
     run_design(design, steps or [], data, recipe, seeds, start, count, out, store, workers)
+
+
+@app.command()
+def rates(
+    data: Annotated[str, typer.Option("--data", help="Data set with held-out images, such as digits#500+500.")],
+    recipe: RecipeName = "micro",
+    original: Annotated[str, typer.Option(help="Rates of the original recipe, such as 0.01,0.02.")] = "",
+    modern: Annotated[str, typer.Option(help="Rates of the modern recipe.")] = "",
+    epochs: Annotated[Optional[int], typer.Option(help="Of each trial; by default as the recipe has.")] = None,
+    called: Called = "",
+    out: Figures = Path("figures"),
+    store: StoreFolder = Path("runs"),
+    workers: Annotated[Optional[int], typer.Option(help="Processes at a time; by default one per core.")] = None,
+) -> None:
+    """Compare learning rates on held-out training images; write figures/rates-DATA.png and .csv."""
+    from .jobs.studying import compare_rates
+
+    compare_rates(data, recipe, original, modern, epochs, called, out, store, workers)
 
 
 @app.command()

@@ -108,7 +108,7 @@ def evaluate_weights(weights: Path, data: str, recipe: str) -> None:
     """Score a file of weights on the test images of a data set and print the result."""
     about, chosen = datasets.about(data), family(recipe).modern
     from ..network import load_weights
-    from ..study.training import evaluate
+    from ..study.evaluation import evaluate
 
     network = load_weights(weights)
     if (network.num_classes, network.in_chans) != (about.num_classes, about.in_chans):

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import unknown
 from ..files import writable_folder
 from . import data
-from .engines import Engine, Event, locally
+from .engines import Engine, Event, engine_of
 from .lock import only_driver
 from .store import FILE, Store
 from .trial import Outcome, Trial
 
-ENGINES = ("local",)
 _TERMINATED = 128 + signal.SIGTERM  # the exit code that a shell gives a program that was told to end
 
 
@@ -27,11 +25,11 @@ class Study:
     Args:
         trials: what to run; plain data. A mapping gives each the label that tables call it by.
         directory: made if there is none. Running the same study again runs only what is missing.
-        engine: "local" for processes of this machine, or any function that does as it does.
-        options: of the engine, by name.
+        engine: "local" for processes of this machine, "ray" for a Ray cluster, or any function that does as they do.
+        options: of the engine, by name: `address`, `cpus` and `gpus` of "ray", as `engines.on_ray` has them.
 
     Raises:
-        AblationError: if engine or data set do not exist or the folder cannot be written.
+        AblationError: if engine, option or data set do not exist or the folder cannot be written.
     """
 
     def __init__(
@@ -41,7 +39,7 @@ class Study:
         self.trials = tuple(trials)
         for name in {trial.data for trial in self.trials}:
             data.about(name)
-        self._engine = _engine(engine)
+        self._engine = engine_of(engine, options)
         self._options = options
         self.directory = writable_folder(directory)
         self._checksums: dict[str, str] = {}
@@ -111,14 +109,6 @@ class Study:
                 self._checksums[trial.data] = data.load(trial.data).checksum
             self._keys[trial] = trial.key(self._checksums[trial.data])
         return self._keys[trial]
-
-
-def _engine(engine: str | Engine) -> Callable[..., Generator[Event, None, None]]:
-    if callable(engine):
-        return lambda trials, directory, workers: engine(trials, directory)
-    if engine == "local":
-        return locally
-    raise unknown("engine", engine, ENGINES)
 
 
 @contextmanager

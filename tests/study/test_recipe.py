@@ -36,7 +36,7 @@ def test_families_are_complete(name):
 
 
 def parts(recipe, steps=10):
-    from ablation.study.training import make_loss, make_mixup, make_optimizer, make_schedule
+    from ablation.study.optimization import make_loss, make_mixup, make_optimizer, make_schedule
 
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 10))
     optimizer = make_optimizer(recipe, network)

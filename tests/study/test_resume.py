@@ -44,7 +44,7 @@ def ends_alike(folder, undisturbed):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("step", [0, 7, 21, 43])
 def test_a_signal_ends_it_within_one_step(tmp_path, monkeypatch, undisturbed, number, step):
-    taken, own = [], training._Training._step
+    taken, own = [], training.Training._step
 
     def steps(self, count, *batch):
         taken.append(count)
@@ -54,7 +54,7 @@ def test_a_signal_ends_it_within_one_step(tmp_path, monkeypatch, undisturbed, nu
 
     before = signal.getsignal(number)
     with monkeypatch.context() as patched:
-        patched.setattr(training._Training, "_step", steps)
+        patched.setattr(training.Training, "_step", steps)
         with pytest.raises(KeyboardInterrupt):
             run(TRIAL, tmp_path)
     assert signal.getsignal(number) is before
@@ -65,18 +65,18 @@ def test_a_signal_ends_it_within_one_step(tmp_path, monkeypatch, undisturbed, nu
 
 
 def test_a_stop_after_every_step(tmp_path, monkeypatch, undisturbed):
-    own = training._Training._asked_anywhere
-    monkeypatch.setattr(training._Training, "_asked_anywhere", lambda self, stop: True)
+    own = training.Training._asked_anywhere
+    monkeypatch.setattr(training.Training, "_asked_anywhere", lambda self, stop: True)
     for _ in range(44):
         with pytest.raises(KeyboardInterrupt):
             run(TRIAL, tmp_path)
-    monkeypatch.setattr(training._Training, "_asked_anywhere", own)
+    monkeypatch.setattr(training.Training, "_asked_anywhere", own)
     ends_alike(tmp_path, undisturbed)
 
 
 @pytest.mark.parametrize("damaged", [1, 2])
 def test_damaged_checkpoints_are_told_and_survived(tmp_path, monkeypatch, undisturbed, damaged):
-    own = training._Training._step
+    own = training.Training._step
 
     def steps(self, count, *batch):
         if count == 30:
@@ -84,7 +84,7 @@ def test_damaged_checkpoints_are_told_and_survived(tmp_path, monkeypatch, undist
         return own(self, count, *batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training._Training, "_step", steps)
+        patched.setattr(training.Training, "_step", steps)
         with pytest.raises(KeyboardInterrupt):
             run(TRIAL, tmp_path, checkpoint_seconds=0)
     places = sorted((tmp_path / "checkpoints" / KEY).iterdir())

@@ -12,8 +12,8 @@ from PIL import Image
 
 from ablation import RESNET50, AblationError, Outcome, Trial, convnext, load_weights, run
 from ablation.study import data as datasets
+from ablation.study.evaluation import evaluate
 from ablation.study.recipe import FAMILIES, MODERN
-from ablation.study.training import evaluate
 
 SHORT = FAMILIES["micro"].modern.replace(epochs=2)
 TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)

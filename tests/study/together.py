@@ -75,15 +75,15 @@ def losses_of(trial: Trial, folder: Path, accumulate: int = 1) -> Losses:
 @contextmanager
 def each_step(said: Callable[[int, float], object]) -> Iterator[None]:
     """Say number and loss of each step that the training loop takes."""
-    own = training._Training._step
+    own = training.Training._step
 
-    def step(self: training._Training, number: int, *batch: Tensor) -> float:
+    def step(self: training.Training, number: int, *batch: Tensor) -> float:
         loss = own(self, number, *batch)
         said(number, loss)
         return loss
 
     with Patch.context() as patched:
-        patched.setattr(training._Training, "_step", step)
+        patched.setattr(training.Training, "_step", step)
         yield
 
 
@@ -159,7 +159,7 @@ def stops(folder: Path, who: str, last: int) -> None:
     """Train a trial to its end, or until "process 1" or "torchrun" gets SIGTERM after the step of that number."""
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     targets = {("process 1", 1): os.getpid(), ("torchrun", 0): os.getppid()}
-    asked, save, done = training._Training._asked_anywhere, training.save_weights, -1
+    asked, save, done = training.Training._asked_anywhere, training.save_weights, -1
     with (folder / f"steps-{rank}").open("a", buffering=1) as steps, Patch.context() as patched:
 
         def note(step: int, loss: float) -> None:
@@ -167,7 +167,7 @@ def stops(folder: Path, who: str, last: int) -> None:
             done = step
             steps.write(json.dumps([step, loss]) + "\n")
 
-        def asked_by_then(self: training._Training, stop: training.Stop) -> bool:
+        def asked_by_then(self: training.Training, stop: training.Stop) -> bool:
             if done == last and (who, rank) in targets:
                 os.kill(targets[who, rank], signal.SIGTERM)
                 _wait_for(stop)
@@ -178,7 +178,7 @@ def stops(folder: Path, who: str, last: int) -> None:
                 names.write(f"{file.name}\n")
             save(network, file)
 
-        patched.setattr(training._Training, "_asked_anywhere", asked_by_then)
+        patched.setattr(training.Training, "_asked_anywhere", asked_by_then)
         patched.setattr(training, "save_weights", saved)
         with each_step(note):
             outcome = training.run(FOR_THREE if world == 3 else TRIAL, folder, checkpoint_seconds=1e6)

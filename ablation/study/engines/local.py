@@ -14,19 +14,19 @@ import os
 import signal
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from ...allocator import keep_freed_memory
 from ...errors import AblationError
 from ..environment import cores
-from ..trial import Outcome, Trial
-from .events import ATTEMPTS, Event, failed
+from ..trial import Trial
+from .events import ATTEMPTS, Event
+from .working import answer, end_of, settle, variables
+from .working import run_trial as _run
 
 _GRACE_SECONDS = 20.0  # for workers to finish their step and write a checkpoint
 
@@ -66,7 +66,7 @@ class _Worker:
         self.process = context.Process(
             target=_work, args=(theirs, _run, threads), name=f"ablation-{number}", daemon=False
         )
-        with _environment({} if device is None else {"CUDA_VISIBLE_DEVICES": device}):
+        with variables({} if device is None else {"CUDA_VISIBLE_DEVICES": device}):
             self.process.start()
         theirs.close()  # so that the pipe ends with the process
 
@@ -160,12 +160,7 @@ class _Pool:
                 yield Event(trial, "epoch", attempt, epoch, epochs, loss)
                 return
             worker.task = None
-            if kind == "outcome":
-                yield Event(trial, "ended", attempt, outcome=content)
-            elif kind == "refused":
-                yield Event(trial, "ended", attempt, outcome=failed(content))
-            else:
-                yield from self._again(trial, attempt, content)
+            yield from self._ended(trial, attempt, kind, content)
 
     def _feed(self) -> Iterator[Event]:
         """Give the workers that have nothing to do what waits."""
@@ -187,15 +182,14 @@ class _Pool:
         worker.pipe.close()
         task, worker.task = worker.task, None
         if task:
-            yield from self._again(*task, worker.end_of())
+            yield from self._ended(*task, "died", worker.end_of())
 
-    def _again(self, trial: Trial, attempt: int, reason: str) -> Iterator[Event]:
-        if attempt < ATTEMPTS:
-            self.waiting.appendleft((trial, attempt + 1))
+    def _ended(self, trial: Trial, attempt: int, kind: str, content: Any) -> Iterator[Event]:
+        end = end_of(trial, attempt, kind, content)
+        if end:
+            yield end
         else:
-            yield Event(
-                trial, "ended", attempt, outcome=failed(f"failed {attempt} times, the last time thus:\n{reason}")
-            )
+            self.waiting.appendleft((trial, attempt + 1))
 
 
 def _gpus() -> list[str]:
@@ -207,35 +201,11 @@ def _gpus() -> list[str]:
     return named.split(",")[:count] if named else [str(i) for i in range(count)]
 
 
-@contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Variables that a process started meanwhile has from its first instruction on."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _run(trial: Trial, directory: Path, progress: Any) -> Outcome:
-    from ..training import run
-
-    return run(trial, directory, progress)
-
-
 def _work(pipe: Connection, run: Any, threads: int) -> None:
     """What a worker does until its driver ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver, which ends its workers
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    keep_freed_memory()
-    import torch
-
-    torch.set_num_threads(threads)
+    settle(threads)
     pipe.send(("ready", None))
 
     def report(epoch: int, epochs: int, loss: float) -> None:
@@ -244,13 +214,7 @@ def _work(pipe: Connection, run: Any, threads: int) -> None:
     try:
         while True:
             trial, directory = pipe.recv()
-            try:
-                answer: tuple[str, Any] = ("outcome", run(trial, directory, report))
-            except AblationError as error:
-                answer = ("refused", f"AblationError: {error}")
-            except Exception:
-                answer = ("raised", traceback.format_exc())
-            pipe.send(answer)
+            pipe.send(answer(run, trial, directory, report))
     except (KeyboardInterrupt, EOFError, OSError):  # told to end, by a signal or a pipe that is closed
         return
 

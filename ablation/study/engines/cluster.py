@@ -1,0 +1,142 @@
+"""A Ray cluster that is joined and left, or an instance of this machine that is started and ended; quiet in either case."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ...errors import AblationError
+from ..environment import cores
+from .working import variables
+
+_REACH_SECONDS = 10  # Ray itself tries for two minutes, and then ends the process
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # deaths of workers, which are told as events, are printed otherwise
+}
+_STORE_BYTES = 100 * 2**20  # only outcomes pass through it; Ray would take a third of the memory
+
+
+@contextmanager
+def joined(address: str | None, workers: int | None, cpus: float, gpus: float) -> Iterator[Any]:
+    """Be connected to Ray while the block runs.
+
+    A connection that the program has already is used and left alone. Otherwise the cluster at the address is joined, or at that
+    of RAY_ADDRESS, as Ray's own tools do; without one an instance is started for this block.
+
+    Args:
+        address: HOST:PORT of the cluster, or "auto" for the one that this machine belongs to.
+        workers: trials at a time that an instance of one's own has to have room for.
+        cpus, gpus: of each trial.
+
+    Returns:
+        The module `ray`.
+
+    Raises:
+        AblationError: if Ray is not installed, the cluster cannot be joined, or no node is large enough for a trial.
+    """
+    with variables({name: os.environ.get(name, value) for name, value in _QUIET.items()}):
+        ray = _ray()
+        if ray.is_initialized():
+            if address:
+                raise AblationError(
+                    f"address {address!r} was given, but this program is connected to Ray already: "
+                    "leave the address out to use that connection, or call ray.shutdown() first"
+                )
+            _check_room(ray, cpus, gpus)
+            yield ray
+            return
+        address = address or os.environ.get("RAY_ADDRESS") or None
+        # Ray sets the mode itself when it starts an instance; what is joined next has its own.
+        with variables({"RAY_AUTH_MODE": None}):
+            try:
+                _connect(ray, address, workers, cpus)
+                _check_room(ray, cpus, gpus)
+                yield ray
+            finally:
+                ray.shutdown()
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise AblationError('the engine "ray" needs Ray: pip install "convnext-ablation[scale]"') from None
+    return ray
+
+
+def _connect(ray: Any, address: str | None, workers: int | None, cpus: float) -> None:
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    try:
+        with _own_sigterm():
+            if address:
+                _reach(address)
+                ray.init(address, **options)
+            else:
+                asked = math.ceil(cpus * (workers or 0))
+                ray.init(
+                    "local",
+                    num_cpus=max(cores(), asked),
+                    include_dashboard=False,
+                    object_store_memory=_STORE_BYTES,
+                    **options,
+                )
+    except AblationError:
+        raise
+    except Exception as error:  # Ray raises whatever comes
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if not address:
+            raise AblationError(f"an instance of Ray could not be started on this machine: {said}") from error
+        raise AblationError(
+            f"cannot join the Ray cluster at {address}: {said}. This program must run on a machine of the cluster, "
+            "with the Python and the Ray that the cluster has"
+        ) from error
+
+
+def _reach(address: str) -> None:
+    """Knock, so that a wrong address is told at once."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdecimal():
+        raise AblationError(
+            f"address {address!r} is not possible. Possible: HOST:PORT of a Ray cluster that this machine belongs to, "
+            'such as 10.0.0.1:6379, or "auto"'
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AblationError(
+            f"no Ray cluster can be reached at {address}: {reason}. `ray start --head` begins one"
+        ) from None
+
+
+def _check_room(ray: Any, cpus: float, gpus: float) -> None:
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+        there = ", ".join(f"{node.get('CPU', 0):g} and {node.get('GPU', 0):g}" for node in nodes)
+        raise AblationError(
+            f"a trial is to have {cpus:g} CPUs and {gpus:g} GPUs, but no node of the Ray cluster has as many. "
+            f"Its nodes have (CPUs and GPUs): {there}"
+        )
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray puts a handler of its own in place of the program's."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
