@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -41,6 +41,13 @@ Weights = Annotated[
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights for --model.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
 Called = Annotated[str, typer.Option("--called", help="What tables and figures call the data; by default its name.")]
+EngineName = Annotated[str, typer.Option("--engine", help="Where trials run: local, or ray for a Ray cluster.")]
+Address = Annotated[
+    Optional[str],
+    typer.Option("--address", help="HOST:PORT of the Ray cluster, or auto; by default one is started here."),
+]
+Cpus = Annotated[Optional[float], typer.Option("--cpus", help="CPUs, and threads, of each trial on Ray; by default 1.")]
+Gpus = Annotated[Optional[float], typer.Option("--gpus", help="Share of a GPU of each trial on Ray; by default 0.")]
 
 
 def main() -> None:
@@ -50,6 +57,12 @@ def main() -> None:
     except AblationError as error:
         print(f"ablation: {error}", file=sys.stderr)
         sys.exit(_BAD_INPUT)
+
+
+def _where(engine: str, address: str | None, cpus: float | None, gpus: float | None) -> dict[str, Any]:
+    """The engine and those of its options that were given, as `Study` takes them."""
+    options = {"address": address, "cpus": cpus, "gpus": gpus}
+    return {"engine": engine, **{name: value for name, value in options.items() if value is not None}}
 
 
 @app.callback(invoke_without_command=True)
@@ -116,12 +129,18 @@ def roadmap(
     called: Called = "",
     out: Figures = Path("figures"),
     store: StoreFolder = Path("runs"),
-    workers: Annotated[Optional[int], typer.Option(help="Processes at a time; by default one per core.")] = None,
+    workers: Annotated[
+        Optional[int], typer.Option(help="Trials at a time; by default as many as there is room for.")
+    ] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
 ) -> None:
     """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. What is done is not repeated."""
     from .jobs.training import train_ladder
 
-    train_ladder(data, recipe, seeds, start, called, out, store, workers)
+    train_ladder(data, recipe, seeds, start, called, out, store, workers, _where(engine, address, cpus, gpus))
 
 
 @app.command()
@@ -131,6 +150,7 @@ def train(
     rung: Annotated[
         Optional[str], typer.Option(help="A rung of the ladder by name, such as depthwise, instead of steps.")
     ] = None,
+    model: Model = None,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
     seed: Annotated[int, typer.Option(help="Seed, 0 or more.")] = 0,
@@ -138,22 +158,24 @@ def train(
     accumulate: Annotated[int, typer.Option(help="Parts in which each process takes its share of a batch.")] = 1,
     store: StoreFolder = Path("runs"),
 ) -> None:
-    """Train one network. Under torchrun or accelerate launch, on every device of the group."""
+    """Train one network: steps, a rung or a model of timm. Under torchrun or accelerate launch, on every device of the group."""
     from .jobs.training import train_one
 
-    train_one(steps or [], start, rung, data, recipe, seed, precision, accumulate, store)
+    train_one(steps or [], start, rung, model, data, recipe, seed, precision, accumulate, store)
 
 
 @app.command()
 def evaluate(
-    weights: Annotated[Path, typer.Argument(help="A file of weights that ablation wrote.")],
+    model: Model = None,
+    weights: Weights = None,
+    pretrained: Pretrained = False,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
 ) -> None:
-    """Score trained weights on the test images of a data set, each image once."""
-    from .jobs.training import evaluate_weights
+    """Score a network on the test images of a data set, each image once: trained weights, or a model of timm."""
+    from .jobs.evaluating import evaluate_network
 
-    evaluate_weights(weights, data, recipe)
+    evaluate_network(model, weights, pretrained, data, recipe)
 
 
 @app.command()
@@ -171,12 +193,19 @@ def study(
     count: Annotated[int, typer.Option(help="How many random orderings.")] = 20,
     out: Figures = Path("figures"),
     store: StoreFolder = Path("runs"),
-    workers: Annotated[Optional[int], typer.Option(help="Processes at a time; by default one per core.")] = None,
+    workers: Annotated[
+        Optional[int], typer.Option(help="Trials at a time; by default as many as there is room for.")
+    ] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
 ) -> None:
     """Train every network of a design; print effects, interactions and Shapley values. What is done is not repeated."""
     from .jobs.studying import run_design
 
-    run_design(design, steps or [], data, recipe, seeds, start, count, out, store, workers)
+    where = _where(engine, address, cpus, gpus)
+    run_design(design, steps or [], data, recipe, seeds, start, count, out, store, workers, where)
 
 
 @app.command()

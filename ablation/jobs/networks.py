@@ -37,25 +37,46 @@ def one_network(
     return model.removeprefix("timm:"), _timm(model.removeprefix("timm:"), weights, pretrained, size)
 
 
-def _timm(name: str, weights: Path | None, pretrained: bool, size: int | None) -> nn.Module:
+def timm_name(name: str) -> str:
+    """The name of a model of timm, without "timm:" before it.
+
+    Raises:
+        AblationError: if there is none; the nearest name is offered.
+    """
     import timm
 
     from .. import network as _ours  # noqa: F401  registers every rung with timm
-    from ..network.weights import read_state_dict
 
+    name = name.removeprefix("timm:")
     if not timm.is_model(name):
         near = get_close_matches(name.partition(".")[0], timm.list_models(), n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise AblationError(f"timm has no model {name!r}{hint} Possible: the names of timm.list_models()")
+    return name
+
+
+def _timm(name: str, weights: Path | None, pretrained: bool, size: int | None) -> nn.Module:
+    import timm
+
+    from ..network.weights import images_of, read_state_dict
+
+    name = timm_name(name)
     options: dict[str, Any] = {}
     cfg = timm.get_pretrained_cfg(name)
     if size is not None and cfg is not None and cfg.fixed_input_size:
         options["img_size"] = size
     state = read_state_dict(weights) if weights is not None else None
+    if state is not None and cfg is not None:  # weights for another data set say so by their shapes
+        for option, layer, axis in (("num_classes", cfg.classifier, 0), ("in_chans", cfg.first_conv, 1)):
+            weight = state.get(f"{layer}.weight")
+            if weight is not None:
+                options[option] = weight.shape[axis]
     try:
         made: nn.Module = timm.create_model(name, pretrained=pretrained and state is None, **options)
-        if state is not None:
+        if weights is not None and state is not None:
             made.load_state_dict(state)
+            described: dict[str, Any] = {**made.pretrained_cfg, **images_of(weights)}  # type: ignore[dict-item]
+            made.pretrained_cfg = described  # type: ignore[assignment]
     except Exception as error:  # a hub fails in many ways, each with a class of its own
         said = (str(error).splitlines() or ["no message"])[0]
         remedy = (

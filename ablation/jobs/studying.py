@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -32,6 +33,7 @@ def run_design(
     out: Path,
     store: Path,
     workers: int | None,
+    where: dict[str, Any],
 ) -> None:
     """Train every network of a design, print what follows from it, and write each table as CSV."""
     about, pair = datasets.about(data), family(recipe)
@@ -40,7 +42,7 @@ def run_design(
     asked = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
     trials = designs.trials(asked, recipe, data, check_seeds(seeds))
     writable_folder(out)
-    study = Study({trial: point.title for trial, point in trials.items()}, store)
+    study = Study({trial: point.title for trial, point in trials.items()}, store, **where)
     console = new_console()
     outcomes = run_study(study, console, workers, lambda trial: trials[trial].title)
     measured = designs.accuracies(asked, recipe, data, outcomes)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.live import Live
 
 from ..design import roadmap as roads
+from ..design.architecture import Architecture
 from ..errors import AblationError
 from ..files import writable_folder
 from ..show.tables import ladder_text, profile_table
@@ -19,8 +22,11 @@ from ..study import data as datasets
 from ..study.engines import Event
 from ..study.ladder import check_seeds, ladder_rungs, ladder_table, ladder_trials
 from ..study.recipe import family, plan_of
+from ..study.store import label_of
 from ..study.study import Study
 from ..study.trial import Outcome, Trial
+from .board import Board
+from .networks import timm_name
 from .saying import bar_of, data_label, environment_of, new_console, write_figure
 
 if TYPE_CHECKING:
@@ -28,7 +34,15 @@ if TYPE_CHECKING:
 
 
 def train_ladder(
-    data: str, recipe: str, seeds: int, start: str, called: str, out: Path, store: Path, workers: int | None
+    data: str,
+    recipe: str,
+    seeds: int,
+    start: str,
+    called: str,
+    out: Path,
+    store: Path,
+    workers: int | None,
+    where: dict[str, Any],
 ) -> None:
     """Profile and train a ladder, print its table, write its figure and numbers."""
     called = called or data
@@ -38,7 +52,7 @@ def train_ladder(
     trials = ladder_trials(recipe, data, check_seeds(seeds), start)
     rungs = ladder_rungs(recipe, start)
     writable_folder(out)
-    study = Study({trial: rung.title for trial, rung in trials.items()}, store)
+    study = Study({trial: rung.title for trial, rung in trials.items()}, store, **where)
     console = new_console()
     size = about.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {about.num_classes} classes"
@@ -61,6 +75,7 @@ def train_one(
     steps: list[str],
     start: str,
     rung: str | None,
+    model: str | None,
     data: str,
     recipe: str,
     seed: int,
@@ -70,13 +85,19 @@ def train_one(
 ) -> None:
     """Train one network and print its outcome; of several processes, the first one speaks."""
     pair = family(recipe)
-    if rung and steps:
-        raise AblationError("give steps or --rung, not both")
-    if rung:
-        chosen = roads.find(rung, ladder_rungs(recipe, start))
+    if sum(map(bool, (steps, rung, model))) > 1:
+        raise AblationError("give steps, --rung or --model, not two of them")
+    chosen: Architecture | str
+    if model:
+        chosen, member = f"timm:{timm_name(model)}", "modern"
     else:
-        chosen = roads.road(steps, start, pair.width_divisor, pair.stem_stride)[-1]
-    trial = Trial(chosen.architecture, pair.original if chosen.recipe == "original" else pair.modern, data, seed)
+        found = (
+            roads.find(rung, ladder_rungs(recipe, start))
+            if rung
+            else roads.road(steps, start, pair.width_divisor, pair.stem_stride)[-1]
+        )
+        chosen, member = found.architecture, found.recipe
+    trial = Trial(chosen, pair.original if member == "original" else pair.modern, data, seed)
     datasets.about(data)
     from ..study.training import run
 
@@ -84,7 +105,7 @@ def train_one(
     plan = plan_of(trial.recipe, datasets.load(data).steps_per_epoch(trial.recipe), devices, accumulate)
     speaks = os.environ.get("RANK", "0") == "0"
     console = Console(file=sys.stdout if speaks else io.StringIO())
-    console.print(f"{chosen.architecture!r}, recipe {trial.recipe.name}, {data}, seed {seed}", soft_wrap=True)
+    console.print(f"{label_of(trial)}, recipe {trial.recipe.name}, {data}, seed {seed}", soft_wrap=True)
     console.print(str(plan), soft_wrap=True, highlight=False)
 
     def report(epoch: int, epochs: int, loss: float) -> None:
@@ -104,43 +125,24 @@ def train_one(
     )
 
 
-def evaluate_weights(weights: Path, data: str, recipe: str) -> None:
-    """Score a file of weights on the test images of a data set and print the result."""
-    about, chosen = datasets.about(data), family(recipe).modern
-    from ..network import load_weights
-    from ..study.evaluation import evaluate
-
-    network = load_weights(weights)
-    if (network.num_classes, network.in_chans) != (about.num_classes, about.in_chans):
-        raise AblationError(
-            f"{weights} is for {network.num_classes} classes and {network.in_chans} channels, but {data} has "
-            f"{about.num_classes} and {about.in_chans}"
-        )
-    network.architecture.sizes(about.size or chosen.size)
-    accuracy, loss, images = evaluate(network, datasets.load(data), chosen)
-    print(f"top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {images} test images")
-
-
 def run_study(
     study: Study, console: Console, workers: int | None, name: Callable[[Trial], str]
 ) -> dict[Trial, Outcome]:
-    """Run what is missing, with a bar on a terminal and a line a trial elsewhere."""
-    done, missing = len(study.trials) - len(study.missing()), len(study.missing())
-    console.print(f"{missing} trials to train, {done} done before", highlight=False)
-    with bar_of(console) as bar:
-        task = bar.add_task("training", total=missing)
-        finished = 0
+    """Run what is missing, with a live table on a terminal and a line for each trial that ends."""
+    missing = study.missing()
+    console.print(f"{len(missing)} trials to train, {len(study.trials) - len(missing)} done before", highlight=False)
+    if study.is_local:
+        _say_forecast(missing, workers, console)
+    board = Board(len(missing), name, _images, console)
+    with Live(board, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
 
         def on_event(event: Event) -> None:
-            nonlocal finished
+            board.hear(event)
             trial, outcome = event.trial, event.outcome
-            if outcome is None:
-                return
-            finished += 1
-            score = f"{outcome.accuracy:5.1f} %" if outcome.accuracy is not None else outcome.status
-            line = f"{finished:3}/{missing}  {name(trial):28} seed {trial.seed}  {score}  {outcome.seconds:5.1f} s"
-            bar.console.print(line, highlight=False)
-            bar.update(task, advance=1)
+            if outcome is not None:
+                score = f"{outcome.accuracy:5.1f} %" if outcome.accuracy is not None else outcome.status
+                line = f"{board.ended:3}/{len(missing)}  {name(trial):28} seed {trial.seed}  {score}  {outcome.seconds:5.1f} s"
+                console.print(line, highlight=False)
 
         try:
             outcomes = study.run(workers, on_event)
@@ -153,6 +155,24 @@ def run_study(
     if failed:
         raise AblationError(f"{len(failed)} of {len(study.trials)} trials failed; the same command tries them again")
     return outcomes
+
+
+def _images(trial: Trial) -> int:
+    return datasets.load(trial.data).steps_per_epoch(trial.recipe) * trial.recipe.batch_size
+
+
+def _say_forecast(missing: Sequence[Trial], workers: int | None, console: Console) -> None:
+    """Before a long run, how long it will be."""
+    from ..study.forecast import forecast, in_words
+
+    with bar_of(console) as bar:
+        task = bar.add_task("timing a step of each network", total=None)
+        seconds = forecast(missing, workers, lambda done, total: bar.update(task, completed=done, total=total))
+    if seconds is not None:
+        console.print(
+            f"about {in_words(seconds)} on this machine, by a training step of each network; what is done is kept if you stop",
+            highlight=False,
+        )
 
 
 def _write(

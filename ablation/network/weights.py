@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..design.architecture import Architecture
 from ..errors import AblationError
@@ -27,23 +27,28 @@ _IMAGES = ("mean", "std", "input_size")  # what is kept about the images that a 
 _HEADER = "ablation"  # the key of the safetensors header under which the description stands
 
 
-def save_weights(network: ConvNet, file: str | Path) -> None:
-    """Write a network's weights and its description to one safetensors file; it is there whole or not at all.
+def save_weights(network: nn.Module, file: str | Path) -> None:
+    """Write a network's weights, and its description where it is one of ours, to one safetensors file, whole or not at all.
 
     Args:
-        network: one of ours; its device and memory format are not kept.
+        network: its device and memory format are not kept.
         file: ends in .safetensors by custom; folders above it are made.
 
     Raises:
         AblationError: if the file cannot be written.
     """
-    about = {
-        "architecture": network.architecture.to_dict(),
-        "num_classes": network.num_classes,
-        "in_chans": network.in_chans,
-        "images": {name: network.pretrained_cfg[name] for name in _IMAGES if name in (network.pretrained_cfg or {})},
-    }
-    state = {name: value.contiguous() for name, value in network.state_dict().items()}
+    about: dict[str, Any] = {}
+    if isinstance(network, ConvNet):
+        about = {
+            "architecture": network.architecture.to_dict(),
+            "num_classes": network.num_classes,
+            "in_chans": network.in_chans,
+        }
+    images = getattr(network, "pretrained_cfg", None) or {}
+    about["images"] = {name: images[name] for name in _IMAGES if name in images}
+    state = {
+        name: value.contiguous().clone() for name, value in network.state_dict().items()
+    }  # it refuses shared memory
     write_atomically(file, save(state, metadata={_HEADER: json.dumps(about)}))
 
 
@@ -56,24 +61,32 @@ def load_weights(file: str | Path) -> ConvNet:
     Raises:
         AblationError: if the file is missing, truncated, or was not written by `save_weights`.
     """
-    state = read_state_dict(file)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            header = (opened.metadata() or {}).get(_HEADER)
-    except SafetensorError:
-        header = None
-    if header is None:
+    state, about = read_state_dict(file), _described(file)
+    if "architecture" not in about:
         raise AblationError(
-            f"{file} does not say what network it holds: it was not written by ablation. For weights of a timm model, "
-            "use ablation.from_timm(NAME, file=...)"
+            f"{file} does not say what network it holds: it is not one of ours, or was not written by ablation. For weights "
+            "of a timm model, use ablation.from_timm(NAME, file=...), or --model NAME on the command line"
         )
-    about = json.loads(header)
     network = build(
         Architecture.from_dict(about["architecture"]), num_classes=about["num_classes"], in_chans=about["in_chans"]
     )
     load_state(network, state, str(file))
-    network.pretrained_cfg = {name: tuple(value) for name, value in about.get("images", {}).items()}
+    network.pretrained_cfg = images_of(file)
     return network
+
+
+def images_of(file: str | Path) -> dict[str, Any]:
+    """ "mean", "std" and "input_size" of the images that the weights in a file were trained on; empty where it does not say."""
+    return {name: tuple(value) for name, value in _described(file).get("images", {}).items()}
+
+
+def _described(file: str | Path) -> dict[str, Any]:
+    """What `save_weights` wrote beside the tensors."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return dict(json.loads((opened.metadata() or {}).get(_HEADER, "{}")))
+    except SafetensorError:
+        return {}
 
 
 def load_state(network: ConvNet, state: Mapping[str, Tensor], origin: str) -> None:

@@ -55,3 +55,6 @@ class Data(Protocol):
 
     def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[Batch]:
         """This process's share of the test images; over all processes, each image once."""
+
+    def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Data:
+        """The same images, normalised by other numbers: those that a network was trained with."""

@@ -6,6 +6,7 @@ Either way what is drawn for an image depends on the seed, the epoch and its pla
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -90,6 +91,8 @@ class Folder:
             re_prob=recipe.random_erasing,
             re_mode="pixel",
             interpolation=recipe.interpolation,
+            mean=self.mean,
+            std=self.std,
         )
         order = torch.randperm(len(self.train_files), generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
         whole = order[: self.steps_per_epoch(recipe) * recipe.batch_size].view(-1, recipe.batch_size)
@@ -102,10 +105,19 @@ class Folder:
         if self._fits(recipe):
             yield from self._in_memory.test_batches(recipe, rank, world)
             return
-        transform = create_transform(_size(recipe), interpolation=recipe.interpolation, crop_pct=recipe.crop_pct)
+        transform = create_transform(
+            _size(recipe), interpolation=recipe.interpolation, crop_pct=recipe.crop_pct, mean=self.mean, std=self.std
+        )
         # Each image once, whatever the number of processes.
         images = _Images(self.test_files[rank::world], self.test_labels[rank::world], transform)
         yield from DataLoader(images, batch_size=_TEST_BATCH, num_workers=_workers())
+
+    def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Folder:
+        """The same images, normalised by other numbers."""
+        other = copy.copy(self)
+        vars(other).pop("_in_memory", None)
+        other.mean, other.std = mean, std
+        return other
 
     def _fits(self, recipe: Recipe) -> bool:
         """The images are as the recipe wants them, and small enough to lie in memory decoded."""

@@ -6,6 +6,7 @@ before, on how a batch is shared between processes, or on where a resumed run be
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -75,6 +76,20 @@ class InMemory:
         images, labels = self.test_images[rank::world], self.test_labels[rank::world]
         for some, their in zip(images.split(_TEST_BATCH), labels.split(_TEST_BATCH), strict=True):
             yield self._ready(some), their
+
+    def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> InMemory:
+        """The same images, normalised by other numbers.
+
+        Raises:
+            AblationError: if they lie here normalised already.
+        """
+        if self.test_images.dtype != torch.uint8:
+            raise AblationError(
+                f"the images of {self.about.name} are normalised by {self.mean} and {self.std}, and cannot be by {mean} and {std}"
+            )
+        other = copy.copy(self)
+        other.mean, other.std = mean, std
+        return other
 
     def _ready(self, images: Tensor) -> Tensor:
         """Normalised float32."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..files import writable_folder
 from . import data
-from .engines import Engine, Event, engine_of
+from .engines import Engine, Event, engine_of, locally
 from .lock import only_driver
 from .store import FILE, Store
 from .trial import Outcome, Trial
@@ -44,6 +44,11 @@ class Study:
         self.directory = writable_folder(directory)
         self._checksums: dict[str, str] = {}
         self._keys: dict[Trial, str] = {}
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its trials run on this machine alone, as processes of the local engine."""
+        return self._engine is locally
 
     def outcomes(self) -> dict[Trial, Outcome]:
         """The trials that have been run to their end, with what came of each; what failed is not among them."""

@@ -23,7 +23,6 @@ from ..design.architecture import Architecture
 from ..errors import AblationError
 from ..files import writable_folder
 from ..network import build, save_weights
-from ..network.build import ConvNet
 from . import data as datasets
 from .about import Data
 from .checkpoint import Checkpoints
@@ -53,8 +52,7 @@ def run(
 
     Args:
         trial: what to train, how, on what, from which seed.
-        directory: gets `KEY.safetensors`, the trained weights (of our networks; nothing for a model of timm), and until the end
-            `checkpoints/KEY/`.
+        directory: gets `KEY.safetensors`, the trained weights, and until the end `checkpoints/KEY/`.
         progress: called after each epoch with (epochs done, epochs in all, mean training loss).
         precision: "no" for float32, "bf16" for mixed precision.
         accumulate: parts in which each process takes its share of a batch, so that large batches fit in memory.
@@ -87,7 +85,7 @@ def run(
     key = trial.key(data.checksum)
     checkpoints = Checkpoints(folder / "checkpoints" / key)
     with _seeded(trial.seed), Stop() as stop:
-        bare = _network(trial, data, accelerator.device)
+        bare = make_network(trial, data, accelerator.device)
         training = Training(bare, trial, data, steps, accelerator, accumulate, compiled)
         done = training.to_the_end(checkpoints, checkpoint_seconds, stop, progress)
         finite = all(map(math.isfinite, done.losses))
@@ -108,12 +106,9 @@ def run(
             started = time.perf_counter()
             final = training.ema.module if training.ema else bare
             accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
-            if isinstance(final, ConvNet) and accelerator.is_main_process:
-                final.pretrained_cfg = {
-                    "mean": data.mean,
-                    "std": data.std,
-                    "input_size": (data.about.in_chans, size, size),
-                }
+            if accelerator.is_main_process:
+                look = {"mean": data.mean, "std": data.std, "input_size": (data.about.in_chans, size, size)}
+                vars(final)["pretrained_cfg"] = {**vars(final).get("pretrained_cfg", {}), **look}
                 save_weights(final, folder / f"{key}.safetensors")
             seconds = done.seconds + time.perf_counter() - started
             outcome = replace(outcome, accuracy=accuracy, test_loss=test_loss, test_images=images, seconds=seconds)
@@ -129,7 +124,12 @@ def _why_diverged(recipe: Recipe, epoch: int) -> str:
     )
 
 
-def _network(trial: Trial, data: Data, device: torch.device) -> nn.Module:
+def make_network(trial: Trial, data: Data, device: torch.device) -> nn.Module:
+    """The network of a trial with new weights, ready for the data.
+
+    Raises:
+        AblationError: if timm cannot make it.
+    """
     about, rate = data.about, trial.recipe.drop_path
     if isinstance(trial.architecture, Architecture):
         network: nn.Module = build(trial.architecture, about.num_classes, about.in_chans, rate)

@@ -25,10 +25,12 @@ PROGRAM = (
 class Driver:
     """A study in a process of its own, watched event by event; it ends with the block, whatever happens in it."""
 
-    def __init__(self, store):
+    program = PROGRAM
+
+    def __init__(self, store, *arguments):
         script = store.with_suffix(".py")
-        script.write_text(PROGRAM)
-        command = [sys.executable, str(script), str(store)]
+        script.write_text(self.program)
+        command = [sys.executable, str(script), str(store), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
         self.job = subprocess.Popen(command, text=True, env=environment, start_new_session=True, **pipes)

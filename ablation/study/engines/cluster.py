@@ -93,7 +93,10 @@ def _connect(ray: Any, address: str | None, workers: int | None, cpus: float) ->
     except Exception as error:  # Ray raises whatever comes
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if not address:
-            raise AblationError(f"an instance of Ray could not be started on this machine: {said}") from error
+            raise AblationError(
+                f"an instance of Ray could not be started on this machine: {said} Where it is too busy for that, begin one "
+                "with `ray start --head` and give the address auto; or use the engine local"
+            ) from error
         raise AblationError(
             f"cannot join the Ray cluster at {address}: {said}. This program must run on a machine of the cluster, "
             "with the Python and the Ray that the cluster has"
