@@ -229,7 +229,7 @@ def rates(
 @app.command()
 def status(store: StoreFolder = Path("runs")) -> None:
     """Where a store stands: done, running, failed and why."""
-    from .jobs.studying import say_status
+    from .jobs.stores import say_status
 
     say_status(store)
 
@@ -239,7 +239,7 @@ def export(
     file: Annotated[Path, typer.Argument(help="The CSV file to write.")], store: StoreFolder = Path("runs")
 ) -> None:
     """Write every trial of a store as a row of a CSV file."""
-    from .jobs.studying import export_rows
+    from .jobs.stores import export_rows
 
     export_rows(store, file)
 
@@ -250,7 +250,7 @@ def import_(
     store: StoreFolder = Path("runs"),
 ) -> None:
     """Take the outcomes of an exported file into a store: a study goes on with what another machine has done."""
-    from .jobs.studying import import_rows
+    from .jobs.stores import import_rows
 
     import_rows(store, file)
 

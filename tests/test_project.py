@@ -94,6 +94,17 @@ def test_design_and_the_bare_import_need_no_torch():
     assert done.returncode == 0, done.stderr
 
 
+def test_what_only_looks_and_what_checks_a_command_needs_no_torch():
+    """So that `ablation status` is there at once, and a mistake is told before any weight is loaded."""
+    program = (
+        "import sys, ablation.jobs.stores, ablation.jobs.training, ablation.study.study\n"
+        "found = {'torch', 'timm', 'pandas', 'ray'} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", ablation.__all__)
 def test_listed_is_importable_and_documented(name):
     value = getattr(ablation, name)

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ..study.engines import Event
-from ..study.forecast import in_words
 from ..study.trial import Trial
+from .saying import in_words
 
 
 @dataclass

@@ -35,6 +35,17 @@ def bar_of(console: Console) -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
 
 
+def in_words(seconds: float) -> str:
+    """A time as one would say it.
+
+    >>> in_words(5400), in_words(90), in_words(7 * 86400)
+    ('1.5 hours', '2 minutes', '7.0 days')
+    """
+    if seconds < 3600:
+        return f"{max(1, round(seconds / 60))} minutes"
+    return f"{seconds / 3600:.1f} hours" if seconds < 3 * 86400 else f"{seconds / 86400:.1f} days"
+
+
 def data_label(data: str, start: str = "resnet50") -> str:
     """A data set's name as a part of a file's name, after the ladder's where that is not the usual one.
 

@@ -26,8 +26,7 @@ from ..study.store import label_of
 from ..study.study import Study
 from ..study.trial import Outcome, Trial
 from .board import Board
-from .networks import timm_name
-from .saying import bar_of, data_label, environment_of, new_console, write_figure
+from .saying import bar_of, data_label, environment_of, in_words, new_console, write_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +88,8 @@ def train_one(
         raise AblationError("give steps, --rung or --model, not two of them")
     chosen: Architecture | str
     if model:
+        from .networks import timm_name
+
         chosen, member = f"timm:{timm_name(model)}", "modern"
     else:
         found = (
@@ -163,7 +164,7 @@ def _images(trial: Trial) -> int:
 
 def _say_forecast(missing: Sequence[Trial], workers: int | None, console: Console) -> None:
     """Before a long run, how long it will be."""
-    from ..study.forecast import forecast, in_words
+    from ..study.forecast import forecast
 
     with bar_of(console) as bar:
         task = bar.add_task("timing a step of each network", total=None)

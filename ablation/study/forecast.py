@@ -90,14 +90,3 @@ def _seconds(trial: Trial) -> float:
         finally:
             torch.set_num_threads(threads)
     return min(taken) * recipe.batch_size / len(images) * data.steps_per_epoch(recipe) * recipe.epochs
-
-
-def in_words(seconds: float) -> str:
-    """A time as one would say it.
-
-    >>> in_words(5400), in_words(90), in_words(7 * 86400)
-    ('1.5 hours', '2 minutes', '7.0 days')
-    """
-    if seconds < 3600:
-        return f"{max(1, round(seconds / 60))} minutes"
-    return f"{seconds / 3600:.1f} hours" if seconds < 3 * 86400 else f"{seconds / 86400:.1f} days"

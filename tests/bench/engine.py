@@ -83,9 +83,8 @@ def bench_engine(pairs: int, console: Console) -> None:
         f"Counted are the {images:,} images trained on, over wall time from start to end, start-up, testing and saving included.",
         highlight=False,
     )
-    only_cores = patch.dict(
-        os.environ, {"CUDA_VISIBLE_DEVICES": ""}
-    )  # with GPUs the engine starts a process for each of them
+    # With GPUs in sight the engine starts a process for each of them.
+    only_cores = patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": ""})
     with Progress(console=console) as bar, only_cores:
         task = bar.add_task("ladders", total=pairs)
         timed = interleaved(
