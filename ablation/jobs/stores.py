@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import AblationError
 from ..files import writable_folder
 from ..study.lock import driver_of, only_driver
-from ..study.store import FILE, Store
+from ..study.store import FILE, Store, read_export
 from .saying import new_console
 
 
@@ -42,8 +42,9 @@ def export_rows(store: Path, file: Path) -> None:
 
 def import_rows(store: Path, file: Path) -> None:
     """Outcomes of an exported file into a store."""
+    rows = read_export(file)
     with only_driver(writable_folder(store)), Store(store / FILE) as opened:
-        new, before = opened.take_in(file)
+        new, before = opened.take_in(rows)
     print(f"took {new} outcomes from {file} into {store}; {before} were there before")
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import io
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,16 +229,12 @@ class Store:
         write_atomically(file, text.getvalue().encode())
         return len(rows)
 
-    def take_in(self, file: str | Path) -> tuple[int, int]:
-        """Keep the outcomes of a file that `export` wrote, elsewhere perhaps, of trials that have none here yet.
+    def take_in(self, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        """Keep the outcomes that `read_export` read, of trials that have none here yet.
 
         Returns:
             How many were taken in, and how many were there before.
-
-        Raises:
-            AblationError: if the file is no such file, or a row's trial is not the one of its key; nothing is kept then.
         """
-        rows = _exported(file)
         known = self.outcomes()
         new = [row for row in rows if (had := known.get(row["key"])) is None or had.status == "failed"]
         losses = [(row["key"], i, loss) for row in new for i, loss in enumerate(row["train_losses"], start=1)]
@@ -289,8 +285,12 @@ class Store:
             raise AblationError(f"{self.file} cannot be used as a store: {error}") from None
 
 
-def _exported(file: str | Path) -> list[dict[str, Any]]:
-    """The rows of an exported file that have an outcome, each seen to be what it says."""
+def read_export(file: str | Path) -> list[dict[str, Any]]:
+    """The rows with an outcome of a file that `Store.export` wrote, for `Store.take_in`, each seen to be what it says.
+
+    Raises:
+        AblationError: if the file is no such file, or a row's trial is not the one of its key.
+    """
     try:
         reader = csv.DictReader(io.StringIO(Path(file).read_text()))
         lacking = [name for name in _EXPORTED if name not in (reader.fieldnames or ())]
