@@ -38,6 +38,8 @@ def test_it_shows_rates_and_times_left():
     )
     hear(30, TRIALS[1], "epoch", 2, 5, 9, 1.4)
     assert "the network 1 5/9 1.4000 40 2 minutes 2" in shown()
+    hear(0, TRIALS[1], "epoch", 2, 9, 9, 1.0)
+    assert "the network 1 9/9 1.0000 200 2" in shown()
     hear(25, TRIALS[0], "ended", 1, outcome=OUTCOME)
     assert "the network 0" not in shown() and "1/3" in shown() and "about 4 minutes left" in shown()
     hear(1, TRIALS[1], "ended", 2, outcome=OUTCOME)

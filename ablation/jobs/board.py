@@ -85,7 +85,7 @@ class Board:
         for trial, row in self.rows.items():
             one = row.epoch_seconds
             speed = f"{self.images(trial) / one:.0f}" if one else ""
-            left = in_words(one * (row.epochs - row.epoch)) if one else ""
+            left = in_words(one * (row.epochs - row.epoch)) if one and row.epoch < row.epochs else ""
             loss = f"{row.loss:.4f}" if row.epoch else ""
             epoch = f"{row.epoch}/{row.epochs}" if row.epoch else ""
             table.add_row(self.name(trial), str(trial.seed), epoch, loss, speed, left, str(row.attempt))

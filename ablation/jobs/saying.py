@@ -38,11 +38,13 @@ def bar_of(console: Console) -> Progress:
 def in_words(seconds: float) -> str:
     """A time as one would say it.
 
-    >>> in_words(5400), in_words(90), in_words(7 * 86400)
-    ('1.5 hours', '2 minutes', '7.0 days')
+    >>> in_words(5400), in_words(600), in_words(40), in_words(7 * 86400)
+    ('1.5 hours', '10 minutes', '40 s', '7.0 days')
     """
-    if seconds < 3600:
-        return f"{max(1, round(seconds / 60))} minutes"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours" if seconds < 3 * 86400 else f"{seconds / 86400:.1f} days"
 
 

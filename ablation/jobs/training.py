@@ -135,7 +135,7 @@ def run_study(
     if study.is_local:
         _say_forecast(missing, workers, console)
     board = Board(len(missing), name, _images, console)
-    with Live(board, console=console, refresh_per_second=2) if console.is_terminal else nullcontext():
+    with Live(board, console=console, refresh_per_second=2, transient=True) if console.is_terminal else nullcontext():
 
         def on_event(event: Event) -> None:
             board.hear(event)
