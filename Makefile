@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup roadmap figures profile lab test bench lint notebooks lock clean
+.PHONY: help setup roadmap figures cifar profile lab test bench lint notebooks lock clean
 
 help: ## Say what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,15 @@ figures: $(READY) ## Draw every figure again: trains the ladder where that is no
 	$(BIN)/ablation see --what weights
 	$(BIN)/ablation see --what norms --size 224
 	$(BIN)/ablation profile --timing
+
+CIFAR10 := --store runs-cifar10 --recipe small32 --called "CIFAR-10 (JPEG), 10,000 images"
+TRIALS := figures/roadmap-cifar10-10k-trials.csv
+
+cifar: $(READY) ## The ladder on 10,000 images of CIFAR-10, hours: needs a folder or link cifar10 with train/ and test/.
+	test ! -f $(TRIALS) || $(BIN)/ablation import $(TRIALS) --store runs-cifar10
+	$(BIN)/ablation rates --data imagefolder:cifar10#10000+5000 --epochs 10 --original 0.02,0.05,0.1,0.2 --modern 0.001,0.002,0.004,0.008 $(CIFAR10)
+	$(BIN)/ablation roadmap --data imagefolder:cifar10#10000 $(CIFAR10)
+	$(BIN)/ablation export $(TRIALS) --store runs-cifar10
 
 profile: $(READY) ## Count both ladders beside the paper; trains nothing.
 	$(BIN)/ablation profile
