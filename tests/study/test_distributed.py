@@ -178,7 +178,7 @@ def test_the_first_process_says_the_plan_before_it_trains(tmp_path, monkeypatch,
     monkeypatch.setenv("RANK", str(rank))
     monkeypatch.setenv("WORLD_SIZE", "4")
     with pytest.raises(AblationError, match="as far as this"):
-        train_one(["gelu"], "resnet50", None, "digits", "micro", 0, "no", 2, tmp_path)
+        train_one(["gelu"], "resnet50", None, None, "digits", "micro", 0, "no", 2, tmp_path)
     plan = str(plan_of(FAMILIES["micro"].modern, 22, devices=4, accumulate=2))
     assert plan == (
         "effective batch 64 = 4 (devices) x 8 (images) x 2 (accumulated parts), learning rate 0.004, "
@@ -186,4 +186,4 @@ def test_the_first_process_says_the_plan_before_it_trains(tmp_path, monkeypatch,
     )
     assert capsys.readouterr().out.count(plan) == (1 if rank == 0 else 0)
     with pytest.raises(AblationError, match="does not divide into 4 processes times 3"):
-        train_one(["gelu"], "resnet50", None, "digits", "micro", 0, "no", 3, tmp_path)
+        train_one(["gelu"], "resnet50", None, None, "digits", "micro", 0, "no", 3, tmp_path)
