@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     from .measure.faithfulness import completeness_gap, insertion_deletion, weight_randomisation
     from .measure.images import photographs
     from .measure.memory import training_memory
-    from .measure.receptive_field import (
-        ERF,
-        effective_receptive_field,
-        open_branches,
-        theoretical_receptive_field,
-    )
+    from .measure.receptive_field import ERF, effective_receptive_field, open_branches
+    from .measure.support import theoretical_receptive_field
     from .measure.timing import Timing, benchmark
     from .network import ConvNet, build, from_timm, load_weights, save_weights, to_timm
     from .study.recipe import MICRO_MODERN, MICRO_ORIGINAL, MODERN, ORIGINAL, Recipe
@@ -80,7 +76,7 @@ _HOME = {
     "run": "study.training",
     "save_weights": "network",
     "steps": "design",
-    "theoretical_receptive_field": "measure.receptive_field",
+    "theoretical_receptive_field": "measure.support",
     "to_timm": "network",
     "training_memory": "measure.memory",
     "weight_randomisation": "measure.faithfulness",

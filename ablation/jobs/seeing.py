@@ -24,8 +24,8 @@ from ..measure.receptive_field import (
     FieldWarning,
     effective_receptive_field,
     open_branches,
-    theoretical_receptive_field,
 )
+from ..measure.support import theoretical_receptive_field
 from ..study.environment import describe_environment
 from .networks import one_network, rungs_of, short_title
 from .saying import new_console, steps, write_figure

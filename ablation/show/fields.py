@@ -12,7 +12,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..measure.receptive_field import ERF, Field
+from ..measure.receptive_field import ERF
+from ..measure.support import Field
 from .style import ORANGE, PAGE_INCHES, SMALL, TEXT, bare, new_figure
 
 _FAINTEST = 1e-4  # of the panel's maximum

@@ -19,8 +19,8 @@ from ablation.measure.receptive_field import (
     closed_branches,
     effective_receptive_field,
     open_branches,
-    theoretical_receptive_field,
 )
+from ablation.measure.support import theoretical_receptive_field
 from tests.laws import randomise
 from tests.untouched import untouched
 

@@ -11,7 +11,8 @@ from ablation.measure.breakdown import KINDS
 from ablation.measure.faithfulness import Curves, Randomised
 from ablation.measure.jacobian import JacobianChange
 from ablation.measure.norms import NormStatistics
-from ablation.measure.receptive_field import ERF, Field
+from ablation.measure.receptive_field import ERF
+from ablation.measure.support import Field
 from ablation.show.attributions import plot_attributions, plot_curves, plot_gaps, plot_randomisation
 from ablation.show.fields import Seen, plot_fields
 from ablation.show.inside import plot_drift, plot_jacobians, plot_norms
