@@ -1,7 +1,5 @@
 """Scoring any network: a published checkpoint of timm on a folder of images, with its own size and normalisation."""
 
-import sys
-
 import numpy as np
 import pytest
 import timm
@@ -9,19 +7,7 @@ import torch
 from PIL import Image
 from timm.data import create_transform, resolve_data_config
 
-from ablation.cli import main
-
-
-def ablation(*arguments, capsys):
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sys, "argv", ["ablation", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-    out, error = capsys.readouterr()
-    return code, out, error
+from tests.test_cli import ablation
 
 
 @pytest.fixture(scope="module")

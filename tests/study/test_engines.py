@@ -30,13 +30,8 @@ def _act(trial, directory, progress):
     return outcome()
 
 
-def _die(trial, directory, progress):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_what_dies_or_raises_is_tried_three_times_and_the_others_go_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("ablation.study.engines.local._run", _act)
-    events = list(locally(TRIALS, tmp_path, workers=2))
+def check_ends(events):
+    """What `_act` comes to, whatever the engine."""
     ends = {event.trial.seed: event for event in events if event.kind == "ended"}
     assert len(ends) == len([event for event in events if event.kind == "ended"]) == 4
     assert [ends[seed].attempt for seed in range(4)] == [1, 2, ATTEMPTS, 1]
@@ -45,6 +40,16 @@ def test_what_dies_or_raises_is_tried_three_times_and_the_others_go_on(tmp_path,
     reason = ends[2].outcome.reason
     assert "failed 3 times" in reason and "RuntimeError: no such luck" in reason and "in _act" in reason
     assert ends[3].outcome.reason == "AblationError: asked for wrongly"
+
+
+def _die(trial, directory, progress):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_dies_or_raises_is_tried_three_times_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("ablation.study.engines.local._run", _act)
+    events = list(locally(TRIALS, tmp_path, workers=2))
+    check_ends(events)
     assert sum(event.kind == "started" for event in events) == 1 + 2 + 3 + 1
     assert Event(TRIALS[0], "epoch", 1, 1, 1, 0.5) in events
 

@@ -11,7 +11,8 @@ import pytest
 
 from ablation import AblationError, Study, Trial
 from ablation.study.engines import ATTEMPTS, on_ray
-from tests.study.test_store import SHORT, TINY, outcome
+from tests.study.test_engines import _act, check_ends
+from tests.study.test_store import SHORT, TINY
 from tests.study.test_study import alive
 from tests.study.test_survival import Driver
 from tests.test_cli import ablation
@@ -194,31 +195,10 @@ def test_closed_it_ends_its_tasks_with_a_checkpoint_and_leaves_no_actor(tmp_path
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
-def _act(trial, directory, progress):
-    """What a node does here in place of training: seed 1 is killed once, 2 always raises, 3 is asked for wrongly."""
-    progress(1, 1, 0.5)
-    mark = Path(directory) / str(trial.seed)
-    mark.write_text(mark.read_text() + "x" if mark.exists() else "x")
-    if trial.seed == 1 and mark.read_text() == "x":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if trial.seed == 2:
-        raise RuntimeError("no such luck")
-    if trial.seed == 3:
-        raise AblationError("asked for wrongly")
-    return outcome()
-
-
 def test_what_dies_or_raises_is_tried_three_times_and_the_others_go_on(tmp_path, address, monkeypatch):
     monkeypatch.setattr("ablation.study.engines.ray._run", _act)
     events = list(on_ray(TRIALS[:4], tmp_path, address=address))
-    ends = {event.trial.seed: event for event in events if event.kind == "ended"}
-    assert len(ends) == len([event for event in events if event.kind == "ended"]) == 4
-    assert [ends[seed].attempt for seed in range(4)] == [1, 2, ATTEMPTS, 1]
-    assert ends[0].outcome == ends[1].outcome == outcome()
-    assert ends[2].outcome.status == ends[3].outcome.status == "failed"
-    reason = ends[2].outcome.reason
-    assert "failed 3 times" in reason and "RuntimeError: no such luck" in reason and "in _act" in reason
-    assert ends[3].outcome.reason == "AblationError: asked for wrongly"
+    check_ends(events)
     told = [(event.kind, event.attempt) for event in events if event.trial.seed == 2]
     assert told == [*((kind, attempt) for attempt in (1, 2, 3) for kind in ("started", "epoch")), ("ended", 3)]
 
