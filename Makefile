@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup roadmap figures cifar profile lab test bench lint notebooks lock clean
+.PHONY: help setup roadmap figures cifar profile lab test bench lint notebooks exercises lock clean
 
 help: ## Say what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ lint: $(READY) ## Check style and types.
 
 notebooks: $(READY) ## Execute every notebook and save its outputs.
 	$(BIN)/python -m tests.notebooks notebooks/*.ipynb
+
+exercises: $(READY) ## Make the students' version of every exercise from the instructors'.
+	$(BIN)/python -m tests.exercises
 
 lock: $(READY) ## Resolve the newest versions that pyproject.toml admits into requirements.lock.
 	$(BIN)/uv pip compile --universal --no-header --no-annotate --all-extras --upgrade -o requirements.lock pyproject.toml

@@ -127,7 +127,7 @@ def test_public_functions_give_arguments_and_errors():
 
 
 # conda-forge's names where they are not PyPI's.
-CONDA = {"torch": "pytorch", "ray[default]": "ray-default", "types-pyyaml": "types-pyyaml"}
+CONDA = {"torch": "pytorch", "ray[default]": "ray-default", "playwright": "playwright-python"}
 
 
 def test_environment_yml_equals_pyproject():

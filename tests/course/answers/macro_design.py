@@ -1,0 +1,4 @@
+"""Answers to the exercises of notebook 02."""
+
+RIGHT: dict = {}
+WRONG: dict = {}
