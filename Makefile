@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup roadmap figures cifar profile lab test bench lint notebooks exercises lock clean
@@ -45,8 +46,8 @@ profile: $(READY) ## Count both ladders beside the paper; trains nothing.
 lab: $(READY) ## Open JupyterLab on the notebooks.
 	$(BIN)/jupyter lab notebooks
 
-test: $(READY) ## Run all tests, the quick ones first.
-	$(BIN)/python -m pytest --cov --cov-report=term
+test: $(READY) ## Run all tests, the quick ones first, in WORKERS processes of one thread (2 unless said otherwise).
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 bench: $(READY) ## Time ours beside others, in interleaved pairs.
 	$(BIN)/python -m tests.bench

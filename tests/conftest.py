@@ -11,11 +11,12 @@ import pytest
 from ablation.design import registry, steps
 
 QUICK = ("tests/test_project.py", "tests/design", "ablation/", "tests/show")
+LONG = ("tests/study/test_ray.py", "tests/test_notebooks.py", "tests/study/test_survival.py", "tests/browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick tests first, so that a slip shows in seconds."""
-    items.sort(key=lambda item: not item.nodeid.startswith(QUICK))
+    """The quick tests first, so that a slip shows in seconds; then the long files, so that none is left to one process."""
+    items.sort(key=lambda item: (not item.nodeid.startswith(QUICK), not item.nodeid.startswith(LONG)))
 
 
 @pytest.hookimpl(hookwrapper=True)

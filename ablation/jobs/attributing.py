@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from ..errors import AblationError, unknown
 from ..files import writable_folder
-from ..measure.attribution import METHODS, AttributionWarning, attribute, targets
+from ..measure.attribution import AttributionWarning, attribute, targets
 from ..measure.faithfulness import Curves, completeness_gap, insertion_deletion
 from ..measure.images import Picture, denormalise, normalisation, normalise, read_folder, read_picture
+from ..measure.methods import METHODS
 from ..study import data as datasets
 from ..study.environment import describe_environment
 from ..study.ladder import ladder_trials

@@ -10,7 +10,8 @@ from torch import nn
 
 import ablation as ab
 from ablation.errors import AblationError
-from ablation.measure.attribution import METHODS, AttributionWarning, attribute, grad_cam
+from ablation.measure.attribution import AttributionWarning, attribute, grad_cam
+from ablation.measure.methods import METHODS
 from ablation.measure.receptive_field import open_branches
 from tests.laws import randomise
 from tests.untouched import untouched

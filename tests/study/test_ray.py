@@ -19,18 +19,17 @@ from tests.test_cli import ablation
 
 TRIALS = [Trial(TINY, SHORT.replace(epochs=8), "digits#320", seed) for seed in range(12)]
 LONG = Trial(TINY, SHORT.replace(epochs=100_000), "digits#320", 0)
-FEW = TRIALS[:6]
 PATIENCE = 120  # seconds for what must come about, on a machine that is hard at work
 
 
 class RayDriver(Driver):
-    """A study of a few trials in a process of its own, at an address or, without one, in an instance of its own."""
+    """A study of the first trials in a process of its own, at an address or, without one, in an instance of its own."""
 
     program = (
         "import sys\n"
         "from tests.study.test_ray import *\n"
         "if __name__ == '__main__':\n"
-        "    Study(FEW, sys.argv[1], engine='ray', address=sys.argv[2] or None).run(\n"
+        "    Study(TRIALS[: int(sys.argv[3])], sys.argv[1], engine='ray', address=sys.argv[2] or None).run(\n"
         "        workers=1, on_event=lambda event: print(event.kind, flush=True))\n"
     )
 
@@ -152,18 +151,18 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path, address, undisturbed):
 
 def test_a_driver_that_is_killed_loses_nothing(tmp_path, address, undisturbed):
     store = tmp_path / "store"
-    first = RayDriver(store, address)
-    first.until("ended", 2)
+    first = RayDriver(store, address, "12")
+    first.until("ended", 3)
     first.job.kill()
     first.end()
-    missing = Study(FEW, store).missing()
-    assert 0 < len(missing) <= 4, "some had ended and some had not"
+    missing = Study(TRIALS, store).missing()
+    assert 0 < len(missing) <= 9, "some had ended and some had not"
     assert comes_about(lambda: not named("ray::_work") and not named("ray::_Letterbox")), "tasks end with their driver"
-    code, out, error = RayDriver(store, address).end()
+    code, out, error = RayDriver(store, address, "12").end()
     assert code == 0 and not error, error
     assert set(out.split()) == {"started", "epoch", "ended"}, out
     assert out.split().count("ended") == len(missing), "what had ended is not run again"
-    assert table(store, FEW) == {trial.seed: undisturbed[trial.seed] for trial in FEW}
+    assert table(store) == undisturbed
 
 
 def test_an_instance_of_its_own_is_started_and_ended(tmp_path, nodes, undisturbed, monkeypatch):
@@ -171,7 +170,7 @@ def test_an_instance_of_its_own_is_started_and_ended(tmp_path, nodes, undisturbe
     store = tmp_path / "store"
 
     def run():
-        code, out, error = RayDriver(store, "").end()
+        code, out, error = RayDriver(store, "", "6").end()
         if "timed out during startup" in error:
             raise RuntimeError(error)
         return code, out, error
@@ -179,7 +178,7 @@ def test_an_instance_of_its_own_is_started_and_ended(tmp_path, nodes, undisturbe
     code, out, error = patiently(run)
     assert code == 0 and not error, error
     assert out.split().count("ended") == 6
-    assert table(store, FEW) == {trial.seed: undisturbed[trial.seed] for trial in FEW}
+    assert table(store, TRIALS[:6]) == {seed: undisturbed[seed] for seed in range(6)}
 
 
 def test_closed_it_ends_its_tasks_with_a_checkpoint_and_leaves_no_actor(tmp_path, address):
