@@ -55,7 +55,7 @@ def _bars(axes: Axes, table: pd.DataFrame, column: str, error: str, colour: tupl
         axes.set_xlim(0, 100)
         return
     spread = errors.fillna(0)
-    low, high = (values - spread).min(), (values + spread).max()
+    low, high = (values - spread).min(), min((values + spread).max(), 100.0)  # no accuracy is above 100, an interval may be
     room = max(high - low, 1.0)
     left = max(0.0, 5 * ((low - 0.15 * room) // 5) if room > 5 else low - 0.3 * room)
     bars = axes.barh(range(len(table)), values - left, left=left, height=0.72, color=colour)
@@ -69,7 +69,7 @@ def _bars(axes: Axes, table: pd.DataFrame, column: str, error: str, colour: tupl
     for row, value in enumerate(values):
         if pd.notna(value):
             axes.text(left + 0.012 * room, row, f"{value:.1f}" if room > 10 else f"{value:.2f}", **_label("left"))
-    axes.set_xlim(left, high + 0.08 * room)
+    axes.set_xlim(left, min(high + 0.08 * room, max(100.0, values.max() + 0.02 * room)))
 
 
 def _seed_dots(axes: Axes, table: pd.DataFrame) -> None:
