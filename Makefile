@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup roadmap figures cifar profile lab test bench lint notebooks exercises lock clean
+.PHONY: help setup roadmap figures cifar profile lab test bench lint notebooks exercises site lock clean
 
 help: ## Say what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,8 +63,11 @@ notebooks: $(READY) ## Execute every notebook and save its outputs.
 exercises: $(READY) ## Make the students' version of every exercise from the instructors'.
 	$(BIN)/python -m tests.exercises
 
+site: $(READY) ## Make the site of notebooks, exercises, figures and reference in docs/_build/html.
+	$(BIN)/python -m docs
+
 lock: $(READY) ## Resolve the newest versions that pyproject.toml admits into requirements.lock.
 	$(BIN)/uv pip compile --universal --no-header --no-annotate --all-extras --upgrade -o requirements.lock pyproject.toml
 
 clean: ## Remove the virtual environment and caches; trained results in runs/ stay.
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage* docs/_build

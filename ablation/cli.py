@@ -315,3 +315,14 @@ def attribute(
         attribute_images(images, model, weights, pretrained, method or DEFAULT_METHODS, target, size, out)
     else:
         attribute_ladder(data, recipe, start, store, count, out)
+
+
+@app.command()
+def explore(
+    port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 8866,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Open the explorer: switch the paper's steps by hand in a page that only this machine can reach. Ctrl-C ends it."""
+    from .jobs.exploring import explore as serve
+
+    serve(port, browser)

@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import AblationError, unknown
 from ..files import write_atomically
 from ..study.analysis import Interval, mean_interval, paired_difference
-from ..study.engines import Event
+from ..study.engines import Engine, Event
 from ..study.study import Study
 from ..study.trial import Outcome, Trial
 from .scale import VARIABLE, scale
@@ -20,7 +20,9 @@ from .scale import VARIABLE, scale
 STORED, RUNS = Path("stored"), Path("runs-course")  # beside the notebook
 
 
-def experiment(name: str, trials: Mapping[tuple[Any, ...], Trial], columns: Sequence[str]) -> pd.DataFrame:
+def experiment(
+    name: str, trials: Mapping[tuple[Any, ...], Trial], columns: Sequence[str], engine: str | Engine = "local"
+) -> pd.DataFrame:
     """Run trials, a process of one thread for each core, and return what came of them. What was run before is not repeated.
 
     At scale "full" the table is also written to `stored/NAME.csv`, from where `stored` reads it.
@@ -29,6 +31,7 @@ def experiment(name: str, trials: Mapping[tuple[Any, ...], Trial], columns: Sequ
         name: of the experiment, and of its file.
         trials: by what distinguishes them apart from the seed, which each trial has, such as ("batch", 8, 0).
         columns: what the parts of such a key are called.
+        engine: as `Study` takes it. Layers that a notebook registers exist in its own process only, and need one that runs there.
 
     Returns:
         A row for each trial: columns, seed, status, accuracy (%), losses, epochs, parameters, seconds and environment.
@@ -36,7 +39,7 @@ def experiment(name: str, trials: Mapping[tuple[Any, ...], Trial], columns: Sequ
     Raises:
         AblationError: if a trial failed, with its reason; what was run is kept.
     """
-    study = Study(list(trials.values()), RUNS)
+    study = Study(list(trials.values()), RUNS, engine)
     progress = _Progress(len(study.missing()))
     outcomes = study.run(on_event=progress)
     progress.close()

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ..errors import AblationError, unknown
 from ..files import writable_folder
-from ..measure.features import run
 from ..measure.images import normalisation, normalise, photographs, read_folder
 from ..measure.jacobian import jacobian_change
 from ..measure.norms import norm_statistics, take_statistics
@@ -36,7 +35,6 @@ _RANDOM = (
     "taken from these images: they show what the architecture favours, not what training makes of it. --weights FILE shows a "
     "trained network."
 )
-_WINDOWED, _WINDOW = "swin_tiny_patch4_window7_224", 7
 
 
 def see(
@@ -162,34 +160,17 @@ def _norms(
 
 def _weights(pixels: Tensor, out: Path, console: Console) -> None:
     """The Jacobian of a 7x7 depthwise convolution and of Swin's window attention, on what Swin's first block gets."""
-    import timm
-
+    from ..measure.mixers import mixers
     from ..show.inside import plot_jacobians
 
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        swin: Any = timm.create_model(_WINDOWED, img_size=pixels.shape[-1])
-        block = swin.layers[0].blocks[0]
-        for parameter in block.attn.parameters():
-            if parameter.ndim > 1:  # initialised to 0.02, queries and keys would be so short that all weights are alike
-                nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
-        channels = block.norm1.normalized_shape[0]
-        convolution = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
-        with torch.no_grad():
-            maps = block.norm1(run(swin.patch_embed, normalise(pixels, *normalisation(swin, 3))))  # (N, H, W, C)
-        first = maps.shape[1] // 2 // _WINDOW * _WINDOW - _WINDOW
-        maps = maps[:, max(first, 0) :][:, : 3 * _WINDOW, max(first, 0) :][:, :, : 3 * _WINDOW]  # three windows a side
-        middle = maps.shape[1] // 2
-        changes = {}
-        with steps(console, "Jacobians", 2) as end:
-            for name, layer, layout in (
-                ("7 x 7 depthwise\nconvolution", convolution, "NCHW"),
-                ("7 x 7 window\nattention", _Attention(block), "NHWC"),
-            ):
-                inputs = maps if layout == "NHWC" else maps.permute(0, 3, 1, 2)
-                changes[name] = jacobian_change(layer, inputs, layout, position=(middle, middle))
-                said = name.replace("\n", " ")
-                end(f"{said}: the Jacobian changes by {100 * changes[name].mean:.1f} % from image to image")
+    pair = mixers(pixels)
+    middle = pair.maps.shape[1] // 2
+    changes = {}
+    with steps(console, "Jacobians", len(pair.layers)) as end:
+        for name, (layer, maps, layout) in pair.layers.items():
+            changes[name] = jacobian_change(layer, maps, layout, position=(middle, middle))
+            said = name.replace("\n", " ")
+            end(f"{said}: the Jacobian changes by {100 * changes[name].mean:.1f} % from image to image")
     rows = [
         {"layer": name.replace("\n", " "), "image": i + 1, "change": value}
         for name, change in changes.items()
@@ -197,14 +178,3 @@ def _weights(pixels: Tensor, out: Path, console: Console) -> None:
     ]
     table = pd.DataFrame(rows).assign(size=pixels.shape[-1], weights="random, seed 0", **describe_environment("cpu"))
     write_figure(out / "weights-static-dynamic", plot_jacobians(changes), table, console)
-
-
-class _Attention(nn.Module):
-    """Window attention of a block of timm's Swin, windows cut and put together: (N, H, W, C) to the same."""
-
-    def __init__(self, block: Any) -> None:
-        super().__init__()
-        self.block = block
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block._attn(x)

@@ -2,7 +2,7 @@
 
 Pixels are numbers from 0 (black) to 1; `normalise` turns them into what a network was trained on. What a file holds is brought to
 8-bit colour, and said: grey becomes three equal channels, transparency is laid on white, 16 bits are scaled to 8, a camera's
-rotation is applied.
+rotation is applied. Reading a picture needs no torch; making a tensor of it does.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor, nn
 
 from ..errors import AblationError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -76,6 +77,8 @@ class Picture:
             raise AblationError(f"a picture has 1 or 3 channels, and {in_chans} were asked for: give tensors instead")
         if size < 1:
             raise AblationError(f"size {size} must be 1 pixel or more")
+        import torch
+
         fitted = ImageOps.fit(self.pixels, (size, size), Image.Resampling.BICUBIC)
         array = np.asarray(fitted.convert("L" if in_chans == 1 else "RGB"), dtype=np.float32) / 255
         return torch.from_numpy(array if array.ndim == 3 else array[..., None]).permute(2, 0, 1).contiguous()
@@ -165,6 +168,8 @@ def photographs(size: int = 224, in_chans: int = 3) -> Tensor:
         size: side in pixels.
         in_chans: 3, or 1 for luminance.
     """
+    import torch
+
     return torch.stack([photograph(entry.name).square(size, in_chans) for entry in PHOTOGRAPHS])
 
 
@@ -217,4 +222,6 @@ def denormalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> 
 def _per_channel(values: Sequence[float], images: Tensor) -> Tensor:
     if len(values) not in (1, images.shape[1]) or any(value != value for value in values):
         raise AblationError(f"mean and std must have {images.shape[1]} values, one a channel, not {list(values)}")
+    import torch
+
     return torch.tensor(list(values), dtype=images.dtype, device=images.device)[:, None, None]

@@ -65,12 +65,12 @@ def plot_jacobians(changes: Mapping[str, JacobianChange], images: int = 4, figur
     figure = figure or new_figure(COLUMN_INCHES + 0.6, 0.8 * len(changes) + 0.45)
     images = min(images, *(len(change.maps) for change in changes.values()))
     panels = figure.subplots(len(changes), images, squeeze=False)
-    for row, (name, change) in zip(panels, changes.items(), strict=True):
+    for line, (row, (name, change)) in enumerate(zip(panels, changes.items(), strict=True)):
         around = _window(change.maps)
         top = change.maps[:images].max()
         for i, axes in enumerate(row):
             axes.imshow(change.maps[i][around], cmap="cividis", norm=PowerNorm(0.5, 0, top), interpolation="none")
-            bare(axes, f"image {i + 1}" if row is panels[0] else "")
+            bare(axes, f"image {i + 1}" if line == 0 else "")
             axes.set_xlabel(f"{100 * change.change[i]:.0f} %", fontsize=SMALL, labelpad=1)
         row[0].set_ylabel(
             f"{name}\n{100 * change.mean:.0f} % on average", fontsize=TEXT, rotation=0, ha="right", va="center"

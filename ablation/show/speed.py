@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..measure.breakdown import KINDS
+from .front import pareto_front
 from .style import BLUE, GREY, HATCH, ORANGE, PAGE_INCHES, PALETTE, SMALL, TEXT, new_figure, quiet
 
 _KIND_HATCH = dict(zip(KINDS, ("", "", "", "", HATCH, "....", "xxxx"), strict=True))
@@ -84,22 +85,6 @@ def plot_pareto(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.legend(fontsize=SMALL, frameon=False, loc="lower right")
     axes.margins(0.1)
     return quiet(axes, "latency measured here (ms an image)", "published top-1 (%), ImageNet-1K", "Accuracy for time")
-
-
-def pareto_front(cost: list[float], value: list[float]) -> set[int]:
-    """Indices of what nothing else beats: no other costs no more and is worth no less, with one of the two better.
-
-    >>> sorted(pareto_front([1, 2, 3, 3], [10, 9, 12, 11]))
-    [0, 2]
-    """
-    return {
-        i
-        for i, (c, v) in enumerate(zip(cost, value, strict=True))
-        if not any(
-            other_c <= c and other_v >= v and (other_c < c or other_v > v)
-            for other_c, other_v in zip(cost, value, strict=True)
-        )
-    }
 
 
 def _numbered(axes: Axes, x: pd.Series, y: pd.Series, filled: list[bool]) -> None:

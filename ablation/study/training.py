@@ -84,7 +84,7 @@ def run(
     plan_of(recipe, steps, accelerator.num_processes, accumulate)  # an error if the batch does not divide
     key = trial.key(data.checksum)
     checkpoints = Checkpoints(folder / "checkpoints" / key)
-    with _seeded(trial.seed), Stop() as stop:
+    with seeded(trial.seed), Stop() as stop:
         bare = make_network(trial, data, accelerator.device)
         training = Training(bare, trial, data, steps, accelerator, accumulate, compiled)
         done = training.to_the_end(checkpoints, checkpoint_seconds, stop, progress)
@@ -145,7 +145,7 @@ def make_network(trial: Trial, data: Data, device: torch.device) -> nn.Module:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Seed every source of randomness, and put each back as it was at the end."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():

@@ -190,3 +190,8 @@ def test_the_middle_of_signed_colours_is_zero():
     for axes in figure.axes[2:]:
         low, high = axes.images[0].get_clim()
         assert low == -high
+
+
+def test_the_images_of_the_jacobians_are_numbered_once():
+    titles = [axes.get_title() for axes in plot_jacobians(jacobians()).axes]
+    assert titles == ["image 1", "image 2", "image 3", "image 4"] + [""] * 4

@@ -1,4 +1,63 @@
 """Answers to the exercises of notebook 06."""
 
-RIGHT: dict = {}
-WRONG: dict = {}
+import torch
+
+
+def sum_of_phases(x, weight, bias):
+    phases = [(i, j) for i in (0, 1) for j in (0, 1)]
+    total = sum(torch.einsum("oc,nchw->nohw", weight[:, :, i, j], x[..., i::2, j::2]) for i, j in phases)
+    return total + bias[:, None, None]
+
+
+def pooling(channels):
+    return torch.eye(channels)[:, :, None, None].expand(-1, -1, 2, 2) / 4
+
+
+def first_phase(channels):
+    weight = torch.zeros(channels, channels, 2, 2)
+    weight[:, :, 0, 0] = torch.eye(channels)
+    return weight
+
+
+def contrasts(second, most, average):
+    return {"every second pixel": second, "max-pool 2x2": most, "average pool 2x2": average}
+
+
+RIGHT = {
+    "phase_sum": sum_of_phases,
+    "pooling_weights": pooling,
+    "folded_frequency": lambda frequency: min(2 * frequency, 1 - 2 * frequency),
+    "contrast_after": contrasts((2, 2), (2, 0), (2, 0)),
+}
+WRONG = {
+    "phase_sum": [
+        lambda x, weight, bias: sum_of_phases(x, weight.transpose(2, 3), bias),  # rows and columns exchanged
+        lambda x, weight, bias: sum_of_phases(x, weight, 4 * bias),  # the bias once for each phase
+        lambda x, weight, bias: sum_of_phases(x, weight, 0 * bias),
+        lambda x, weight, bias: sum_of_phases(x, weight.flip(2, 3), bias),  # convolution as mathematicians have it
+        lambda x, weight, bias: torch.einsum("oc,nchw->nohw", weight[:, :, 0, 0], x[..., ::2, ::2]),
+    ],
+    "pooling_weights": [
+        lambda channels: torch.full((channels, channels, 2, 2), 0.25),  # every channel from every other
+        lambda channels: 4 * pooling(channels),  # a sum
+        lambda channels: torch.ones(channels, 1, 2, 2) / 4,  # a depthwise kernel
+        first_phase,
+        lambda channels: [[0.25, 0.25], [0.25, 0.25]],
+    ],
+    "folded_frequency": [
+        lambda frequency: 2 * frequency,  # never folds
+        lambda frequency: frequency,
+        lambda frequency: 2 * frequency % 0.5,  # wraps round instead of turning back
+        lambda frequency: 0.5 - frequency,
+        lambda frequency: min(frequency, 0.5 - frequency),  # still in old positions
+        lambda frequency: None,
+    ],
+    "contrast_after": [
+        contrasts((2, 2), (2, 2), (2, 2)),  # "the limit can still be held"
+        contrasts((2, 0), (2, 0), (2, 0)),
+        contrasts((2, 2), (2, 0), (2, 1)),
+        contrasts((2, 2), (2, 2), (2, 0)),
+        {"every second pixel": (2, 2)},
+        [(2, 2), (2, 0), (2, 0)],
+    ],
+}

@@ -1,6 +1,43 @@
 """Answers to the exercises of notebook 01."""
 
 import ablation as ab
+from ablation import steps
 
-RIGHT = {"last_rung": ab.cost(ab.roadmap()[-1].architecture).params}
-WRONG = {"last_rung": [28_589_128, 28.6e6, ab.cost(ab.roadmap()[-2].architecture).params, "28582504"]}
+ROAD = [rung.step for rung in ab.roadmap() if rung.adopted and rung.step != ab.chain()]
+
+
+def saver(architecture):
+    return min(ROAD, key=lambda step: ab.cost(step(architecture)).macs).name
+
+
+def keeps_the_depths(architecture):
+    ab.Architecture(depths=(3, 3, 9, 3))
+    return architecture
+
+
+RIGHT = {
+    "last_rung": ab.cost(ab.roadmap()[-1].architecture).params,
+    "hand_stage_ratio": lambda architecture: architecture.replace(depths=(3, 3, 9, 3)),
+    "biggest_saver": saver,
+    "order_that_matters": (192, 96),
+}
+WRONG = {
+    "last_rung": [28_589_128, 28.6e6, ab.cost(ab.roadmap()[-2].architecture).params, "28582504"],
+    "hand_stage_ratio": [
+        lambda architecture: ab.Architecture(depths=(3, 3, 9, 3)),
+        lambda architecture: ab.RESNET50.replace(depths=(3, 3, 9, 3)),
+        lambda architecture: architecture.replace(depths=(3, 3, 27, 3)),
+        lambda architecture: (3, 3, 9, 3),
+        keeps_the_depths,
+        ab.RESNET50.replace(depths=(3, 3, 9, 3)),
+    ],
+    "biggest_saver": [
+        lambda architecture: "depthwise",
+        lambda architecture: saver(ab.RESNET50),
+        lambda architecture: max(ROAD, key=lambda step: ab.cost(step(architecture)).macs).name,
+        lambda architecture: min(ROAD, key=lambda step: ab.cost(step(architecture)).params).name,
+        lambda architecture: steps.parse(saver(architecture)),
+        "depthwise",
+    ],
+    "order_that_matters": [(192, 192), (96, 96), (128, 96), (96, 192), 192, "different"],
+}

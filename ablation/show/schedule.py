@@ -1,0 +1,33 @@
+"""Learning-rate schedules as curves, each as a share of its highest rate, so that recipes of any size can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from .style import COLUMN_INCHES, PALETTE, SMALL, new_figure, quiet
+
+_DASHES = ("-", "--", "-.", ":")
+
+
+def plot_schedules(rates: Mapping[str, Sequence[float]], title: str = "", axes: Axes | None = None) -> Axes:
+    """Draw the learning rate over the run, both as shares: of the run, and of the highest rate.
+
+    Args:
+        rates: name -> the learning rate of each optimizer step of a run.
+        title: of the axes.
+        axes: to draw into; new ones by default.
+
+    Returns:
+        The axes.
+    """
+    axes = axes or new_figure(COLUMN_INCHES, 2.3).subplots()
+    for i, (name, values) in enumerate(rates.items()):
+        top = max(values)
+        done = [100 * step / len(values) for step in range(len(values))]
+        look: dict[str, Any] = {"color": PALETTE[i], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 1.2}
+        axes.plot(done, [100 * value / top for value in values], label=name, **look)
+    axes.legend(fontsize=SMALL, frameon=False)
+    return quiet(axes, "share of the run (%)", "learning rate\n(% of its highest)", title)

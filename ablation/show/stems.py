@@ -1,0 +1,57 @@
+"""What a stem does with the pixels of an image: which of them meet in one position, and in how many positions each counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from .style import BLUE, HATCH, ORANGE, PAGE_INCHES, SMALL, TEXT, bare, new_figure
+
+_NEITHER, _BOTH = (0.94, 0.94, 0.94), (0.25, 0.25, 0.25)
+
+
+def plot_stems(
+    neighbours: Mapping[str, NDArray[np.bool_]], counts: Mapping[str, NDArray[np.int64]], figure: Figure | None = None
+) -> Figure:
+    """A row for each stem: the pixels of two neighbouring positions, and the positions that each pixel reaches.
+
+    Args:
+        neighbours: title -> (2, H, W), which pixels reach each of two positions.
+        counts: title -> (H, W), how many positions each pixel reaches.
+        figure: to draw into; a new one by default.
+
+    Returns:
+        The figure.
+    """
+    figure = figure or new_figure(0.8 * PAGE_INCHES, 2.35 * len(neighbours) + 0.4)
+    panels = figure.subplots(len(neighbours), 2, squeeze=False)
+    most = max(int(count.max()) for count in counts.values())
+    colours = ListedColormap([_NEITHER, BLUE, ORANGE, _BOTH])
+    for (title, (one, other)), (left, right) in zip(neighbours.items(), panels, strict=True):
+        left.pcolormesh(one + 2 * other, cmap=colours, vmin=0, vmax=3, edgecolor="white", linewidth=0.2)
+        both = np.ma.masked_equal(one & other, False)
+        left.pcolor(both, cmap=ListedColormap([_BOTH]), hatch=HATCH, edgecolor="white", linewidth=0)
+        shown = right.pcolormesh(counts[title], cmap="cividis", vmin=0, vmax=most)
+        bare(left).set_title(title, fontsize=TEXT, loc="left")
+        bare(right)
+        for axes in (left, right):
+            axes.set_aspect("equal")
+            axes.invert_yaxis()
+        left.set_xlabel(f"{int(one.sum())} pixels a position, {int((one & other).sum())} shared", fontsize=SMALL)
+        right.set_xlabel(f"each pixel in {_range(counts[title])} of the positions", fontsize=SMALL)
+        bar = figure.colorbar(shown, ax=right, shrink=0.8)
+        bar.ax.tick_params(labelsize=SMALL)
+    names = {"one position": BLUE, "its right neighbour": ORANGE, "both": _BOTH}
+    handles = [Patch(facecolor=colour, label=name) for name, colour in names.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    return figure
+
+
+def _range(count: NDArray[np.int64]) -> str:
+    low, high = int(count.min()), int(count.max())
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,0 +1,78 @@
+"""The site: notebooks with their saved outputs, exercises, figures, reference, from what `docs.gather` puts together.
+
+Everything a page needs lies beside it, so the site works from the file system: no scripts, fonts or formulas from elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from ablation import __version__
+from docs.gather import HERE, descriptions
+
+project = "ablation"
+author = "the authors of ablation"
+copyright = "course text and figures CC BY 4.0, code MIT"
+release = __version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
+exclude_patterns: list[str] = []
+suppress_warnings = ["ref.python"]  # a type in a signature that two modules have a class for
+
+# The notebooks as they were saved; of a widget its static twin.
+nb_execution_mode = "off"
+nb_ipywidgets_js: dict[str, Any] = {}
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+nb_merge_streams = True
+myst_enable_extensions: list[str] = []
+myst_heading_anchors = 4
+myst_heading_slug_func = "docs.gather.jupyter_anchor"
+
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 88
+python_use_unqualified_type_names = True
+add_module_names = False
+
+html_theme = "furo"
+html_title = "ablation"
+html_static_path = ["_static"]
+html_last_updated_fmt = None
+html_css_files = ["site.css"]
+html_show_sphinx = False
+html_copy_source = False
+html_show_search_summary = False  # its script fetches pages, which browsers forbid to files
+html_search_scorer = str(HERE / "scorer.js")
+html_domain_indices = False
+
+
+def describe_pictures(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each picture of a notebook the words that were saved with it; a picture's file is named by its hash."""
+    words = descriptions(app.env.doc2path(app.env.docname))
+    for image in doctree.findall(nodes.image):
+        stem = image["uri"].rpartition("/")[2].partition(".")[0]
+        if not image.get("alt") and stem in words:
+            image["alt"] = words[stem]
+
+
+def plain_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Our docstrings are plain text with `code`: say so to docutils, which reads more into some characters."""
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = re.split(r"(`[^`]*`)", line)
+            parts[::2] = [re.sub(r"([*|]|_(?!\w))", r"\\\1", part) for part in parts[::2]]
+            parts[1::2] = [f"`{part}`\\ " for part in parts[1::2]]
+            lines[number] = "".join(parts)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-process-docstring", plain_docstring, priority=100)  # before napoleon
+    app.connect("doctree-read", describe_pictures)

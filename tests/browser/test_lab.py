@@ -1,0 +1,94 @@
+"""JupyterLab as the README starts it: it opens, runs the roadmap to the end, and asks no other machine for anything."""
+
+import json
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from docs.gather import jupyter_anchor
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = "01_roadmap.ipynb"
+OPEN_SECONDS, RUN_SECONDS = 60, 300  # alone on two cores: five, and thirty
+
+# JupyterLab asks whether it may fetch news, and fetches them from its site if it may. Here the question is answered.
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A copy of notebooks and figures, the roadmap without outputs, so that what is seen afterwards is new."""
+    top = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", top / "notebooks", ignore=shutil.ignore_patterns("runs*", ".*", "__pycache__"))
+    shutil.copytree(ROOT / "figures", top / "figures")
+    notebook = nbformat.read(top / "notebooks" / NOTEBOOK, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, top / "notebooks" / NOTEBOOK)
+    return top
+
+
+@pytest.fixture(scope="module")
+def lab(serve, folder, tmp_path_factory):
+    """The address of a JupyterLab on the copy, with its token."""
+    settings = tmp_path_factory.mktemp("settings")
+    for name, values in SETTINGS.items():
+        (settings / name).parent.mkdir(parents=True)
+        (settings / name).write_text(json.dumps(values))
+    token = secrets.token_hex()
+    command = ["jupyter", "lab", "notebooks", "--no-browser", "--allow-root", f"--IdentityProvider.token={token}"]
+    port = ["--ServerApp.ip=127.0.0.1", "--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    variables = {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
+    address = serve([*command, *port], path="/api", folder=folder, variables=variables)
+    return f"{address}/lab?token={token}"
+
+
+def opened(lab, page):
+    """The notebook's panel, opened by a double click in the list of files."""
+    page.goto(lab)
+    page.locator(".jp-DirListing-item", has_text=NOTEBOOK).dblclick(timeout=OPEN_SECONDS * 1000)
+    return page.locator(".jp-NotebookPanel")
+
+
+def test_it_opens_and_runs_the_roadmap_to_the_end(lab, folder, page):
+    notebook = opened(lab, page)
+    prompts = notebook.locator(".jp-CodeCell .jp-InputPrompt")
+    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=OPEN_SECONDS * 1000)
+    expect(notebook.locator(".jp-OutputArea-output")).to_have_count(0)
+
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    expect(prompts.last).not_to_have_text("[ ]:")
+    expect(prompts.last).to_have_text(re.compile(r"\[\d+\]:"), timeout=RUN_SECONDS * 1000)
+
+    assert notebook.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert notebook.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    picture = notebook.locator(".jp-OutputArea-output img").last
+    picture.scroll_into_view_if_needed()
+    assert picture.evaluate("image => image.naturalWidth") > 300
+    expect(notebook.locator(".jp-OutputArea-output table").last).to_contain_text("separate downsampling")
+
+    page.keyboard.press("Control+s")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    saved = nbformat.read(folder / "notebooks" / NOTEBOOK, as_version=4)
+    code = [cell for cell in saved.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not any(output.output_type == "error" for cell in code for output in cell.outputs)
+
+
+def test_headings_have_the_anchors_that_links_between_notebooks_use(lab, page):
+    headings = opened(lab, page).locator("h1, h2, h3")
+    headings.nth(3).wait_for()
+    found = headings.evaluate_all("all => all.map(one => [one.textContent, one.dataset.jupyterId || one.id])")
+    assert [anchor for _, anchor in found] == [jupyter_anchor(title.removesuffix("¶")) for title, _ in found]

@@ -1,0 +1,144 @@
+"""The site, opened from the file system: it is whole, can be searched, and asks no other machine for anything."""
+
+import re
+import resource
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from docs.gather import descriptions
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks/exercises/release").glob("*/*.ipynb")]
+MOST_SECONDS = 60  # of one core
+
+
+class Page(HTMLParser):
+    """What a page holds: anchors, and where links, pictures, scripts and style sheets point."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.anchors: set[str] = set()
+        self.links: list[str] = []
+        self.needs: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.feed(file.read_text())
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.anchors |= {found[key] for key in ("id", "name") if found.get(key)}
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+        if tag == "img":
+            self.pictures.append(found)
+        if tag in ("img", "script", "iframe", "source") and found.get("src"):
+            self.needs.append(found["src"])
+        if tag == "link" and found.get("href"):
+            self.needs.append(found["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of pages, built once; the seconds of a core that it took are printed."""
+    folder = tmp_path_factory.mktemp("site")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    done = subprocess.run([sys.executable, "-m", "docs", folder], cwd=ROOT, capture_output=True, text=True)
+    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    print(f"the site took {seconds:.0f} s of one core")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert seconds < MOST_SECONDS
+    return folder / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {file: Page(file) for file in site.rglob("*.html")}
+
+
+def inside(target):
+    return not urlsplit(target).scheme and not target.startswith("//")
+
+
+def led_to(page, link):
+    """The file and the anchor that a link of a page leads to."""
+    parts = urlsplit(link)
+    return (page.parent / unquote(parts.path)).resolve() if parts.path else page, unquote(parts.fragment)
+
+
+def test_every_link_inside_leads_somewhere(pages):
+    broken = []
+    for page, content in pages.items():
+        for link in [*content.links, *content.needs]:
+            if inside(link) and link != "#":
+                file, anchor = led_to(page, link)
+                if not file.exists() or (anchor and file in pages and anchor not in pages[file].anchors):
+                    broken.append(f"{page.name}: {link}")
+    assert broken == []
+    assert sum(len(content.links) for content in pages.values()) > 1000
+
+
+def test_nothing_that_a_page_needs_lies_elsewhere(pages):
+    for page, content in pages.items():
+        assert all(inside(need) or need.startswith("data:") for need in content.needs), page.name
+
+
+def test_every_picture_has_words_and_those_it_was_saved_with(site, pages):
+    for page, content in pages.items():
+        for picture in content.pictures:
+            assert len(picture.get("alt") or "") >= 20, f"{page.name}: {picture}"
+    for notebook in NOTEBOOKS:
+        shown = pages[(site / notebook.relative_to(ROOT)).with_suffix(".html")].pictures
+        assert set(descriptions(notebook).values()) <= {picture["alt"] for picture in shown}, notebook.name
+
+
+def test_it_holds_every_notebook_and_no_solution(site, pages):
+    for notebook in NOTEBOOKS:
+        assert (site / notebook.relative_to(ROOT)).with_suffix(".html") in pages
+    assert not list(site.glob("notebooks/exercises/source*"))
+    assert not any("BEGIN SOLUTION" in page.read_text() for page in pages)
+
+
+def test_links_from_the_front_page_lead_to_every_notebook(site, page):
+    page.goto((site / "index.html").as_uri())
+    listed = page.locator(".sidebar-tree a").evaluate_all("links => links.map(link => link.href)")
+    assert {(site / file.relative_to(ROOT)).with_suffix(".html").as_uri() for file in NOTEBOOKS} <= set(listed)
+    page.locator(".sidebar-tree a", has_text="The roadmap").first.click()
+    page.wait_for_url("**/01_roadmap.html")
+    assert page.locator("h1").inner_text().startswith("01")
+    page.locator(".next-page").click()
+    page.wait_for_url("**/02_*.html")
+
+
+@pytest.mark.parametrize("width", [1280, 768])
+def test_every_page_opens_and_fits(pages, page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    for file in pages:
+        page.goto(file.as_uri())
+        assert page.title()
+        widths = page.evaluate(
+            "[document.documentElement, document.querySelector('.content')].map(one => one.scrollWidth)"
+        )
+        assert max(widths) <= width, f"{file.name} is too wide"
+        assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth)"), file.name
+
+
+def test_search_finds_receptive_fields(site, page):
+    page.goto((site / "index.html").as_uri())
+    page.get_by_placeholder("Search").fill("receptive field")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?*")
+    page.get_by_text(re.compile(r"found \d+ pages")).wait_for()
+    found = page.locator("#search-results li a")
+    assert any("notebooks/" in link for link in found.evaluate_all("links => links.map(link => link.href)")[:3])
+    found.first.click()
+    page.wait_for_url("**/notebooks/**")
+    assert "receptive field" in page.locator("article").inner_text().lower()
+
+
+def test_search_finds_nothing_where_there_is_nothing(site, page):
+    page.goto(f"{(site / 'search.html').as_uri()}?q=zyzzyva")
+    page.get_by_text("did not match any documents").wait_for()

@@ -1,0 +1,79 @@
+"""The self-test of the course finds nothing here, and says what is wrong where something is."""
+
+import sys
+from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
+
+import pytest
+
+from ablation.course import self_test as tested
+
+
+def lines(capsys):
+    said = capsys.readouterr().out.splitlines()
+    return {line.split()[1]: line for line in said if line.startswith(("OK", "problem"))}, said[-1]
+
+
+def test_nothing_is_wrong_here(capsys):
+    assert tested.self_test()
+    found, last = lines(capsys)
+    assert len(found) == 8 and all(line.startswith("OK") for line in found.values())
+    assert last == "Everything that the course needs is here."
+
+
+def no_package(name):
+    raise PackageNotFoundError(name)
+
+
+def broken(*args, **options):
+    raise RuntimeError("no kernel for this")
+
+
+@pytest.mark.parametrize(
+    ("check", "module", "name", "value", "says"),
+    [
+        ("python", sys, "version_info", (3, 10), "too old: 3.11"),
+        ("packages", tested, "version", no_package, "pip install"),
+        ("memory", __import__("psutil"), "virtual_memory", lambda: SimpleNamespace(total=2e9), "2.0 GB"),
+        ("disk", tested.shutil, "disk_usage", lambda path: SimpleNamespace(free=2e8), "0.2 GB free"),
+        ("disk", tested.os, "access", lambda path, mode: False, "cannot be written to"),
+        ("count", tested, "cost", lambda *a, **o: SimpleNamespace(params=1, macs=2), "2 in closed form"),
+        ("training", __import__("torch").optim, "SGD", broken, "no kernel for this. Set the environment up anew"),
+    ],
+)
+def test_it_says_what_is_wrong_and_goes_on(check, module, name, value, says, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, value)
+        well = tested.self_test()
+    found, last = lines(capsys)
+    assert not well and found[check].startswith("problem") and says in found[check]
+    assert sum(line.startswith("problem") for line in found.values()) == 1 and last == "1 of 8 need attention"
+
+
+def test_training_that_does_not_learn_is_a_problem(monkeypatch, capsys):
+    import torch
+
+    monkeypatch.setattr(torch.optim.SGD, "step", lambda self: None)
+    assert not tested.self_test()
+    assert "it should fall" in capsys.readouterr().out
+
+
+def test_it_names_the_accelerator(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    assert "CUDA, a card" in tested._device()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert "MPS" in tested._device()
+
+
+def test_the_callers_random_numbers_stay_as_they_were():
+    import torch
+
+    torch.manual_seed(1)
+    wanted = torch.rand(1)
+    torch.manual_seed(1)
+    tested._training()
+    assert torch.rand(1) == wanted

@@ -1,0 +1,54 @@
+"""Two layers on the same maps: as local as each other, and only one of them static."""
+
+import pytest
+import torch
+
+from ablation import AblationError, photographs
+from ablation.measure.jacobian import jacobian_change
+from ablation.measure.mixers import WINDOW, mixers
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return mixers(photographs(96)[:2])
+
+
+def test_both_take_the_same_maps_and_keep_their_size(pair):
+    assert pair.maps.shape == (2, 3 * WINDOW, 3 * WINDOW, 96)
+    assert pair.maps.mean(3).abs().max() < 1e-4, "normalised, as the first block gets them"
+    for layer, maps, layout in pair.layers.values():
+        assert layer(maps).shape == maps.shape
+        assert torch.equal(maps if layout == "NHWC" else maps.permute(0, 2, 3, 1), pair.maps)
+
+
+def test_only_attention_changes_from_image_to_image_and_more_so_the_larger_its_matrices(pair):
+    (kernel, attention), (_, blunt) = (
+        [jacobian_change(*layer) for layer in made.layers.values()]
+        for made in (pair, mixers(photographs(96)[:2], sharp=False))
+    )
+    assert kernel.mean < 1e-5 and (kernel.maps[0] > 0).sum() == (attention.maps[0] > 0).sum() == WINDOW**2
+    assert attention.mean > 0.2 > blunt.mean > 1e-3
+
+
+def test_the_windows_lie_on_the_grid_that_swin_cuts(pair):
+    """Three windows a side from the first: the middle one holds positions 7 to 13."""
+    layer, maps, layout = list(pair.layers.values())[1]
+    for position in ((7, 13), (10, 8)):
+        seen = jacobian_change(layer, maps, layout, position=position).maps[0] > 0
+        assert seen[7:14, 7:14].all() and seen.sum() == WINDOW**2
+
+
+def test_the_same_seed_the_same_layers_and_no_draw_of_the_callers():
+    torch.manual_seed(3)
+    wanted = torch.rand(1)
+    torch.manual_seed(3)
+    one, other, third = (mixers(photographs(32)[:1], seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(1), wanted)
+    assert torch.equal(one.convolution.weight, other.convolution.weight)
+    assert not torch.equal(one.convolution.weight, third.convolution.weight)
+    assert torch.equal(one.attention(one.maps[:, :7, :7]), other.attention(other.maps[:, :7, :7]))
+
+
+def test_images_smaller_than_a_window_are_refused():
+    with pytest.raises(AblationError, match="20 x 20 are smaller than a window: 28 pixels"):
+        mixers(photographs(20))

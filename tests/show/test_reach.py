@@ -1,0 +1,79 @@
+"""The side of a field by stage, and what windows and kernels see: lines where the numbers are, borders where windows end."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from ablation import AblationError
+from ablation.show.reach import plot_sides, plot_windows
+from tests.show.looks import check, words
+
+NAMES = ("ResNet-50", "depthwise conv", "kernel size 7", "fewer norms", "separate downsampling")
+
+
+def sides(stages=(1, 2, 3, 4), runs=2):
+    rows = [(name, s, 10 * (i + 2) * s + run) for i, name in enumerate(NAMES) for s in stages for run in range(runs)]
+    return pd.DataFrame(rows, columns=["network", "stage", "side_px"])
+
+
+def panels():
+    return {
+        "theoretical": sides(),
+        "effective, as initialised": sides((1, 2, 3)),
+        "effective, keeping the spread": sides(),
+    }
+
+
+def windows():
+    maps = np.zeros((4, 21, 21))
+    maps[:, 7:14, 7:14] = 1 + np.arange(4)[:, None, None]
+    return {"a 7 x 7\nkernel": list(maps), "a 7 x 7\nwindow": list(maps)}, [(10, 8), (10, 10), (10, 13), (10, 14)]
+
+
+def test_lines_go_through_the_means_of_each_stage():
+    axes = plot_sides(panels()).axes
+    assert [a.get_title(loc="left") for a in axes] == list(panels())
+    for i, line in enumerate(axes[1].lines):
+        assert list(line.get_xdata()) == [1, 2, 3]
+        assert list(line.get_ydata()) == [10 * (i + 2) * s + 0.5 for s in (1, 2, 3)]
+    assert len(axes[0].lines) == len(NAMES)
+
+
+def test_a_network_keeps_its_colour_where_another_is_missing():
+    table = sides()
+    figure = plot_sides({"all": table, "some": table[table["network"] != NAMES[0]]})
+    colours = [[line.get_color() for line in axes.lines] for axes in figure.axes]
+    assert colours[0][1:] == colours[1]
+
+
+def test_borders_lie_between_windows_and_crosses_on_positions():
+    maps, positions = windows()
+    figure = plot_windows(maps, positions, 7)
+    assert len(figure.axes) == 8
+    for axes, (row, column) in zip(figure.axes, positions * 2, strict=True):
+        *borders, cross = axes.lines
+        assert sorted({*borders[0].get_ydata(), *borders[2].get_ydata()}) == [6.5, 13.5]
+        assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (column, row)
+    assert figure.axes[0].get_title() == "row 10, column 8" and figure.axes[4].get_title() == ""
+
+
+def test_a_map_too_few_is_an_error():
+    maps, positions = windows()
+    with pytest.raises(AblationError, match="4 maps for 3 positions"):
+        plot_windows(maps, positions[:3], 7)
+
+
+@pytest.mark.parametrize(
+    "draw", [lambda f=None: plot_sides(panels(), f), lambda f=None: plot_windows(*windows(), 7, f)]
+)
+def test_words_are_apart_and_what_is_given_is_used(draw):
+    check(draw())
+    before = plt.get_fignums()
+    given = Figure(figsize=(9, 5), layout="constrained")
+    assert draw(given) is given and given.axes and plt.get_fignums() == before
+
+
+def test_the_unit_is_said():
+    assert "side of the field (px)" in {text for text, _ in words(plot_sides(panels()))}
