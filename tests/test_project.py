@@ -25,7 +25,7 @@ ARROWS = {
     "network": {"design"},
     "study": {"design", "network"},
     "show": {"design", "measure", "network", "study"},
-    "course": {"design", "measure", "network", "study", "show"},
+    "course": {"design", "measure", "network", "study", "show", "__init__"},
     "jobs": {"design", "measure", "network", "study", "show"},
     "cli": {"design", "measure", "network", "study", "show", "jobs"},
     "__main__": {"cli"},
@@ -42,7 +42,8 @@ def imports(file: Path) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
             names = [node.module] if node.module else [alias.name for alias in node.names]
-            found += [".".join([*base, name]) for name in names]
+            face = set() if base else {name for name in names if name in ablation.__all__}
+            found += ["__init__"] * bool(face) + [".".join([*base, name]) for name in names if name not in face]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ablation."):
             found.append(str(node.module).removeprefix("ablation."))
         elif isinstance(node, ast.Import):

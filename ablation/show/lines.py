@@ -22,6 +22,7 @@ def plot_lines(
     title: str = "",
     x_base: int | None = None,
     y_base: int | None = None,
+    beside: bool = False,
     axes: Axes | None = None,
 ) -> Axes:
     """Draw a line for each name: the means over a setting, with bars for the halves of their intervals.
@@ -32,6 +33,7 @@ def plot_lines(
         x, y: labels with units.
         title: of the axes.
         x_base, y_base: of a logarithmic axis; None for a linear one. The settings are the ticks of a logarithmic x axis.
+        beside: put the legend to the right of the axes, for lines that leave it no room.
         axes: to draw into; new ones by default.
 
     Returns:
@@ -56,5 +58,6 @@ def plot_lines(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if y_base:
         axes.set_yscale("log", base=y_base)
-    axes.legend(fontsize=SMALL, frameon=False)
+    where: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if beside else {}
+    axes.legend(fontsize=SMALL, frameon=False, **where)
     return quiet(axes, x, y, title)

@@ -13,7 +13,7 @@ from ..design.cost import Cost
 from .style import BLUE, GREY, PAGE_INCHES, PALETTE, SMALL, TEXT, new_figure, quiet
 
 _SLOT, _SLAB = 1.0, 0.84  # of an axis unit: the place of a map, and the widest map
-_SEEN = 0.06  # the least width at which a map is a bar and not a line
+_SEEN = 0.015  # the least width at which a map is a bar and not a line
 _LABELLED = 0.09  # the least share of a bar that holds a number
 
 
@@ -43,7 +43,7 @@ def plot_pyramids(pyramids: Mapping[str, Sequence[Level]], figure: Figure | None
     Returns:
         The figure.
     """
-    figure = figure or new_figure(PAGE_INCHES, 1.35 * len(pyramids) + 0.2)
+    figure = figure or new_figure(PAGE_INCHES, 1.2 * len(pyramids) + 0.2)
     panels = figure.subplots(len(pyramids), 1, squeeze=False)[:, 0]
     tallest = max(level.side for levels in pyramids.values() for level in levels)
     widest = max(level.channels for levels in pyramids.values() for level in levels)

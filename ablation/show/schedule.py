@@ -29,5 +29,6 @@ def plot_schedules(rates: Mapping[str, Sequence[float]], title: str = "", axes: 
         done = [100 * step / len(values) for step in range(len(values))]
         look: dict[str, Any] = {"color": PALETTE[i], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 1.2}
         axes.plot(done, [100 * value / top for value in values], label=name, **look)
-    axes.legend(fontsize=SMALL, frameon=False)
+    axes.set_ylim(-5, 125)  # room for the legend above the curves
+    axes.legend(fontsize=SMALL, frameon=False, loc="upper right", ncols=len(rates))
     return quiet(axes, "share of the run (%)", "learning rate\n(% of its highest)", title)

@@ -28,7 +28,7 @@ def plot_stems(
     Returns:
         The figure.
     """
-    figure = figure or new_figure(0.8 * PAGE_INCHES, 2.35 * len(neighbours) + 0.4)
+    figure = figure or new_figure(0.75 * PAGE_INCHES, 2.0 * len(neighbours) + 0.4)
     panels = figure.subplots(len(neighbours), 2, squeeze=False)
     most = max(int(count.max()) for count in counts.values())
     colours = ListedColormap([_NEITHER, BLUE, ORANGE, _BOTH])
@@ -43,7 +43,7 @@ def plot_stems(
             axes.set_aspect("equal")
             axes.invert_yaxis()
         left.set_xlabel(f"{int(one.sum())} pixels a position, {int((one & other).sum())} shared", fontsize=SMALL)
-        right.set_xlabel(f"each pixel in {_range(counts[title])} of the positions", fontsize=SMALL)
+        right.set_xlabel(f"each pixel reaches {_range(counts[title])}", fontsize=SMALL)
         bar = figure.colorbar(shown, ax=right, shrink=0.8)
         bar.ax.tick_params(labelsize=SMALL)
     names = {"one position": BLUE, "its right neighbour": ORANGE, "both": _BOTH}
@@ -54,4 +54,4 @@ def plot_stems(
 
 def _range(count: NDArray[np.int64]) -> str:
     low, high = int(count.min()), int(count.max())
-    return str(low) if low == high else f"{low} to {high}"
+    return f"{low} to {high} positions" if high > low else f"{low} position{'s' if low > 1 else ''}"

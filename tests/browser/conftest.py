@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.servers import Serve, serving
 
 HERE = {"127.0.0.1", "localhost", "::1"}
+PATIENCE_MS = 20_000  # for what should be there at once, on a busy machine
 NO_HOST = {"file", "data", "blob", "about"}  # schemes that ask nobody
 
 
@@ -67,7 +68,8 @@ def complaints() -> Complaints:
 def page(chromium: Browser, complaints: Complaints) -> Iterator[Page]:
     """A page in a context of its own, 1280x900, that must end without a complaint."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     seen = complaints.seen
     context.on(
         "console",

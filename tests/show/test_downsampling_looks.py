@@ -81,7 +81,7 @@ def test_pieces_of_the_cost_add_up_to_the_whole():
 def test_what_two_positions_share_is_counted_below_them():
     left, right = FIGURES["stems"]().axes[:2]
     assert left.get_xlabel() == "49 pixels a position, 21 shared"
-    assert right.get_xlabel() == "each pixel in 1 to 8 of the positions"
+    assert right.get_xlabel() == "each pixel reaches 1 to 8 positions"
 
 
 def test_lines_of_energy_are_relative_and_say_what_folds():
