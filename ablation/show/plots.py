@@ -55,7 +55,10 @@ def _bars(axes: Axes, table: pd.DataFrame, column: str, error: str, colour: tupl
         axes.set_xlim(0, 100)
         return
     spread = errors.fillna(0)
-    low, high = (values - spread).min(), min((values + spread).max(), 100.0)  # no accuracy is above 100, an interval may be
+    low, high = (
+        (values - spread).min(),
+        min((values + spread).max(), 100.0),
+    )  # no accuracy is above 100, an interval may be
     room = max(high - low, 1.0)
     left = max(0.0, 5 * ((low - 0.15 * room) // 5) if room > 5 else low - 0.3 * room)
     bars = axes.barh(range(len(table)), values - left, left=left, height=0.72, color=colour)
