@@ -87,3 +87,28 @@ def plot_windows(
             bare(axes, f"row {down}, column {right}" if i == 0 else "")
         row[0].set_ylabel(name, fontsize=TEXT, rotation=0, ha="right", va="center", labelpad=4)
     return figure
+
+
+def plot_profiles(maps: Mapping[str, NDArray[np.float64]], figure: Figure | None = None) -> Figure:
+    """How much of a field lies in each column and in each row, from the middle pixel: a line for each map.
+
+    Args:
+        maps: name -> (H, W), all of one size.
+        figure: to draw into; a new one by default.
+
+    Returns:
+        The figure, with two axes.
+    """
+    figure = figure or new_figure(PAGE_INCHES, 2.3)
+    for axes, axis, side in zip(figure.subplots(1, 2, sharey=True), (0, 1), ("column", "row"), strict=True):
+        for i, (name, weighs) in enumerate(maps.items()):
+            share = 100 * weighs.sum(axis) / weighs.sum()
+            at = np.arange(len(share)) - len(share) // 2
+            some = slice(None, None, max(1, len(share) // 24))
+            axes.plot(
+                at, share, color=PALETTE[i], linewidth=1.2, label=name, marker=MARKERS[i], markersize=3, markevery=some
+            )
+        quiet(axes, f"{side}, from the middle (px)")
+    figure.axes[0].set_ylabel("share of the field (%)", fontsize=TEXT)
+    figure.axes[0].legend(fontsize=SMALL, frameon=False)
+    return figure

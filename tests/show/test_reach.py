@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ablation import AblationError
-from ablation.show.reach import plot_sides, plot_windows
+from ablation.show.reach import plot_profiles, plot_sides, plot_windows
 from tests.show.looks import check, words
 
 NAMES = ("ResNet-50", "depthwise conv", "kernel size 7", "fewer norms", "separate downsampling")
@@ -66,13 +66,27 @@ def test_a_map_too_few_is_an_error():
 
 
 @pytest.mark.parametrize(
-    "draw", [lambda f=None: plot_sides(panels(), f), lambda f=None: plot_windows(*windows(), 7, f)]
+    "draw",
+    [
+        lambda f=None: plot_sides(panels(), f),
+        lambda f=None: plot_windows(*windows(), 7, f),
+        lambda f=None: plot_profiles({"before": np.ones((9, 9)), "after": np.eye(9)}, f),
+    ],
 )
 def test_words_are_apart_and_what_is_given_is_used(draw):
     check(draw())
     before = plt.get_fignums()
     given = Figure(figsize=(9, 5), layout="constrained")
     assert draw(given) is given and given.axes and plt.get_fignums() == before
+
+
+def test_profiles_add_up_along_each_side():
+    weighs = np.zeros((5, 7))
+    weighs[0, 3], weighs[2, 5] = 3.0, 1.0
+    columns, rows = plot_profiles({"before": weighs, "after": weighs}).axes
+    for axes, at, share in ((columns, (0, 2), (75, 25)), (rows, (-2, 0), (75, 25))):
+        line = dict(zip(axes.lines[1].get_xdata(), axes.lines[1].get_ydata(), strict=True))
+        assert [line.pop(x) for x in at] == list(share) and not any(line.values())
 
 
 def test_the_unit_is_said():

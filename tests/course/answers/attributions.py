@@ -1,4 +1,55 @@
 """Answers to the exercises of notebook 09."""
 
-RIGHT: dict = {}
-WRONG: dict = {}
+import torch
+
+
+def occlusion(network, image, target, value, keep=True, rise=False, channels=slice(None)):
+    """The right one, and with other arguments three that are not."""
+    fall = torch.zeros(image.shape[-2:], dtype=image.dtype)
+    with torch.no_grad():
+        whole = network(image)[0, target]
+        covered = image.clone()
+        for i in range(image.shape[-2]):
+            for j in range(image.shape[-1]):
+                if keep:
+                    covered = image.clone()
+                covered[:, channels, i, j] = value
+                fall[i, j] = (whole - network(covered)[0, target]) * (-1 if rise else 1)
+    return fall
+
+
+def spoils_the_image(network, image, target, value):
+    fall = occlusion(network, image, target, value)
+    image[..., 0, 0] = value
+    return fall
+
+
+RIGHT = {
+    "occlusion_by_pixel": occlusion,
+    "grad_cam_by_hand": lambda maps, gradients: (maps * gradients.mean((2, 3), keepdim=True)).sum(1).relu(),
+    "saturated_score": {"input x gradient": 0, "integrated gradients": 1},
+    "black_baseline": 0,
+}
+WRONG = {
+    "occlusion_by_pixel": [
+        lambda *given: occlusion(*given, keep=False),
+        lambda *given: occlusion(*given, rise=True),
+        lambda *given: occlusion(*given, channels=0),
+        lambda network, image, target, value: occlusion(network, image, target, 0.0),
+        spoils_the_image,
+    ],
+    "grad_cam_by_hand": [
+        lambda maps, gradients: (maps * gradients).sum(1).relu(),
+        lambda maps, gradients: (maps * gradients.mean((2, 3), keepdim=True)).sum(1),
+        lambda maps, gradients: (maps * gradients.mean((2, 3), keepdim=True)).relu().sum(1),
+        lambda maps, gradients: (maps * gradients.mean(1, keepdim=True)).sum(1).relu(),
+    ],
+    "saturated_score": [
+        {"input x gradient": 1, "integrated gradients": 1},
+        {"input x gradient": 2, "integrated gradients": 1},
+        {"input x gradient": 0, "integrated gradients": 2},
+        {"input x gradient": 0, "integrated gradients": 0},
+        {"gradient": 0, "integrated gradients": 1},
+    ],
+    "black_baseline": [100, 22.2, 50, "none"],
+}
