@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..measure.attribution import attribute
 from .checking import exercise, need, need_close, need_number
 
-_PLAIN = {"mean": (0.0,), "std": (1.0,)}  # images that are not normalised
+_PLAIN: dict[str, Any] = {"mean": (0.0,), "std": (1.0,)}  # images that are not normalised
 
 
 def _network(channels: int, seed: int) -> nn.Module:

@@ -38,6 +38,7 @@ _SHORTEST_SAMPLE = 0.01  # seconds
 _STEADY, _MOST_SETS = 0.15, 3  # interquartile range over median, below which no other set of samples is taken
 _MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
 _MATRIX_SAMPLES = 15
+_LONGEST_PRODUCT = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -272,10 +273,18 @@ def matrix_rate(device: str, precision: str, threads: int) -> float:
         precision: "fp32" or "bf16".
         threads: that torch runs with; another number, another rate.
     """
+
+    def product(side: int) -> Callable[[], Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        left, right = (torch.randn(side, side, generator=generator).to(device, PRECISIONS[precision]) for _ in range(2))
+        return lambda: left @ right
+
     side = _MATRIX_SIDE.get(device, _MATRIX_SIDE["cpu"])
-    generator = torch.Generator().manual_seed(0)
-    left, right = (torch.randn(side, side, generator=generator).to(device, PRECISIONS[precision]) for _ in range(2))
-    best = min(_samples(lambda: left @ right, _MATRIX_SAMPLES, torch.device(device)))
+    small = max(1, side // 8)
+    expected = _seconds(product(small), 2, torch.device(device)) * (side / small) ** 3
+    while expected > _LONGEST_PRODUCT and side > small:  # bf16 on a processor without instructions for it
+        side, expected = side // 2, expected / 8
+    best = min(_samples(product(side), _MATRIX_SAMPLES, torch.device(device)))
     return side**3 / best
 
 

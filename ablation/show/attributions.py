@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from .style import (
 )
 
 _SIGNED, _UNSIGNED = "PuOr", "cividis"  # both told apart by readers without full colour vision
+_LETTERS_PER_INCH = 19  # of our small text
 _TALLEST_INCHES = 8.0
 _CLIP = 99.5  # percentile at which colours end: one stray pixel does not darken all others
 
@@ -67,7 +69,8 @@ def plot_attributions(
         for axes, value in zip(row, values, strict=True):
             plot_attribution(value, axes, has_sign)
         _row_label(row[0], name)
-    figure.supxlabel(_key(signed if isinstance(signed, bool) else None, maps, signed), fontsize=SMALL)
+    key = _key(signed if isinstance(signed, bool) else None, maps, signed)
+    figure.supxlabel(fill(key, int(_LETTERS_PER_INCH * figure.get_figwidth())), fontsize=SMALL)
     return figure
 
 
@@ -180,7 +183,7 @@ def plot_randomisation(results: Mapping[str, Sequence[Randomised]], axes: Axes |
     parts = [step.part or "none" for step in next(iter(results.values()))]
     axes.set_xticks(range(len(parts)), parts, rotation=35, ha="right")
     axes.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-    axes.legend(fontsize=SMALL, frameon=False)
+    axes.legend(fontsize=SMALL, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return quiet(axes, "randomised from the top down to", "rank correlation with the true map")
 
 

@@ -170,6 +170,14 @@ def test_the_machine_s_rate_is_the_best_of_its_samples(monkeypatch):
     assert matrix_rate.__wrapped__("cpu", "fp32", 1) == 1000 / 2
 
 
+def test_a_machine_that_is_slow_at_it_is_asked_for_smaller_products(monkeypatch):
+    sides = []
+    monkeypatch.setattr(timing, "_MATRIX_SIDE", {"cpu": 64})
+    monkeypatch.setattr(timing, "_seconds", lambda call, calls, device: 0.1)  # for 8 x 8: 51 s for 64 x 64
+    monkeypatch.setattr(timing, "_samples", lambda call, samples, device: sides.append(len(call())) or [2.0])
+    assert matrix_rate.__wrapped__("cpu", "bf16", 1) == 16**3 / 2 and sides == [16]
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_real_rate_is_a_number(monkeypatch, precision):
     monkeypatch.setattr(timing, "_MATRIX_SIDE", {"cpu": 64})
