@@ -38,6 +38,11 @@ def test_the_windows_lie_on_the_grid_that_swin_cuts(pair):
         assert seen[7:14, 7:14].all() and seen.sum() == WINDOW**2
 
 
+def test_the_maps_begin_where_a_window_of_the_whole_image_does():
+    pixels = photographs(168)[:1]  # 42 positions: the three windows in the middle begin at position 14, pixel 56
+    torch.testing.assert_close(mixers(pixels).maps, mixers(pixels[..., 56:140, 56:140]).maps)
+
+
 def test_the_same_seed_the_same_layers_and_no_draw_of_the_callers():
     torch.manual_seed(3)
     wanted = torch.rand(1)
