@@ -14,7 +14,6 @@ from docs.gather import descriptions
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks/exercises/release").glob("*/*.ipynb")]
-MOST_SECONDS = 60  # of one core
 
 
 class Page(HTMLParser):
@@ -50,7 +49,6 @@ def site(tmp_path_factory):
     seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     print(f"the site took {seconds:.0f} s of one core")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert seconds < MOST_SECONDS
     return folder / "html"
 
 
