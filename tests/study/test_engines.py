@@ -90,13 +90,13 @@ def children():
 def test_workers_that_cannot_start_are_one_clear_message(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(
-        "from tests.study.test_store import *\n"
+        "from tests.study.test_store import TRIALS\n"
         "from ablation.study.engines import locally\n"
         "from pathlib import Path\n"
         f"list(locally(TRIALS[:1], Path({str(tmp_path)!r}), workers=1))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=600)
     assert done.returncode == 1 and "AblationError: no worker could start" in done.stderr, done.stderr
 
 

@@ -113,6 +113,7 @@ class _Pool:
     def turn(self) -> Iterator[Event]:
         """Wait until a worker has something to say or dies, and yield what that means."""
         ready = wait([*(worker.pipe for worker in self.workers), *(worker.process.sentinel for worker in self.workers)])
+        gone = []
         for i, worker in enumerate(self.workers):
             if worker.pipe not in ready and worker.process.sentinel not in ready:
                 continue
@@ -121,9 +122,10 @@ class _Pool:
                 yield from self._heard(worker, kind, content)
             if dead or not worker.process.is_alive():
                 yield from self._died(worker)
+                gone.append(worker)
                 if sum(other.process.is_alive() for other in self.workers) < self._wanted():
                     self.workers[i] = self._new(worker.number)
-        self.workers = [worker for worker in self.workers if worker.process.is_alive() or worker.task]
+        self.workers = [worker for worker in self.workers if worker not in gone]  # who dies from here on: the next turn
         yield from self._feed()
 
     def end(self) -> None:
