@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import AblationError
-from .features import run
-from .modes import as_images, evaluating, first_input, out_of_place
+from .calls import each_call
 
 ACTIVATIONS = (
     nn.ReLU,
@@ -64,34 +60,12 @@ def activation_statistics(module: nn.Module, images: Tensor) -> tuple[Activation
     >>> [row.dead for row in activation_statistics(nn.Sequential(closed, nn.ReLU()), torch.rand(2, 1, 8, 8))]
     [1.0]
     """
-    images = as_images(module, images)
-    rows: list[ActivationStatistics] = []
-
-    def note(name: str) -> Callable[..., None]:
-        def hook(part: nn.Module, inputs: Any, named: Any, output: Tensor) -> None:
-            rows.append(_look(name, part, first_input(inputs, named)))
-
-        return hook
-
-    handles = [
-        part.register_forward_hook(note(name), with_kwargs=True)
-        for name, part in module.named_modules()
-        if isinstance(part, ACTIVATIONS)
-    ]
-    if not handles:
-        raise AblationError(f"{type(module).__name__} has no activation layer")
-    try:
-        with evaluating(module), out_of_place(module), torch.no_grad():
-            run(module, images)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return tuple(rows)
+    return each_call(module, images, ACTIVATIONS, "activation", _look)
 
 
-def _look(name: str, part: nn.Module, x: Tensor) -> ActivationStatistics:
+def _look(name: str, part: nn.Module, got: Tensor, gave: Tensor) -> ActivationStatistics:
     with torch.enable_grad():
-        x = x.detach().double().requires_grad_()
+        x = got.detach().double().requires_grad_()
         (slope,) = torch.autograd.grad(part.forward(x).sum(), x)  # not part(x), which would call the hook again
     closed = slope.abs() < CLOSED
     by_channel = closed.transpose(0, 1).flatten(1)  # (C, N positions)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import AblationError
+from .calls import each_call
 from .features import run
-from .modes import as_images, evaluating, first_input
+from .modes import as_images, evaluating
 
 NORMS = (
     nn.modules.batchnorm._BatchNorm,
@@ -59,36 +58,7 @@ def norm_statistics(module: nn.Module, images: Tensor) -> tuple[NormStatistics, 
     >>> [row.kind for row in norm_statistics(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), torch.rand(2, 3, 8, 8))]
     ['BatchNorm2d']
     """
-    images = as_images(module, images)
-    rows: list[NormStatistics] = []
-
-    def note(name: str) -> Callable[..., None]:
-        def hook(part: nn.Module, inputs: Any, named: Any, output: Tensor) -> None:
-            x = first_input(inputs, named).detach().double()
-            spread = float(x.std())
-            largest = float(x.abs().max()) / max(spread, 1e-30)
-            rows.append(
-                NormStatistics(
-                    name, type(part).__name__, spread, float(output.double().std()), largest, _drift(part, x)
-                )
-            )
-
-        return hook
-
-    handles = [
-        part.register_forward_hook(note(name), with_kwargs=True)
-        for name, part in module.named_modules()
-        if isinstance(part, NORMS)
-    ]
-    if not handles:
-        raise AblationError(f"{type(module).__name__} has no normalisation layer")
-    try:
-        with evaluating(module), torch.no_grad():
-            run(module, images)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return tuple(rows)
+    return each_call(module, images, NORMS, "normalisation", _look)
 
 
 def take_statistics(module: nn.Module, images: Tensor) -> nn.Module:
@@ -114,6 +84,13 @@ def take_statistics(module: nn.Module, images: Tensor) -> nn.Module:
             for part, momentum in zip(norms, momenta, strict=True):
                 part.momentum = momentum
     return module
+
+
+def _look(name: str, part: nn.Module, got: Tensor, gave: Tensor) -> NormStatistics:
+    x = got.detach().double()
+    spread = float(x.std())
+    largest = float(x.abs().max()) / max(spread, 1e-30)
+    return NormStatistics(name, type(part).__name__, spread, float(gave.double().std()), largest, _drift(part, x))
 
 
 def _drift(part: nn.Module, x: Tensor) -> float | None:

@@ -216,7 +216,7 @@ def _steady_quartiles(
     """Quartiles of a set of samples; of up to three sets, the steadiest, because other work on the machine comes in bursts."""
     best: tuple[float, float, float] | None = None
     for _ in range(_MOST_SETS):
-        low, middle, high = statistics.quantiles(_samples(call, samples, device, progress), n=4)
+        low, middle, high = statistics.quantiles(sampled_seconds(call, samples, device, progress), n=4)
         if best is None or (high - low) / middle < (best[2] - best[0]) / best[1]:
             best = (low, middle, high)
         if (best[2] - best[0]) / best[1] < _STEADY:
@@ -225,7 +225,7 @@ def _steady_quartiles(
     return best
 
 
-def _samples(
+def sampled_seconds(
     call: Callable[[], Any], samples: int, device: torch.device, progress: Callable[[int, int], None] | None = None
 ) -> list[float]:
     """Seconds of one call, that many times, each over enough calls; at least one goes before, unkept."""
@@ -284,7 +284,7 @@ def matrix_rate(device: str, precision: str, threads: int) -> float:
     expected = _seconds(product(small), 2, torch.device(device)) * (side / small) ** 3
     while expected > _LONGEST_PRODUCT and side > small:  # bf16 on a processor without instructions for it
         side, expected = side // 2, expected / 8
-    best = min(_samples(product(side), _MATRIX_SAMPLES, torch.device(device)))
+    best = min(sampled_seconds(product(side), _MATRIX_SAMPLES, torch.device(device)))
     return side**3 / best
 
 

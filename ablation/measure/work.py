@@ -16,7 +16,7 @@ from ..errors import AblationError
 from .counting import count
 from .features import run
 from .modes import device_and_dtype, evaluating
-from .timing import _samples
+from .timing import sampled_seconds
 
 _COPIED = 2**26  # bytes: larger than the caches of a processor
 _COPIES = 7
@@ -77,5 +77,5 @@ def memory_rate(device: str, threads: int) -> float:
     """
     source = torch.ones(_COPIED // 4, device=device)
     target = torch.empty_like(source)
-    best = min(_samples(lambda: target.copy_(source), _COPIES, torch.device(device)))
+    best = min(sampled_seconds(lambda: target.copy_(source), _COPIES, torch.device(device)))
     return 2 * _COPIED / best  # each byte is read and written

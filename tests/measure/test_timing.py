@@ -56,7 +56,7 @@ class Takes(nn.Module):
 
 def sampled(monkeypatch, seconds):
     """Have timing take these samples."""
-    monkeypatch.setattr(timing, "_samples", lambda call, samples, *rest: list(seconds)[:samples])
+    monkeypatch.setattr(timing, "sampled_seconds", lambda call, samples, *rest: list(seconds)[:samples])
     monkeypatch.setattr(timing, "matrix_rate", lambda *machine: RATE)
 
 
@@ -98,7 +98,7 @@ def test_a_burst_of_other_work_is_not_kept(clock):
 
 def test_a_machine_that_never_rests_says_so(monkeypatch):
     sets = iter([[1.0, 2.0, 3.0, 4.0], [1.0, 1.5, 1.5, 2.0], [1.0, 2.0, 2.0, 4.0]])
-    monkeypatch.setattr(timing, "_samples", lambda *given: next(sets))
+    monkeypatch.setattr(timing, "sampled_seconds", lambda *given: next(sets))
     monkeypatch.setattr(timing, "matrix_rate", lambda *machine: RATE)
     timed = benchmark(nn.Conv2d(3, 4, 1), size=4, samples=4)
     assert timed.spread == pytest.approx((1.875 - 1.125) / 1.5), "the steadiest of three"
@@ -166,7 +166,7 @@ def test_garbage_is_collected_again_afterwards(clock):
 
 def test_the_machine_s_rate_is_the_best_of_its_samples(monkeypatch):
     monkeypatch.setattr(timing, "_MATRIX_SIDE", {"cpu": 10})
-    monkeypatch.setattr(timing, "_samples", lambda call, samples, device: [3.0, 2.0, 4.0])
+    monkeypatch.setattr(timing, "sampled_seconds", lambda call, samples, device: [3.0, 2.0, 4.0])
     assert matrix_rate.__wrapped__("cpu", "fp32", 1) == 1000 / 2
 
 
@@ -174,7 +174,7 @@ def test_a_machine_that_is_slow_at_it_is_asked_for_smaller_products(monkeypatch)
     sides = []
     monkeypatch.setattr(timing, "_MATRIX_SIDE", {"cpu": 64})
     monkeypatch.setattr(timing, "_seconds", lambda call, calls, device: 0.1)  # for 8 x 8: 51 s for 64 x 64
-    monkeypatch.setattr(timing, "_samples", lambda call, samples, device: sides.append(len(call())) or [2.0])
+    monkeypatch.setattr(timing, "sampled_seconds", lambda call, samples, device: sides.append(len(call())) or [2.0])
     assert matrix_rate.__wrapped__("cpu", "bf16", 1) == 16**3 / 2 and sides == [16]
 
 
