@@ -117,13 +117,15 @@ def need(condition: object, fault: str) -> None:
         raise AnswerError(fault)
 
 
-def need_number(given: Any, wanted: float, relative: float = 0.0, what: str = "the number") -> None:
-    """Raise `AnswerError` unless a number is given within the relative tolerance of what is wanted; it never says which."""
+def need_number(
+    given: Any, wanted: float, relative: float = 0.0, what: str = "the number", absolute: float = 0.0
+) -> None:
+    """Raise `AnswerError` unless a number is given within one of the tolerances of what is wanted; it never says which."""
     need(not isinstance(given, bool) and hasattr(given, "__float__"), f"{what} must be a number, not {given!r}")
     value = float(given)
     need(math.isfinite(value), f"{what} is {value}")
     fault = f"{what}, {given}, is too {'small' if value < wanted else 'large'}"
-    need(abs(value - wanted) <= relative * abs(wanted), fault)
+    need(abs(value - wanted) <= max(relative * abs(wanted), absolute), fault)
 
 
 def need_close(given: Any, wanted: Any, what: str = "the result") -> None:

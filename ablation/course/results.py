@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,10 +132,9 @@ class _Progress:
     """A line that says how far an experiment is, and is gone when it is done; in a notebook, with all its cell printed."""
 
     def __init__(self, trials: int) -> None:
-        from IPython.core.getipython import get_ipython
-
+        shell = sys.modules.get("IPython")  # not imported for its own sake: where there is none, this is no notebook
         self._all, self._done = trials, 0
-        self._in_notebook = get_ipython() is not None
+        self._in_notebook = shell is not None and shell.get_ipython() is not None
         self._say()
 
     def __call__(self, event: Event) -> None:

@@ -75,7 +75,4 @@ def best_of_five(answer: Any) -> None:
     import numpy as np
 
     ahead = np.random.default_rng(0).normal(size=(100_000, 5)).max(1).mean()
-    need(
-        isinstance(answer, int | float) and not isinstance(answer, bool), f"the answer must be a number, not {answer!r}"
-    )
-    need(abs(answer - ahead) <= 0.15, f"{answer} standard deviations is too {'little' if answer < ahead else 'much'}")
+    need_number(answer, ahead, absolute=0.15, what="the advantage in standard deviations")
