@@ -31,6 +31,7 @@ from .style import (
 _SIGNED, _UNSIGNED = "PuOr", "cividis"  # both told apart by readers without full colour vision
 _LETTERS_PER_INCH = 19  # of our small text
 _TALLEST_INCHES = 8.0
+_INNER = (0.01, 0.005, 0.98, 0.99)  # left, bottom, width, height of what is drawn: letters keep off the edge
 _CLIP = 99.5  # percentile at which colours end: one stray pixel does not darken all others
 
 
@@ -58,7 +59,7 @@ def plot_attributions(
     figure = figure or new_figure(1.6 + panel * count, panel * (len(maps) + 1) + 0.45)
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(w_pad=0.012, h_pad=0.012, wspace=0, hspace=0)
+        engine.set(w_pad=0.012, h_pad=0.012, wspace=0, hspace=0, rect=_INNER)
     panels = figure.subplots(len(maps) + 1, count, squeeze=False)
     for axes, image, title in zip(panels[0], images, [*titles, *[""] * count], strict=False):
         axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")

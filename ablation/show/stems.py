@@ -46,6 +46,7 @@ def plot_stems(
         right.set_xlabel(f"each pixel reaches {_range(counts[title])}", fontsize=SMALL)
         bar = figure.colorbar(shown, ax=right, shrink=0.8)
         bar.ax.tick_params(labelsize=SMALL)
+        bar.set_label("positions reached", fontsize=SMALL)
     names = {"one position": BLUE, "its right neighbour": ORANGE, "both": _BOTH}
     handles = [Patch(facecolor=colour, label=name) for name, colour in names.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
