@@ -1,0 +1,129 @@
+"""Attributing leaves no trace: module, gradients, hooks, random state and images are as before, also where it fails."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from ablation.errors import AblationError
+from ablation.measure.attribution import AttributionWarning, attribute
+from ablation.measure.methods import METHODS
+from tests.measure.networks import small_relu_net
+from tests.untouched import untouched
+
+
+class Fails(nn.Module):
+    """Runs a number of times, then no more."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.left = calls
+
+    def forward(self, x):
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("no more")
+        return x
+
+
+def state(module):
+    tables = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return (
+        [(part.training, getattr(part, "inplace", None)) for part in module.modules()],
+        [[*getattr(part, table)] for part in module.modules() for table in tables],
+        [(p.requires_grad, p.grad is None, p.detach().clone()) for p in module.parameters()],
+        [buffer.clone() for buffer in module.buffers()],
+    )
+
+
+def same(before, after):
+    assert before[0] == after[0], "modes and flags"
+    assert before[1] == after[1], "hooks"
+    for (flag, no_grad, value), (flag_after, no_grad_after, value_after) in zip(before[2], after[2], strict=True):
+        assert (flag, no_grad) == (flag_after, no_grad_after) and torch.equal(value, value_after)
+    assert all(torch.equal(a, b) for a, b in zip(before[3], after[3], strict=True)), "buffers"
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("calls", [10**6, 0, 1, 2, 3])
+def test_nothing_of_the_module_changes_also_when_the_call_raises(method, calls):
+    model = small_relu_net()
+    model.insert(4, Fails(calls))
+    model[3].eval()
+    model[0].weight.requires_grad_(False)
+    model[7].register_forward_hook(lambda part, inputs, output: None)
+    before, original = state(model), copy.deepcopy(model)
+    x = torch.rand(2, 3, 8, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AttributionWarning)
+        try:
+            attribute(model, x, None, method, steps=4, samples=2)
+        except AblationError as error:
+            assert calls < 10**6 and "no more" in str(error)
+        except RuntimeError as error:  # captum's own calls go past our door
+            assert calls < 10**6 and "no more" in str(error)
+    same(before, state(model))
+    assert not x.requires_grad and x.grad is None
+    assert torch.equal(original[0].weight, model[0].weight)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("calls", [10**6, 2])
+@pytest.mark.filterwarnings("ignore:guided gradients")
+def test_not_one_attribute_of_any_part_is_other_than_before(method, calls):
+    calls = iter(range(calls))
+
+    class Counts(nn.Module):
+        def forward(self, x):
+            if next(calls, None) is None:
+                raise RuntimeError("no more")
+            return x
+
+    model = small_relu_net().insert(4, Counts())
+    model[1].eval()
+    model[0].bias.requires_grad_(False)
+    model[3].weight.grad = torch.ones_like(model[3].weight)
+    model[0].register_full_backward_hook(lambda part, given, taken: None)
+    images, random = torch.rand(3, 3, 8, 8), torch.get_rng_state()
+    kept = images.clone()
+    with untouched(model), torch.no_grad():
+        try:
+            assert attribute(model, images, 1, method, steps=4, samples=2).shape == (3, 8, 8)
+        except (AblationError, RuntimeError) as error:
+            assert "no more" in str(error) and next(calls, None) is None
+    assert torch.equal(images, kept) and torch.equal(torch.get_rng_state(), random)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.filterwarnings("ignore:guided gradients")
+def test_images_are_left_alone_by_a_network_that_begins_in_place(method):
+    images = torch.randn(2, 3, 8, 8)
+    kept, options = images.clone(), {"steps": 4, "samples": 2}
+    plain = nn.Sequential(nn.ReLU(), *small_relu_net())
+    expected = attribute(plain, images, 1, method, **options)
+    found = attribute(nn.Sequential(nn.ReLU(inplace=True), *plain[1:]), images, 1, method, **options)
+    assert torch.equal(images, kept)
+    torch.testing.assert_close(found, expected)
+
+
+class Subtracts(nn.Module):
+    """Takes a mean away itself, as some networks do, and writes over its input if asked to."""
+
+    def __init__(self, in_place):
+        super().__init__()
+        self.in_place, self.rest = in_place, small_relu_net()
+
+    def forward(self, x):
+        return self.rest(x.sub_(0.5) if self.in_place else x - 0.5)
+
+
+@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "grad_cam", "occlusion"])
+def test_a_network_that_writes_over_its_input_is_attributed_all_the_same(method):
+    images = torch.randn(2, 3, 8, 8)
+    kept = images.clone()
+    expected = attribute(Subtracts(in_place=False), images, 1, method, steps=4)
+    found = attribute(Subtracts(in_place=True), images, 1, method, steps=4)
+    assert torch.equal(images, kept)
+    torch.testing.assert_close(found, expected)
