@@ -343,7 +343,7 @@ def test_an_interrupted_roadmap_keeps_what_had_ended(tmp_path):
         while not job.stdout.readline().strip().startswith("1/51"):
             assert job.poll() is None
         os.killpg(job.pid, signal.SIGINT)  # as a terminal does
-        _, error = job.communicate(timeout=60)
+        _, error = job.communicate(timeout=300)
     assert job.returncode == 130 and "interrupted" in error and "Traceback" not in error
     from ablation.study.ladder import ladder_trials
     from ablation.study.study import Study

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.browser.servers import Serve, serving
 
 HERE = {"127.0.0.1", "localhost", "::1"}
-PATIENCE_MS = 20_000  # for what should be there at once, on a busy machine
+PATIENCE_MS = 60_000  # for what should be there at once, on a busy machine
 NO_HOST = {"file", "data", "blob", "about"}  # schemes that ask nobody
 
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 SETTINGS = ("JUPYTER", "IPYTHON", "VOILA", "ABLATION_", "COV_", "COVERAGE_", "PYTEST_")  # of others: not for a server
-START_SECONDS, END_SECONDS = 120, 15
+START_SECONDS, END_SECONDS = 300, 15
 
 
 class Serve(Protocol):

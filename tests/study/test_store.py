@@ -205,6 +205,6 @@ def test_ten_thousand_trials_are_summed_up_in_two_seconds(tmp_path):
                 "INSERT INTO epochs (key, epoch, loss) VALUES (?, ?, 1)",
                 ((trial.key("sum"), epoch) for trial in trials for epoch in range(9)),
             )
-        began = time.perf_counter()
+        began = time.process_time()  # of this process alone: other work on the machine does not count
         assert store.summary().counts["done"] == 10_000
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2

@@ -186,7 +186,7 @@ def stops(folder: Path, who: str, last: int) -> None:
 
 
 def _wait_for(stop: training.Stop) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not stop:
         if time.monotonic() > deadline:
             raise TimeoutError("the signal did not come")
