@@ -327,16 +327,8 @@ def test_timing_a_road_writes_where_the_time_goes(tmp_path, capsys, monkeypatch)
 def test_an_interrupted_roadmap_keeps_what_had_ended(tmp_path):
     import signal
 
-    command = [
-        sys.executable,
-        "-m",
-        "ablation",
-        "roadmap",
-        "--out",
-        str(tmp_path / "figures"),
-        "--store",
-        str(tmp_path),
-    ]
+    options = ["--out", str(tmp_path / "figures"), "--store", str(tmp_path)]
+    command = [sys.executable, "-m", "ablation", "roadmap", *options]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, env=environment, start_new_session=True, **pipes) as job:

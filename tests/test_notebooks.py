@@ -8,7 +8,9 @@ import pytest
 from tests.notebooks import FOLDER, VARIES, execute
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+EXERCISES = sorted(FOLDER.glob("exercises/source/*/*.ipynb"))
 MOST_CELLS, MOST_WORDS, MOST_BYTES = 40, 3000, 1_000_000
+MOST_LETTERS = 120  # of a line of code: what a page shows without scrolling
 
 
 def texts(notebook):
@@ -43,6 +45,12 @@ def test_it_is_saved_with_outputs_and_small(file):
     assert len(notebook.cells) <= MOST_CELLS and file.stat().st_size < MOST_BYTES
     assert sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown") <= MOST_WORDS
     assert not any(word in cell.source for cell in code for word in ("filterwarnings", "simplefilter", "2>"))
+
+
+@pytest.mark.parametrize("file", [*NOTEBOOKS, *EXERCISES], ids=lambda file: file.name)
+def test_its_code_can_be_read_without_scrolling(file):
+    code = [cell.source for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
+    assert [line for source in code for line in source.splitlines() if len(line) > MOST_LETTERS] == []
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.name)

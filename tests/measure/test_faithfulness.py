@@ -12,17 +12,6 @@ from ablation.measure.faithfulness import Curves, completeness_gap, insertion_de
 PLAIN = {"mean": (0.0,), "std": (1.0,)}
 
 
-@pytest.fixture
-def linear():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
-
-
-@pytest.fixture
-def images():
-    return torch.randn(4, 1, 4, 4, generator=torch.Generator().manual_seed(1)).double()
-
-
 def test_the_gap_is_nothing_for_what_adds_up_and_known_for_what_does_not(linear, images):
     exact = attribute(linear, images, 1, "input_x_gradient")
     assert completeness_gap(linear, images, exact, 1, **PLAIN).max() < 1e-12
@@ -125,10 +114,10 @@ def test_sequences_are_randomised_piece_by_piece_from_the_top():
 
 def test_maps_of_another_size_are_an_error(linear, images):
     for function in (completeness_gap, insertion_deletion):
-        with pytest.raises(AblationError, match=r"maps of shape \(4, 2, 2\) do not fit: expected is \(4, 4, 4\)"):
+        with pytest.raises(AblationError, match=r"maps of shape \(4, 2, 2\) do not fit: expected is \(4, 8, 8\)"):
             function(linear, images, torch.zeros(4, 2, 2), 0, **PLAIN)
     with pytest.raises(AblationError, match="steps 0 must be 1 or more"):
-        insertion_deletion(linear, images, torch.zeros(4, 4, 4), 0, steps=0, **PLAIN)
+        insertion_deletion(linear, images, torch.zeros(4, 8, 8), 0, steps=0, **PLAIN)
 
 
 def test_parameters_of_the_network_itself_are_randomised_too(monkeypatch):
