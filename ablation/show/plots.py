@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from matplotlib.patches import Patch
 from .style import BLUE, GREY, HATCH, PAGE_INCHES, SMALL, TEXT, new_figure
 
 _ROW_INCHES = 0.25
+_TITLE_LETTERS = 38  # in a line over a panel, so that it ends before the heading of the next column
 
 
 def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = None) -> Figure:
@@ -34,9 +36,10 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
     seeds = f"{count} seed" if n[-1] == 1 else f"{count} seeds"
     _bars(ours, table, "accuracy", "accuracy_half", BLUE)
     _seed_dots(ours, table)
-    _finish(ours, f"Measured here: {data_label}, {seeds}", _macs_labels(table["macs"]), "MACs")
+    title = f"Measured here, {seeds}\n{textwrap.fill(data_label, _TITLE_LETTERS)}"
+    _finish(ours, title, _macs_labels(table["macs"]), "MACs")
     _bars(paper, table, "published_accuracy", "published_std", GREY)
-    _finish(paper, "Published: ImageNet-1K", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”")
+    _finish(paper, "Published\nImageNet-1K", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”")
     ours.set_yticks(range(len(table)), table["title"], fontsize=TEXT)
     ours.invert_yaxis()
     handles = [
