@@ -35,7 +35,11 @@ def test_commands_and_options_exist():
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))
 def test_links_lead_somewhere(link):
-    assert link.startswith("https://") or (ROOT / link).exists()
+    name, _, anchor = link.partition("#")
+    assert link.startswith("https://") or (ROOT / name).exists()
+    if anchor:
+        headings = re.findall(r"^#+ (.+)$", (ROOT / name).read_text(), re.M)
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
 
 
 def test_what_a_rung_of_the_paper_costs():

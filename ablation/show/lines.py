@@ -42,9 +42,10 @@ def plot_lines(
     axes = axes or new_figure(COLUMN_INCHES, 2.4).subplots()
     settings = sorted({float(value) for table in lines.values() for value in table.index})
     room = (math.log(settings[-1] / settings[0]) if x_base else settings[-1] - settings[0]) * _APART
+    barred = [name for name, table in lines.items() if "half" in table and table["half"].notna().any()]
     for i, (name, table) in enumerate(lines.items()):
-        has_bars = "half" in table and table["half"].notna().any()
-        shift = room * (i - (len(lines) - 1) / 2) if has_bars else 0.0
+        has_bars = name in barred
+        shift = room * (barred.index(name) - (len(barred) - 1) / 2) if has_bars else 0.0
         at = [value * math.exp(shift) if x_base else value + shift for value in table.index.astype(float)]
         look: dict[str, Any] = {"color": PALETTE[i], "marker": MARKERS[i % len(MARKERS)], "label": name}
         half = table["half"].fillna(0.0) if has_bars else None

@@ -37,6 +37,9 @@ def test_bars_of_two_lines_do_not_lie_on_each_other_and_points_without_bars_are_
     assert all(a != b for a, b in zip(one, other, strict=True))
     bare = plot_lines({"one": table([1.0, 2, 3, 4]), "other": table([2.0, 3, 4, 5])}, "x", "y").containers
     assert [list(bars.lines[0].get_xdata()) for bars in bare] == [[2, 8, 32, 128]] * 2
+    mixed = plot_lines({"published": table([1.0, 2, 3, 4]), **TWO}, "x", "y").containers
+    at, below, above = (bars.lines[0].get_xdata() for bars in mixed)
+    assert list(at) == [2, 8, 32, 128] == pytest.approx([(a + b) / 2 for a, b in zip(below, above, strict=True)])
 
 
 @pytest.mark.parametrize("beside", [False, True])

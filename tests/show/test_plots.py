@@ -2,12 +2,11 @@
 
 import matplotlib.pyplot as plt
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from ablation.show.plots import plot_roadmap
 from ablation.study.ladder import ladder_table, ladder_trials
+from tests.show.looks import check, words
 from tests.study.test_study import outcome
 
 
@@ -44,17 +43,10 @@ def test_nothing_is_shown_or_left_open(table):
     "label",
     ["digits", "CIFAR-10 (JPEG), 10,000 images", "photographs of flowers of the Alps, 12,345 images of 1,024 kinds"],
 )
-def test_no_two_texts_overlap_at_page_width(table, label):
+def test_no_words_collide_at_page_width(table, label):
     figure = plot_roadmap(table, label)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
-    assert {"Measured here, 3 seeds", "Published"} <= {text.get_text().splitlines()[0] for text in texts}
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
-    for i, (one, box) in enumerate(boxes):
-        for other, another in boxes[i + 1 :]:
-            assert not box.overlaps(another), f"{one!r} overlaps {other!r}"
+    check(figure)
+    assert {"Measured here, 3 seeds", "Published"} <= {text.splitlines()[0] for text, _ in words(figure)}
 
 
 @pytest.mark.parametrize("survivors", [0, 20])
