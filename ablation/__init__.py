@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from .design.architecture import RESNET50, RESNET200, Architecture
     from .design.convnext import convnext
     from .design.cost import Cost, cost
+    from .design.recipe import Recipe
+    from .design.recipes import MICRO_MODERN, MICRO_ORIGINAL, MODERN, ORIGINAL
     from .design.registry import register_activation, register_norm
     from .design.roadmap import Rung, roadmap
     from .design.steps import Step, chain
+    from .design.trial import Outcome, Trial
     from .errors import AblationError
     from .measure.attribution import attribute, grad_cam
     from .measure.breakdown import breakdown
@@ -29,10 +32,8 @@ if TYPE_CHECKING:
     from .measure.support import theoretical_receptive_field
     from .measure.timing import Timing, benchmark
     from .network import ConvNet, build, from_timm, load_weights, save_weights, to_timm
-    from .study.recipe import MICRO_MODERN, MICRO_ORIGINAL, MODERN, ORIGINAL, Recipe
     from .study.study import Study
-    from .study.training import run
-    from .study.trial import Outcome, Trial
+    from .train.run import run
 
 _HOME = {
     "AblationError": "errors",
@@ -41,19 +42,19 @@ _HOME = {
     "Cost": "design.cost",
     "Count": "measure.counting",
     "ERF": "measure.receptive_field",
-    "MICRO_MODERN": "study.recipe",
-    "MICRO_ORIGINAL": "study.recipe",
-    "MODERN": "study.recipe",
-    "ORIGINAL": "study.recipe",
-    "Outcome": "study.trial",
+    "MICRO_MODERN": "design.recipes",
+    "MICRO_ORIGINAL": "design.recipes",
+    "MODERN": "design.recipes",
+    "ORIGINAL": "design.recipes",
+    "Outcome": "design.trial",
     "RESNET200": "design.architecture",
     "RESNET50": "design.architecture",
-    "Recipe": "study.recipe",
+    "Recipe": "design.recipe",
     "Rung": "design.roadmap",
     "Step": "design.steps",
     "Study": "study.study",
     "Timing": "measure.timing",
-    "Trial": "study.trial",
+    "Trial": "design.trial",
     "attribute": "measure.attribution",
     "benchmark": "measure.timing",
     "breakdown": "measure.breakdown",
@@ -73,7 +74,7 @@ _HOME = {
     "register_activation": "design.registry",
     "register_norm": "design.registry",
     "roadmap": "design.roadmap",
-    "run": "study.training",
+    "run": "train.run",
     "save_weights": "network",
     "steps": "design",
     "theoretical_receptive_field": "measure.support",

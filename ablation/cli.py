@@ -1,14 +1,33 @@
-"""The `ablation` command: a thin door to the library. Torch loads only in the commands that need it."""
+"""The `ablation` command line: parses options and calls `ablation.commands`. Only commands that need torch import it."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from .errors import AblationError, unknown
+from .commands.options import NetworkOptions, StudyOptions, TimingOptions
+from .commands.parameters import (
+    Address,
+    Cpus,
+    DataName,
+    EngineName,
+    Figures,
+    Gpus,
+    Label,
+    Model,
+    Pretrained,
+    RecipeName,
+    Seeds,
+    Start,
+    Steps,
+    StoreFolder,
+    Weights,
+    Workers,
+)
+from .errors import AblationError
 from .version import __version__
 
 app = typer.Typer(
@@ -21,34 +40,6 @@ app = typer.Typer(
 
 _BAD_INPUT = 2
 
-Steps = Annotated[
-    Optional[list[str]], typer.Argument(help="Steps to take, such as: patchify_stem depthwise kernel_size=7")
-]
-DataName = Annotated[
-    str,
-    typer.Option(
-        "--data", help="Data set: digits, longrange, or imagefolder:PATH with train/ and val/. NAME#1000: part of it."
-    ),
-]
-RecipeName = Annotated[str, typer.Option("--recipe", help="Recipe family: micro, small32 or paper.")]
-Figures = Annotated[Path, typer.Option("--out", help="Folder for the figures and their numbers.")]
-Model = Annotated[
-    Optional[str], typer.Option("--model", help="A model of timm by name, such as swin_tiny_patch4_window7_224.")
-]
-Weights = Annotated[
-    Optional[Path], typer.Option("--weights", help="A file of weights: ours, or with --model that model's.")
-]
-Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights for --model.")]
-StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
-Called = Annotated[str, typer.Option("--called", help="What tables and figures call the data; by default its name.")]
-EngineName = Annotated[str, typer.Option("--engine", help="Where trials run: local, or ray for a Ray cluster.")]
-Address = Annotated[
-    Optional[str],
-    typer.Option("--address", help="HOST:PORT of the Ray cluster, or auto; by default one is started here."),
-]
-Cpus = Annotated[Optional[float], typer.Option("--cpus", help="CPUs, and threads, of each trial on Ray; by default 1.")]
-Gpus = Annotated[Optional[float], typer.Option("--gpus", help="Share of a GPU of each trial on Ray; by default 0.")]
-
 
 def main() -> None:
     """Run the command; a mistake in what was asked for is one message and exit code 2."""
@@ -57,12 +48,6 @@ def main() -> None:
     except AblationError as error:
         print(f"ablation: {error}", file=sys.stderr)
         sys.exit(_BAD_INPUT)
-
-
-def _where(engine: str, address: str | None, cpus: float | None, gpus: float | None) -> dict[str, Any]:
-    """The engine and those of its options that were given, as `Study` takes them."""
-    options = {"address": address, "cpus": cpus, "gpus": gpus}
-    return {"engine": engine, **{name: value for name, value in options.items() if value is not None}}
 
 
 @app.callback(invoke_without_command=True)
@@ -75,78 +60,54 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 @app.command()
 def profile(
     steps: Steps = None,
-    start: Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")] = "resnet50",
-    size: Annotated[int, typer.Option(help="Side of the image in pixels.")] = 224,
+    start: Start = "resnet50",
+    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
     timing: Annotated[bool, typer.Option("--timing", help="Time each network on this machine as well.")] = False,
-    batch: Annotated[int, typer.Option(help="Images in a timed call.")] = 8,
+    batch: Annotated[int, typer.Option(help="Images per timed call.")] = 8,
     step: Annotated[str, typer.Option(help="What to time: forward or training.")] = "forward",
     memory_format: Annotated[str, typer.Option(help="NCHW or channels-last.")] = "channels-last",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     compiled: Annotated[bool, typer.Option("--compiled", help="Time through torch.compile.")] = False,
     out: Figures = Path("figures"),
 ) -> None:
-    """Parameters, MACs and receptive fields: both ladders beside the paper, or a road of your own. With --timing, seconds too."""
+    """Print parameters, MACs and receptive fields of both ladders, compared with the paper, or of a custom road."""
     if timing:
-        from .jobs.timing import time_ladder
+        from .commands.profile_timing import time_ladder
 
-        time_ladder(steps or [], start, size, batch, step, memory_format, precision, compiled, out)
-        return
-    from rich.console import Console
+        options = TimingOptions(size, batch, step, memory_format, precision, compiled)
+        time_ladder(steps or [], start, options, out)
+    else:
+        from .commands.profile import profile as print_costs
 
-    from .design import roadmap as roads
-    from .design.published import SWIN
-    from .show.tables import disagreements, profile_table
-
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    if steps:
-        console.print(profile_table(f"A road from {start}, {size} px", roads.road(steps, start), size))
-        return
-    ladders = {name: roads.roadmap(name) for name in ("resnet50", "resnet200")}
-    if start not in ladders:
-        raise unknown("roadmap", start, ladders)
-    for (name, rungs), (reference, paper) in zip(ladders.items(), SWIN.items(), strict=True):
-        console.print(profile_table(f"{name} ladder, {size} px, 1000 classes", rungs, size))
-        for line in disagreements(rungs) if size == 224 else ():
-            console.print(line, soft_wrap=True, highlight=False)
-        console.print(
-            f"For reference, timm's {reference}: paper {paper.gflops:.2f} G, top-1 {paper.accuracy:.2f}",
-            highlight=False,
-        )
-        console.print()
-    console.print(
-        "MACs are multiply-accumulates of convolutions and linear layers, what the paper calls FLOPs. "
-        "Paper: Liu et al. 2022, arXiv 2201.03545, Tables 10 and 11.",
-        soft_wrap=True,
-    )
+        print_costs(steps or [], start, size)
 
 
 @app.command()
 def roadmap(
     data: DataName = "digits",
     recipe: RecipeName = "micro",
-    seeds: Annotated[int, typer.Option(help="How many seeds to train each rung from.")] = 3,
-    start: Annotated[str, typer.Option(help="Ladder: resnet50 or resnet200.")] = "resnet50",
-    called: Called = "",
+    seeds: Seeds = 3,
+    start: Start = "resnet50",
+    label: Label = "",
     out: Figures = Path("figures"),
     store: StoreFolder = Path("runs"),
-    workers: Annotated[
-        Optional[int], typer.Option(help="Trials at a time; by default as many as there is room for.")
-    ] = None,
+    workers: Workers = None,
     engine: EngineName = "local",
     address: Address = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
 ) -> None:
-    """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. What is done is not repeated."""
-    from .jobs.training import train_ladder
+    """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. Resumes where it stopped."""
+    from .commands.run_roadmap import run_roadmap
 
-    train_ladder(data, recipe, seeds, start, called, out, store, workers, _where(engine, address, cpus, gpus))
+    given = _given(address=address, cpus=cpus, gpus=gpus)
+    run_roadmap(StudyOptions(data, recipe, seeds, start, label, out, store, workers, engine, given))
 
 
 @app.command()
 def train(
     steps: Steps = None,
-    start: Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")] = "resnet50",
+    start: Start = "resnet50",
     rung: Annotated[
         Optional[str], typer.Option(help="A rung of the ladder by name, such as depthwise, instead of steps.")
     ] = None,
@@ -158,10 +119,12 @@ def train(
     accumulate: Annotated[int, typer.Option(help="Parts in which each process takes its share of a batch.")] = 1,
     store: StoreFolder = Path("runs"),
 ) -> None:
-    """Train one network: steps, a rung or a model of timm. Under torchrun or accelerate launch, on every device of the group."""
-    from .jobs.training import train_one
+    """Train one network: steps, a rung or a timm model. Under torchrun or accelerate launch, on all devices of the group."""
+    from .commands.train import TrainOptions
+    from .commands.train import train as train_network
 
-    train_one(steps or [], start, rung, model, data, recipe, seed, precision, accumulate, store)
+    chosen = tuple(steps or ())
+    train_network(TrainOptions(chosen, start, rung, model, data, recipe, seed, precision, accumulate, store))
 
 
 @app.command()
@@ -172,10 +135,10 @@ def evaluate(
     data: DataName = "digits",
     recipe: RecipeName = "micro",
 ) -> None:
-    """Score a network on the test images of a data set, each image once: trained weights, or a model of timm."""
-    from .jobs.evaluating import evaluate_network
+    """Score a network on the test images of a data set: trained weights, or a timm model."""
+    from .commands.evaluate import evaluate as evaluate_network
 
-    evaluate_network(model, weights, pretrained, data, recipe)
+    evaluate_network(NetworkOptions(model, weights, pretrained), data, recipe)
 
 
 @app.command()
@@ -188,24 +151,24 @@ def study(
     ] = None,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
-    seeds: Annotated[int, typer.Option(help="How many seeds to train each network from.")] = 3,
-    start: Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")] = "resnet50",
-    count: Annotated[int, typer.Option(help="How many random orderings.")] = 20,
+    seeds: Seeds = 3,
+    start: Start = "resnet50",
+    count: Annotated[int, typer.Option(help="Number of random orderings.")] = 20,
+    label: Label = "",
     out: Figures = Path("figures"),
     store: StoreFolder = Path("runs"),
-    workers: Annotated[
-        Optional[int], typer.Option(help="Trials at a time; by default as many as there is room for.")
-    ] = None,
+    workers: Workers = None,
     engine: EngineName = "local",
     address: Address = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
 ) -> None:
-    """Train every network of a design; print effects, interactions and Shapley values. What is done is not repeated."""
-    from .jobs.studying import run_design
+    """Train every network of a design; print effects, interactions and Shapley values. `study ladder` is `roadmap`."""
+    from .commands.run_study import run_study
 
-    where = _where(engine, address, cpus, gpus)
-    run_design(design, steps or [], data, recipe, seeds, start, count, out, store, workers, where)
+    given = _given(address=address, cpus=cpus, gpus=gpus)
+    options = StudyOptions(data, recipe, seeds, start, label, out, store, workers, engine, given)
+    run_study(design, steps or [], count, options)
 
 
 @app.command()
@@ -214,45 +177,44 @@ def rates(
     recipe: RecipeName = "micro",
     original: Annotated[str, typer.Option(help="Rates of the original recipe, such as 0.01,0.02.")] = "",
     modern: Annotated[str, typer.Option(help="Rates of the modern recipe.")] = "",
-    epochs: Annotated[Optional[int], typer.Option(help="Of each trial; by default as the recipe has.")] = None,
-    called: Called = "",
+    epochs: Annotated[Optional[int], typer.Option(help="Epochs per trial; by default the recipe's.")] = None,
+    label: Label = "",
     out: Figures = Path("figures"),
     store: StoreFolder = Path("runs"),
-    workers: Annotated[Optional[int], typer.Option(help="Processes at a time; by default one per core.")] = None,
+    workers: Workers = None,
 ) -> None:
     """Compare learning rates on held-out training images; write figures/rates-DATA.png and .csv."""
-    from .jobs.studying import compare_rates
+    from .commands.compare_rates import compare_rates
 
-    compare_rates(data, recipe, original, modern, epochs, called, out, store, workers)
+    options = StudyOptions(data, recipe, label=label, out=out, store=store, workers=workers)
+    compare_rates(original, modern, epochs, options)
 
 
 @app.command()
 def status(store: StoreFolder = Path("runs")) -> None:
-    """Where a store stands: done, running, failed and why."""
-    from .jobs.stores import say_status
+    """Show which trials of a store are done, running or failed, and why."""
+    from .commands.status import show_status
 
-    say_status(store)
+    show_status(store)
 
 
 @app.command()
-def export(
-    file: Annotated[Path, typer.Argument(help="The CSV file to write.")], store: StoreFolder = Path("runs")
-) -> None:
+def export(file: Annotated[Path, typer.Argument(help="CSV file to write.")], store: StoreFolder = Path("runs")) -> None:
     """Write every trial of a store as a row of a CSV file."""
-    from .jobs.stores import export_rows
+    from .commands.export import export_trials
 
-    export_rows(store, file)
+    export_trials(store, file)
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A CSV file that `ablation export` wrote.")],
+    file: Annotated[Path, typer.Argument(help="CSV file that `ablation export` wrote.")],
     store: StoreFolder = Path("runs"),
 ) -> None:
-    """Take the outcomes of an exported file into a store: a study goes on with what another machine has done."""
-    from .jobs.stores import import_rows
+    """Merge the outcomes of an exported file into a store, to continue a study that ran on another machine."""
+    from .commands.import_ import import_trials
 
-    import_rows(store, file)
+    import_trials(store, file)
 
 
 @app.command()
@@ -261,24 +223,26 @@ def see(
     what: Annotated[
         str,
         typer.Option(
-            help="fields: receptive fields; norms: what each norm gets; weights: static against dynamic weights."
+            help="fields: receptive fields; norms: inputs of the norms; weights: static against dynamic weights."
         ),
     ] = "fields",
-    start: Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")] = "resnet50",
+    start: Start = "resnet50",
     model: Model = None,
     weights: Weights = None,
     pretrained: Pretrained = False,
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 512,
     images: Annotated[
         Optional[Path],
-        typer.Option(help="A folder of images; by default eight photographs of scikit-image and scikit-learn."),
+        typer.Option(help="Folder of images; by default eight photographs of scikit-image and scikit-learn."),
     ] = None,
     out: Figures = Path("figures"),
 ) -> None:
-    """Look inside: receptive fields along the ladder, along a road of your own, or of one network."""
-    from .jobs.seeing import see as look
+    """Measure receptive fields along the ladder, along a custom road, or of one network; norms and weights with --what."""
+    from .commands.see import SeeOptions
+    from .commands.see import see as look
 
-    look(what, steps or [], start, model, weights, pretrained, size, images, out)
+    network = NetworkOptions(model, weights, pretrained)
+    look(SeeOptions(what, tuple(steps or ()), start, network, size, images, out))
 
 
 @app.command()
@@ -293,28 +257,27 @@ def attribute(
     weights: Weights = None,
     pretrained: Pretrained = False,
     method: Annotated[
-        Optional[list[str]], typer.Option(help="Method, may be given several times; by default five of them.")
+        Optional[list[str]], typer.Option(help="Method; may be repeated. By default, five of them.")
     ] = None,
-    target: Annotated[
-        Optional[int], typer.Option(help="Class; by default the one that the network puts first.")
-    ] = None,
+    target: Annotated[Optional[int], typer.Option(help="Class to explain; by default the predicted one.")] = None,
     size: Annotated[
         Optional[int], typer.Option(help="Side of the images in pixels; by default the network's own.")
     ] = None,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
-    start: Annotated[str, typer.Option(help="Ladder: resnet50 or resnet200.")] = "resnet50",
+    start: Start = "resnet50",
     store: StoreFolder = Path("runs"),
-    count: Annotated[int, typer.Option(help="How many test images, where none are given.")] = 16,
+    count: Annotated[int, typer.Option(help="Number of test images, where no images are given.")] = 16,
     out: Figures = Path("figures"),
 ) -> None:
-    """Which pixels a network's answer rests on, and whether to believe it."""
-    from .jobs.attributing import DEFAULT_METHODS, attribute_images, attribute_ladder
+    """Show which pixels drive a network's prediction, and score how far to trust each map."""
+    from .commands.attribute import DEFAULT_METHODS, ImageOptions, attribute_images, attribute_ladder
 
     if images:
-        attribute_images(images, model, weights, pretrained, method or DEFAULT_METHODS, target, size, out)
+        network = NetworkOptions(model, weights, pretrained)
+        attribute_images(ImageOptions(images, network, method or DEFAULT_METHODS, target, size, out))
     else:
-        attribute_ladder(data, recipe, start, store, count, out)
+        attribute_ladder(StudyOptions(data, recipe, start=start, store=store, out=out), count)
 
 
 @app.command()
@@ -322,7 +285,12 @@ def explore(
     port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 8866,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Open the explorer: switch the paper's steps by hand in a page that only this machine can reach. Ctrl-C ends it."""
-    from .jobs.exploring import explore as serve
+    """Open the explorer, an interactive page of the design space that only this machine can reach. Ctrl-C stops it."""
+    from .commands.explore import explore as serve
 
     serve(port, browser)
+
+
+def _given(**options: float | str | None) -> dict[str, float | str]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -17,20 +17,25 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
 
-# Each room and the rooms it may import from. The files beside the rooms at the bottom are open to all.
-GROUND = {"allocator", "errors", "files", "version"}
+# Each package and the packages it may import from. The modules beside the packages are open to all.
+GROUND = {"environment", "errors", "files", "version"}
+BELOW_TRAIN = {"design", "measure", "network", "data"}
+BELOW_EVIDENCE = BELOW_TRAIN | {"train", "study"}
 ARROWS = {
     "design": set(),
     "measure": set(),
     "network": {"design"},
-    "study": {"design", "network"},
-    "show": {"design", "measure", "network", "study"},
-    "course": {"design", "measure", "network", "study", "show", "__init__"},
-    "jobs": {"design", "measure", "network", "study", "show"},
-    "cli": {"design", "measure", "network", "study", "show", "jobs"},
+    "data": {"design"},
+    "train": BELOW_TRAIN,
+    "study": BELOW_TRAIN | {"train"},
+    "evidence": BELOW_EVIDENCE,
+    "show": {"design", "measure", "network"},
+    "course": BELOW_EVIDENCE | {"evidence", "show", "__init__"},
+    "commands": BELOW_EVIDENCE | {"evidence", "show"},
+    "cli": {"commands"},
     "__main__": {"cli"},
-    "__init__": {"design", "measure", "network", "study"},
-    **{name: {"errors"} for name in GROUND},
+    "__init__": BELOW_EVIDENCE,
+    **{name: set() for name in GROUND},
 }
 
 
@@ -56,15 +61,49 @@ def imports(file: Path) -> list[str]:
 FILES = sorted((ROOT / "ablation").rglob("*.py"))
 
 
+def forbidden(file: Path) -> list[str]:
+    """Imports of a file that its package may not have."""
+    package = file.relative_to(ROOT / "ablation").parts[0].removesuffix(".py")
+    allowed = ARROWS[package] | GROUND | {package}
+    return [module for module in imports(file) if module.split(".")[0] not in allowed]
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_imports_point_one_way(file):
-    room = file.relative_to(ROOT / "ablation").parts[0].removesuffix(".py")
-    for module in imports(file):
-        target = module.split(".")[0]
-        assert target == room or target in ARROWS[room] | GROUND, f"{room} may not import {module}"
+    assert not forbidden(file)
 
 
-def test_no_circle_inside_a_room():
+@pytest.mark.parametrize("package", [name for name in ARROWS if (ROOT / "ablation" / name).is_dir()])
+def test_a_forbidden_import_is_found(package, tmp_path, monkeypatch):
+    """One import per package that points the wrong way."""
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    file = tmp_path / "ablation" / package / "new.py"
+    file.parent.mkdir(parents=True)
+    for other in sorted({name for name in ARROWS if not name.startswith("__")} - GROUND - ARROWS[package] - {package}):
+        file.write_text(f"def late():\n    from ..{other}.some import thing\n")
+        assert forbidden(file) == [f"{other}.some"]
+    assert other
+
+
+def test_the_arrows_are_those_of_the_packages():
+    packages = {path.parent.name for path in (ROOT / "ablation").glob("*/__init__.py")}
+    files = {path.stem for path in (ROOT / "ablation").glob("*.py")}
+    assert set(ARROWS) == packages | files
+
+
+def test_no_two_modules_have_one_name():
+    names = [file.name for file in FILES if file.name != "__init__.py"]
+    assert sorted(set(names)) == sorted(names), {name for name in names if names.count(name) > 1}
+
+
+@pytest.mark.parametrize(
+    "file", [*FILES, *sorted((ROOT / "tests").rglob("*.py"))], ids=lambda file: str(file.relative_to(ROOT))
+)
+def test_files_are_short(file):
+    assert len(file.read_text().splitlines()) <= 300
+
+
+def test_no_circular_imports():
     graph = {
         ".".join(file.relative_to(ROOT / "ablation").with_suffix("").parts).removesuffix(".__init__"): imports(file)
         for file in FILES
@@ -82,23 +121,46 @@ def test_no_circle_inside_a_room():
         visit(module, ())
 
 
-def test_design_and_the_bare_import_need_no_torch():
-    modules = [
-        f"ablation.design.{file.stem}" for file in (ROOT / "ablation/design").glob("*.py") if file.stem != "__init__"
-    ]
-    program = (
-        f"import sys, ablation, {', '.join(modules)}\n"
-        "ablation.cost(ablation.roadmap()[-1].architecture)\n"
-        "assert not {'torch', 'timm', 'numpy'} & set(sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+BLOCKER = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(name + " is blocked")
+sys.meta_path.insert(0, Blocker())
+"""
+HEAVY = {"torch", "torchvision", "timm", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "PIL", "ipywidgets"}
+
+
+def run_blocked(program: str, blocked: set[str]) -> None:
+    """Run a program in which some packages cannot be imported."""
+    command = [sys.executable, "-c", BLOCKER.format(blocked=blocked) + program]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_design_and_what_the_explorer_draws_from_it_need_only_the_standard_library():
+    modules = [f"ablation.design.{file.stem}" for file in (ROOT / "ablation/design").glob("*.py")]
+    modules += [f"ablation.show.explorer.{name}" for name in ("state", "svg", "look", "diagram", "panels", "pareto")]
+    names = ", ".join(name.removesuffix(".__init__") for name in modules)
+    program = f"""
+import ablation, ablation.errors, ablation.version, {names}
+from ablation import Recipe, Trial, MODERN
+from ablation.show.explorer import Design, diagram, panels, pareto
+ablation.cost(ablation.roadmap()[-1].architecture)
+assert Trial(ablation.RESNET50, MODERN).key("checksum")
+design = Design(ablation.RESNET50)
+assert "<svg" in diagram.network_svg(design) and "<svg" in pareto.pareto_svg(design) and panels.numbers_html(design)
+"""
+    run_blocked(program, HEAVY)
+    with pytest.raises(AssertionError, match="ipywidgets is blocked"):
+        run_blocked("from ablation.show.explorer import Explorer", {"ipywidgets"})
 
 
 def test_what_only_looks_and_what_checks_a_command_needs_no_torch():
     """So that `ablation status` is there at once, and a mistake is told before any weight is loaded."""
     program = (
-        "import sys, ablation.jobs.stores, ablation.jobs.training, ablation.study.study\n"
+        "import sys, ablation.commands.status, ablation.commands.train, ablation.study.study\n"
         "found = {'torch', 'timm', 'pandas', 'ray'} & set(sys.modules)\n"
         "assert not found, found"
     )

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ablation.design.roadmap import roadmap
-from ablation.study.analysis import paired_difference, published_sign
+from ablation.evidence.intervals import paired_difference
+from ablation.evidence.verdicts import published_sign
 
 FIGURES = Path(__file__).parents[1] / "figures"
 SHEET = (FIGURES / "README.md").read_text()

@@ -1,4 +1,6 @@
-"""What the notebooks of the course share: exercises that check themselves, runs at three scales, stored results.
+"""What the notebooks share: exercises that check themselves, experiments at three scales, and stored results.
+
+May import every package except `ablation.commands`.
 
 >>> from ablation.course import check
 >>> check("last_rung", 28_582_504)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from ..design.trial import Outcome, Trial
 from ..errors import AblationError, unknown
+from ..evidence.intervals import Interval, mean_interval, paired_difference
 from ..files import write_atomically
-from ..study.analysis import Interval, mean_interval, paired_difference
 from ..study.engines import Engine, Event
 from ..study.study import Study
-from ..study.trial import Outcome, Trial
 from .scale import VARIABLE, scale
 
 STORED, RUNS = Path("stored"), Path("runs-course")  # beside the notebook

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..design.architecture import Architecture
 from ..design.cost import cost
+from ..environment import cores
 from ..errors import AblationError
-from ..study.environment import cores
 
 PACKAGES = ("torch", "torchvision", "timm", "fvcore", "captum", "scikit-learn", "matplotlib", "ipywidgets")
 OLDEST_PYTHON = (3, 11)

@@ -1,1 +1,4 @@
-"""What a network is: descriptions, the steps between them, the paper's ladders and their cost. No torch below here."""
+"""What is studied, as frozen values: architectures, steps, the paper's ladders, their cost, training recipes and trials.
+
+Pure Python: importing this package needs no torch, numpy or pandas. May import only the modules beside the packages (errors).
+"""

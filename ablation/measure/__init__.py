@@ -1,1 +1,4 @@
-"""What any network costs and sees. Takes any `nn.Module`, knows no other wing of the library."""
+"""What any `nn.Module` costs, sees and bases its predictions on: counts, timings, receptive fields, attributions.
+
+Knows no other package: it takes any module, ours or not, and leaves its modes, gradients, hooks and weights unchanged.
+"""

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import AblationError
-from .attribution import Progress, Target, attribute, logits, pixels, targets
+from .attribution import Progress, attribute
 from .modes import as_images, looking
+from .targets import Target, logits, pixels, targets
 
 _SMALLEST_RISE = 1e-12
 _BATCH = 16  # images at a time, without gradients

@@ -1,4 +1,7 @@
-"""How a network is built: modules, weights in and out, and every rung registered as a timm model."""
+"""How a network is built from its description: modules, weights in and out, and every rung registered as a timm model.
+
+May import `ablation.design`.
+"""
 
 from . import timm_models  # noqa: F401  registers the rungs
 from .build import ConvNet, build

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from timm.layers import DropPath
+from timm.layers import DropPath, LayerScale2d
 from torch import Tensor, nn
 
 from ..design.architecture import Architecture
 from .depthwise import DepthwiseConv2d
-from .layers import LayerScale2d, activation, norm
-from .lean import Lean, activate, is_unseen
+from .inplace import InplaceSequential, activate, can_overwrite
+from .layers import activation, norm
 from .pointwise import PointwiseConv2d
 
 
@@ -34,7 +34,7 @@ def make_stem(a: Architecture, in_chans: int) -> nn.Sequential:
     stem["act"] = activation(a.activation, w)
     if s == 4:
         stem["pool"] = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-    return Lean(stem)
+    return InplaceSequential(stem)
 
 
 def make_downsample(a: Architecture, in_chs: int, out_chs: int) -> nn.Sequential:
@@ -83,7 +83,7 @@ class Block(nn.Module):
                 branch[f"act{i}"] = activation(a.activation, conv.out_channels)
         if a.layer_scale is not None:
             branch["scale"] = LayerScale2d(out_chs, a.layer_scale)
-        self.branch = Lean(branch)
+        self.branch = InplaceSequential(branch)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
         if in_chs != out_chs:
@@ -95,7 +95,7 @@ class Block(nn.Module):
         branch, shortcut = self.drop_path(self.branch(x)), self.shortcut(x)
         last = self.branch[-1]
         spare = isinstance(last, nn.BatchNorm2d) and branch.dtype == shortcut.dtype
-        if spare and is_unseen(branch, last, self.branch, self.drop_path):
+        if spare and can_overwrite(branch, last, self.branch, self.drop_path):
             return activate(self.act, branch.add_(shortcut))
         return activate(self.act, branch + shortcut)
 

@@ -1,9 +1,9 @@
-"""Depthwise convolution whose kernels are trained quickly where they are larger than the map.
+"""Depthwise convolution with a fast gradient for kernels that are larger than the map.
 
-oneDNN, which convolves on CPUs, has no quick gradient for the kernels of a depthwise convolution on a map with fewer rows
-than the kernel, as the last stages of networks for small images have: 64 images of 96 channels, 4 x 4 positions and 7 x 7
-kernels took 8.9 ms where the convolution itself takes 0.2 ms (one core, AVX2, torch 2.15, November 2026). On such a
-map there are so few pairs of positions that one can correlate them all: 0.7 ms, the same numbers but for rounding.
+oneDNN, which computes convolutions on CPUs, has no fast gradient for the kernels of a depthwise convolution on a map with fewer
+rows than the kernel, as in the last stages of networks for small images: for 64 images of 96 channels, 4 x 4 positions and 7 x 7
+kernels it takes 8.9 ms, and the convolution itself 0.2 ms (one core, AVX2, torch 2.15, November 2026). On such a map there are so
+few pairs of positions that all of them can be correlated: 0.7 ms, with the same result up to rounding.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
-from .lean import is_plain_on_cpu
+from .inplace import is_traced
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """One kernel per channel, zeros around: (N, C, H, W) -> (N, C, H / stride, W / stride). Its state is that of `nn.Conv2d`."""
+    """One kernel per channel, zero padding: (N, C, H, W) -> (N, C, H / stride, W / stride). Same state dict as `nn.Conv2d`."""
 
     def __init__(self, channels: int, kernel_size: int, stride: int = 1, bias: bool = True) -> None:
         super().__init__(channels, channels, kernel_size, stride, kernel_size // 2, groups=channels, bias=bias)
@@ -33,17 +35,26 @@ class DepthwiseConv2d(nn.Conv2d):
 
 
 def _is_small(x: Tensor, weight: Tensor) -> bool:
-    return is_plain_on_cpu(x) and min(x.shape[-2:]) < weight.shape[-1]
+    """Return whether x is a map on a CPU that is smaller than the kernel. A trace must record one convolution instead."""
+    if type(x) is not Tensor or x.device.type != "cpu" or x.ndim != 4 or torch.is_autocast_enabled("cpu"):
+        return False
+    return min(x.shape[-2:]) < weight.shape[-1] and not is_traced()
 
 
 class _Correlated(torch.autograd.Function):
-    """The convolution itself; backwards, the kernels' gradient by correlating all positions put out with all put in."""
+    """The convolution, whose backward pass correlates all output positions with all input positions."""
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.stride = stride
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
         return F.conv2d(x, weight, bias, stride, weight.shape[-1] // 2, groups=weight.shape[0])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None, int], output: Tensor) -> None:
+        x, weight, _, ctx.stride = inputs
+        ctx.save_for_backward(x, weight)
+        ctx.save_for_forward(x, weight)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
@@ -58,28 +69,38 @@ class _Correlated(torch.autograd.Function):
             of_bias = grad.sum((0, 2, 3))
         return of_x, of_weight, of_bias, None
 
+    @staticmethod
+    def jvp(ctx: Any, x_t: Tensor | None, weight_t: Tensor | None, bias_t: Tensor | None, _: None) -> Tensor:
+        x, weight = ctx.saved_tensors
+
+        def conv(x: Tensor, weight: Tensor) -> Tensor:
+            return F.conv2d(x, weight, None, ctx.stride, weight.shape[-1] // 2, groups=weight.shape[0])
+
+        tangent = conv(x if x_t is None else x_t, torch.zeros_like(weight) if x_t is None else weight)
+        if weight_t is not None:
+            tangent = tangent + conv(x, weight_t)
+        return tangent if bias_t is None else tangent + bias_t[:, None, None]
+
 
 def _kernel_gradient(x: Tensor, grad: Tensor, k: int, stride: int) -> Tensor:
-    """Sums over all pairs of a position put out and one put in, sorted by the kernel's element between the two."""
+    """Sum over all pairs of an output and an input position, grouped by the kernel element that connects them."""
     n, channels, height, width = x.shape
     out_height, out_width = grad.shape[-2:]
-    put_out = grad.permute(1, 2, 3, 0).reshape(channels, out_height * out_width, n)
-    put_in = x.permute(1, 0, 2, 3).reshape(channels, n, height * width)
-    pairs = torch.bmm(put_out, put_in).flatten(1)  # (C, P * Q)
-    between = _between(height, out_height, width, out_width, k, stride, x.dtype)
-    return (pairs @ between).view(channels, 1, k, k)
+    outputs = grad.permute(1, 2, 3, 0).reshape(channels, out_height * out_width, n)
+    inputs = x.permute(1, 0, 2, 3).reshape(channels, n, height * width)
+    pairs = torch.bmm(outputs, inputs).flatten(1)  # (C, P * Q)
+    connecting = torch.from_numpy(_connecting(height, out_height, width, out_width, k, stride)).to(x.dtype)
+    return (pairs @ connecting).view(channels, 1, k, k)
 
 
-@cache
-def _between(
-    height: int, out_height: int, width: int, out_width: int, k: int, stride: int, dtype: torch.dtype
-) -> Tensor:
-    """Which element of the kernel lies between two positions: (P * Q, k * k), 1 or 0."""
-    rows, columns = _along(height, out_height, k, stride), _along(width, out_width, k, stride)
-    return torch.einsum("pqk,rsl->prqskl", rows, columns).reshape(-1, k * k).to(dtype)
+@cache  # of arrays: a tensor made inside a function transform must not outlive it
+def _connecting(height: int, out_height: int, width: int, out_width: int, k: int, stride: int) -> NDArray[np.float64]:
+    """Return which kernel element connects two positions: (P * Q, k * k), 1 or 0."""
+    rows, columns = _connecting_1d(height, out_height, k, stride), _connecting_1d(width, out_width, k, stride)
+    return np.einsum("pqk,rsl->prqskl", rows, columns).reshape(-1, k * k)
 
 
-def _along(put_in: int, put_out: int, k: int, stride: int) -> Tensor:
-    """The same along one axis: (P, Q, k)."""
-    element = torch.arange(put_in) - stride * torch.arange(put_out)[:, None] + k // 2  # (P, Q)
-    return (element[..., None] == torch.arange(k)).double()
+def _connecting_1d(inputs: int, outputs: int, k: int, stride: int) -> NDArray[np.float64]:
+    """Return the same along one axis: (P, Q, k)."""
+    element = np.arange(inputs) - stride * np.arange(outputs)[:, None] + k // 2  # (P, Q)
+    return (element[..., None] == np.arange(k)).astype(np.float64)

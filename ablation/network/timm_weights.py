@@ -37,7 +37,7 @@ _CONVNEXT = (
     ("branch.norm1.", "norm."),
     ("branch.conv2.", "mlp.fc1."),
     ("branch.conv3.", "mlp.fc2."),
-    ("branch.scale.weight", "gamma"),
+    ("branch.scale.gamma", "gamma"),
 )
 _RESNET = (
     ("stem.conv.", "conv1."),

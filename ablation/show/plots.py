@@ -21,7 +21,7 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
     """Draw a ladder: what was measured here on the left, what the paper published on the right.
 
     Args:
-        table: from `ablation.study.ladder.ladder_table`.
+        table: from `ablation.evidence.ladder_table.ladder_table`.
         data_label: what was trained on, for the axis.
         figure: to draw into; a new one by default.
 

@@ -74,6 +74,18 @@ def ladder_text(table: pd.DataFrame, title: str) -> Table:
     return shown
 
 
+def text_table(title: str, table: pd.DataFrame) -> Table:
+    """All columns of a data frame as a table for a terminal, floats with two decimals."""
+    import pandas as pd
+
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name, column in table.items():
+        shown.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(column) else "left")
+    for row in table.itertuples(index=False):
+        shown.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row))
+    return shown
+
+
 def _accuracy(paper: Published | None) -> str:
     return _with_half(paper.accuracy, paper.std, ".2f") if paper else ""
 

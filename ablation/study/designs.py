@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from .. import data as datasets
 from ..design import roadmap as roads
 from ..design.architecture import Architecture
+from ..design.recipes import family
 from ..design.steps import Step, parse
+from ..design.trial import Trial
 from ..errors import AblationError, unknown
-from . import data
-from .recipe import family
-from .trial import Outcome, Trial
 
 MAX_FACTORIAL_STEPS = 10
 START, END = "start", "end"
@@ -36,7 +36,6 @@ class Point:
         title: as one would print it.
         steps: those taken, by name, in the order in which they are taken.
         architecture: the network, scaled as its recipe family asks.
-        recipe: "original" or "modern", the member of the family that it is trained with.
         previous: the name of the point that it is compared with, or None.
     """
 
@@ -44,7 +43,6 @@ class Point:
     title: str
     steps: tuple[str, ...]
     architecture: Architecture
-    recipe: str = "modern"
     previous: str | None = None
 
 
@@ -87,16 +85,6 @@ def default_steps(start: str = "resnet50") -> tuple[str, ...]:
     ('stage_ratio=3,3,27,3+widen=84', 'patchify_stem', 'depthwise')
     """
     return tuple(_text(rung.step) for rung in roads.roadmap(start) if rung.adopted and _text(rung.step))
-
-
-def ladder(start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 4) -> Design:
-    """The paper's ladder: every rung of `roadmap`, the side branches and both recipes of the start among them."""
-    rungs = roads.roadmap(start, width_divisor, stem_stride)
-    taken: dict[str | None, tuple[str, ...]] = {None: ()}
-    for rung in rungs:
-        taken[rung.name] = taken[rung.previous] + ((_text(rung.step),) if _text(rung.step) else ())
-    points = (Point(r.name, r.title, taken[r.name], r.architecture, r.recipe, r.previous) for r in rungs)
-    return Design("ladder", tuple(points), default_steps(start))
 
 
 def leave_one_out(
@@ -222,8 +210,8 @@ def design(
     """The design of that name, as the command line asks for it.
 
     Args:
-        name: "ladder", "leave-one-out", "one-at-a-time", "factorial" or "orderings".
-        steps: what is varied; by default those that the paper kept. The ladder takes none.
+        name: "leave-one-out", "one-at-a-time", "factorial" or "orderings".
+        steps: what is varied; by default those that the paper kept.
         start, width_divisor, stem_stride: as for `roadmap`.
         count, seed: as for `orderings`; they do nothing to the others.
 
@@ -232,10 +220,6 @@ def design(
     """
     if name not in DESIGNS:
         raise unknown("design", name, DESIGNS)
-    if name == "ladder":
-        if steps is not None:
-            raise AblationError("design 'ladder' is the paper's own road and takes no steps; the other designs do")
-        return ladder(start, width_divisor, stem_stride)
     if name == "orderings":
         return orderings(steps, count, seed, start, width_divisor, stem_stride)
     return _OVER_SUBSETS[name](steps, start, width_divisor, stem_stride)
@@ -246,7 +230,7 @@ _OVER_SUBSETS: dict[str, Callable[[Iterable[str] | None, str, int, int], Design]
     "one-at-a-time": one_at_a_time,
     "factorial": factorial,
 }
-DESIGNS = ("ladder", *_OVER_SUBSETS, "orderings")
+DESIGNS = (*_OVER_SUBSETS, "orderings")
 
 
 def trials(points: Iterable[Point], recipe: str, data_name: str, seeds: Iterable[int]) -> dict[Trial, Point]:
@@ -259,45 +243,22 @@ def trials(points: Iterable[Point], recipe: str, data_name: str, seeds: Iterable
         seeds: of each network.
 
     Returns:
-        Points that share architecture and recipe share a trial, which stands with the first of them.
+        Points that share the architecture share a trial, which stands with the first of them.
 
     Raises:
         AblationError: if recipe or data set do not exist, or the images are too small for a point; it names the point.
     """
-    about, pair, points = data.about(data_name), family(recipe), tuple(points)
+    info, modern, points = datasets.info(data_name), family(recipe).modern, tuple(points)
     for point in points:
         try:
-            point.architecture.sizes(about.size or pair.modern.size)
+            point.architecture.sizes(info.size or modern.size)
         except AblationError as error:
             raise AblationError(f"{point.name}: {error}") from None
     found: dict[Trial, Point] = {}
     for seed in seeds:
         for point in points:
-            chosen = pair.original if point.recipe == "original" else pair.modern
-            found.setdefault(Trial(point.architecture, chosen, data_name, seed), point)
+            found.setdefault(Trial(point.architecture, modern, data_name, seed), point)
     return found
-
-
-def accuracies(
-    points: Iterable[Point], recipe: str, data_name: str, outcomes: Mapping[Trial, Outcome]
-) -> dict[str, dict[int, float]]:
-    """What the analysis starts from: for each point, the accuracy of each seed that is done.
-
-    Args:
-        points, recipe, data_name: as for `trials`.
-        outcomes: what came of its trials; those of other studies are passed over.
-
-    Returns:
-        Name of the point -> seed -> top-1 in percent. A trial that failed, diverged or has not been run is not there;
-        points that share a trial have the same accuracies.
-    """
-    pair = family(recipe)
-    done: dict[tuple[object, object], dict[int, float]] = {}
-    for trial, outcome in outcomes.items():
-        if trial.data == data_name and outcome.status == "done" and outcome.accuracy is not None:
-            done.setdefault((trial.architecture, trial.recipe), {})[trial.seed] = outcome.accuracy
-    members = {"original": pair.original, "modern": pair.modern}
-    return {point.name: dict(done.get((point.architecture, members[point.recipe]), {})) for point in points}
 
 
 class _Road:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from .. import data as datasets
+from ..design.trial import Trial
+from ..environment import cores
 from ..errors import AblationError
-from . import data as datasets
-from .environment import cores
-from .loop import seed_all
-from .optimization import make_loss, make_mixup, make_optimizer
-from .training import make_network
-from .trial import Trial
+from ..train.loop import seed_all
+from ..train.optimization import make_loss, make_mixup, make_optimizer
+from ..train.run import make_network
 
 LONG_SECONDS = 600.0  # what is shorter need not be forecast
 _MOST_NETWORKS = 40  # of a large study; the others are taken to be as quick on average
@@ -62,7 +62,7 @@ def forecast(
 def _seconds(trial: Trial) -> float:
     """Of one trial, by one of its training steps; the caller's random state and threads are left as they were."""
     data, recipe = datasets.load(trial.data), trial.recipe
-    about, size = data.about, data.about.size or recipe.size
+    about, size = data.info, data.info.size or recipe.size
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     n = min(recipe.batch_size, _MOST_IMAGES)
     threads = torch.get_num_threads()

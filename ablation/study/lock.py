@@ -34,7 +34,7 @@ def only_driver(directory: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise AblationError(f"another driver runs a study in {directory}: {_who(_read(directory))}") from None
+        raise AblationError(f"another driver runs a study in {directory}: {_describe(_read(directory))}") from None
     except OSError as error:
         raise AblationError(f"cannot lock the folder {directory}: {error.strerror or error}") from None
     try:
@@ -51,23 +51,29 @@ def only_driver(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def driver_of(directory: Path) -> str:
-    """Which process runs a study in the folder, in words; "" if none does.
+def describe_driver(directory: Path) -> str:
+    """Describe the process that runs a study in the folder; "" if there is none.
 
-    It looks and does not try the lock, so that it cannot get in the way of a driver that starts.
+    The lock itself is not tried, so that this cannot interfere with a driver that is starting.
     """
     about = _read(directory)
-    return _who(about) if about and _alive(about) else ""
+    return _describe(about) if about and _alive(about) else ""
+
+
+def driver_process(directory: Path) -> int | None:
+    """Return the number of the process that runs a study in the folder, or None."""
+    about = _read(directory)
+    return int(about["process"]) if about and _alive(about) else None
 
 
 def _read(directory: Path) -> dict[str, Any] | None:
     try:
         return dict(json.loads((directory / _HOLDER).read_text()))
-    except (OSError, ValueError):  # its driver has only just begun, or left none
+    except (OSError, ValueError):  # the driver has just started, or the folder has none
         return None
 
 
-def _who(about: dict[str, Any] | None) -> str:
+def _describe(about: dict[str, Any] | None) -> str:
     if about is None:
         return "its process is not known yet, ask again in a second"
     return "process {process} on {host}, since {started}: {command}".format(**about)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
+from ..data.selection import split_name
+from ..design.recipe import Recipe
+from ..design.recipes import family
 from ..design.roadmap import find
+from ..design.trial import Trial
 from ..errors import AblationError
 from .ladder import ladder_rungs
-from .recipe import Recipe, family
-from .selection import split_name
-from .trial import Outcome, Trial
 
 NETWORKS = {
     "original": ("enhanced_recipe",),
@@ -27,7 +26,7 @@ NETWORKS = {
 def shortened(recipe: Recipe, epochs: int) -> Recipe:
     """The same recipe over fewer epochs: warm-up and cuts come at the same share of them, rounded up.
 
-    >>> from ablation.study.recipe import ORIGINAL
+    >>> from ablation.design.recipes import ORIGINAL
     >>> shortened(ORIGINAL, 10).decay_epochs
     4
     """
@@ -76,37 +75,3 @@ def rate_trials(
                 trial = Trial(find(name, rungs).architecture, own.replace(lr=rate), data_name, seed)
                 trials[trial] = (member, name)
     return trials
-
-
-def rate_table(trials: Mapping[Trial, tuple[str, str]], outcomes: Mapping[Trial, Outcome]) -> pd.DataFrame:
-    """What came of `rate_trials`.
-
-    Returns:
-        A row a trial: recipe, rung, lr, epochs, seed, held_out_accuracy (percent, NaN if it diverged), mean_accuracy (over the
-        networks of that recipe and rate), best (whether no rate of that recipe has a better mean), params, seconds, and
-        train_losses, the mean of each epoch, as text.
-    """
-    rows = []
-    for trial, (member, name) in trials.items():
-        if (outcome := outcomes.get(trial)) is None:
-            continue
-        accuracy = math.nan if outcome.accuracy is None else outcome.accuracy
-        rows.append(
-            {
-                "recipe": trial.recipe.name,
-                "member": member,
-                "rung": name,
-                "lr": trial.recipe.lr,
-                "epochs": trial.recipe.epochs,
-                "seed": trial.seed,
-                "held_out_accuracy": accuracy,
-                "params": outcome.params,
-                "seconds": outcome.seconds,
-                "train_losses": " ".join(f"{loss:.4f}" for loss in outcome.train_losses),
-            }
-        )
-    table = pd.DataFrame(rows).sort_values(["member", "rung", "lr"], kind="stable", ignore_index=True)
-    by_rate = table.groupby(["member", "lr"])["held_out_accuracy"]
-    table["mean_accuracy"] = by_rate.transform(lambda accuracies: accuracies.mean(skipna=False))
-    table["best"] = table["mean_accuracy"] == table.groupby("member")["mean_accuracy"].transform("max")
-    return table

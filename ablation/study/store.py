@@ -5,9 +5,7 @@ The driver of a study writes; any number of readers look on and never wait, nor 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..design.trial import Outcome, Trial
 from ..errors import AblationError
-from ..files import writable_folder, write_atomically
-from .trial import Outcome, Trial
+from ..files import writable_folder
+from .upgrade import NEW_VERSION, OLD_VERSION, upgrade
 
 FILE = "study.sqlite"
-_VERSION = 2
-_EXPORTED = ("key", "label", "trial", "data_checksum", "status", "attempts", "finished", "outcome")  # what is read back
 _BUSY_SECONDS = 30  # a writer waits so long for another; the lock of a study lets in only one
 _SCHEMA = f"""
 BEGIN;
@@ -37,7 +34,7 @@ CREATE TABLE outcomes (
     key TEXT PRIMARY KEY, status TEXT NOT NULL, accuracy REAL, not_learning INTEGER NOT NULL, attempts INTEGER NOT NULL,
     finished TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, outcome TEXT NOT NULL
 );
-PRAGMA user_version = {_VERSION};
+PRAGMA user_version = {NEW_VERSION};
 COMMIT;
 """
 
@@ -93,21 +90,29 @@ class Store:
         self.file = Path(file)
         if readonly:
             if not self.file.is_file():
-                raise AblationError(f"there is no store {self.file}: `ablation study` and `ablation roadmap` make one")
+                raise AblationError(
+                    f"{self.file.parent} holds no study: expected a file {self.file.name} in it, "
+                    "as `ablation roadmap` and `ablation study` write"
+                )
         else:
             writable_folder(self.file.parent)
         fresh = not self.file.exists()
         try:
-            with self._told():
+            with self._explain_errors():
                 self._connection = _connect(self.file, readonly)
                 version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+                if version == OLD_VERSION:
+                    self._connection.close()
+                    upgrade(self.file)
+                    self._connection = _connect(self.file, readonly)
+                    version = NEW_VERSION
                 empty = not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-                if version != _VERSION and not (version == 0 and empty and not readonly):
+                if version != NEW_VERSION and not (version == 0 and empty and not readonly):
                     raise AblationError(
-                        f"the store {self.file} has version {version}; this library reads version {_VERSION}. "
+                        f"the store {self.file} has version {version}; this library reads version {NEW_VERSION}. "
                         "Give another folder, or move this file away to start anew"
                     )
-                if version != _VERSION:
+                if version != NEW_VERSION:
                     self._connection.execute("PRAGMA journal_mode=WAL")
                     self._connection.executescript(_SCHEMA)
         except BaseException:
@@ -127,7 +132,7 @@ class Store:
             labels: what tables call a trial; by default its architecture.
         """
         rows = [
-            (key, json.dumps(trial.to_dict()), checksums[trial.data], labels.get(trial) or label_of(trial))
+            (key, json.dumps(trial.to_dict()), checksums[trial.data], labels.get(trial) or default_label(trial))
             for key, trial in trials.items()
         ]
         with self._writing() as write:
@@ -161,19 +166,19 @@ class Store:
 
     def outcomes(self) -> dict[str, Outcome]:
         """Every outcome by the key of its trial, failed ones too."""
-        with self._told():
+        with self._explain_errors():
             rows = self._connection.execute("SELECT key, outcome FROM outcomes").fetchall()
         return {key: Outcome.from_dict(json.loads(text)) for key, text in rows}
 
     def losses(self, key: str) -> list[float]:
         """The mean training loss of each epoch of a trial so far."""
-        with self._told():
+        with self._explain_errors():
             rows = self._connection.execute("SELECT loss FROM epochs WHERE key = ? ORDER BY epoch", (key,)).fetchall()
         return [float("nan") if loss is None else loss for (loss,) in rows]  # SQLite keeps a NaN as NULL
 
     def summary(self) -> Summary:
         """Where the store stands."""
-        with self._told():
+        with self._explain_errors():
             ask = self._connection.execute
             counts = dict.fromkeys(("done", "diverged", "failed", "missing"), 0)
             counts |= dict(
@@ -195,7 +200,7 @@ class Store:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a trial, run or not: what it is, what came of it, and what it was measured on."""
-        with self._told():
+        with self._explain_errors():
             found = self._connection.execute(
                 "SELECT key, label, trial, data_checksum, attempts, finished, outcome FROM trials LEFT JOIN outcomes USING (key) "
                 "ORDER BY trials.rowid"
@@ -213,23 +218,7 @@ class Store:
             rows.append(row)
         return rows
 
-    def export(self, file: str | Path) -> int:
-        """Write `rows` as CSV, whole or not at all.
-
-        Returns:
-            How many rows.
-        """
-        rows = self.rows()
-        fullest = max(rows, key=len, default={})
-        columns = list(dict.fromkeys([*fullest, *(name for row in rows for name in row)]))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(file, text.getvalue().encode())
-        return len(rows)
-
-    def take_in(self, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    def merge(self, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
         """Keep the outcomes that `read_export` read, of trials that have none here yet.
 
         Returns:
@@ -253,7 +242,7 @@ class Store:
         return len(new), len(rows) - len(new)
 
     def __len__(self) -> int:
-        with self._told():
+        with self._explain_errors():
             return int(self._connection.execute("SELECT count(*) FROM outcomes").fetchone()[0])
 
     def close(self) -> None:
@@ -269,11 +258,11 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it is kept or nothing."""
-        with self._told(), self._connection:
+        with self._explain_errors(), self._connection:
             yield self._connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         """What SQLite says, in words that say what to do."""
         try:
             yield
@@ -285,37 +274,7 @@ class Store:
             raise AblationError(f"{self.file} cannot be used as a store: {error}") from None
 
 
-def read_export(file: str | Path) -> list[dict[str, Any]]:
-    """The rows with an outcome of a file that `Store.export` wrote, for `Store.take_in`, each seen to be what it says.
-
-    Raises:
-        AblationError: if the file is no such file, or a row's trial is not the one of its key.
-    """
-    try:
-        reader = csv.DictReader(io.StringIO(Path(file).read_text()))
-        lacking = [name for name in _EXPORTED if name not in (reader.fieldnames or ())]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AblationError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
-    if lacking:
-        raise AblationError(
-            f"{file} has no column {lacking[0]!r}: expected is a file that `ablation export` wrote, with {', '.join(_EXPORTED)}"
-        )
-    rows: list[dict[str, Any]] = []
-    for number, row in enumerate(reader, start=1):
-        if row["status"] in ("missing", "failed"):
-            continue
-        try:
-            trial, outcome = Trial.from_dict(json.loads(row["trial"])), Outcome.from_dict(json.loads(row["outcome"]))
-        except (ValueError, TypeError, KeyError) as error:
-            raise AblationError(f"{file}, row {number}: its trial or outcome cannot be read ({error})") from None
-        if trial.key(row["data_checksum"]) != row["key"] or outcome.status != row["status"]:
-            raise AblationError(f"{file}, row {number}, was changed: trial, checksum and status do not belong together")
-        came = {name: getattr(outcome, name) for name in ("accuracy", "not_learning", "train_losses")}
-        rows.append({**{name: row[name] for name in _EXPORTED}, **came})
-    return rows
-
-
-def label_of(trial: Trial) -> str:
+def default_label(trial: Trial) -> str:
     """What a table calls a trial that nobody named."""
     return trial.architecture if isinstance(trial.architecture, str) else repr(trial.architecture)
 

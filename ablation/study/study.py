@@ -9,12 +9,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from .. import data as datasets
+from ..design.trial import Outcome, Trial
 from ..files import writable_folder
-from . import data
-from .engines import Engine, Event, engine_of, locally
+from .engines import Engine, Event, get_engine, run_locally
 from .lock import only_driver
 from .store import FILE, Store
-from .trial import Outcome, Trial
 
 _TERMINATED = 128 + signal.SIGTERM  # the exit code that a shell gives a program that was told to end
 
@@ -38,8 +38,8 @@ class Study:
         self.labels = dict(trials) if isinstance(trials, Mapping) else {}
         self.trials = tuple(trials)
         for name in {trial.data for trial in self.trials}:
-            data.about(name)
-        self._engine = engine_of(engine, options)
+            datasets.info(name)
+        self._engine = get_engine(engine, options)
         self._options = options
         self.directory = writable_folder(directory)
         self._checksums: dict[str, str] = {}
@@ -48,7 +48,7 @@ class Study:
     @property
     def is_local(self) -> bool:
         """Whether its trials run on this machine alone, as processes of the local engine."""
-        return self._engine is locally
+        return self._engine is run_locally
 
     def outcomes(self) -> dict[Trial, Outcome]:
         """The trials that have been run to their end, with what came of each; what failed is not among them."""
@@ -82,7 +82,7 @@ class Study:
         with only_driver(self.directory), Store(self.directory / FILE) as store:
             missing = {self._key(trial): trial for trial in self.missing()}
             store.plan({self._key(trial): trial for trial in self.trials}, self._checksums, self.labels)
-            events = self._engine(list(missing.values()), self.directory / "weights", workers=workers, **self._options)
+            events = self._engine(list(missing.values()), self.directory, workers=workers, **self._options)
             with _ended_by_sigterm(), closing(events):  # whatever happens, the workers are ended here and now
                 for event in events:
                     self._keep(event, store)
@@ -111,7 +111,7 @@ class Study:
     def _key(self, trial: Trial) -> str:
         if trial not in self._keys:
             if trial.data not in self._checksums:  # loaded and decoded here, once, before any worker asks for it
-                self._checksums[trial.data] = data.load(trial.data).checksum
+                self._checksums[trial.data] = datasets.load(trial.data).checksum
             self._keys[trial] = trial.key(self._checksums[trial.data])
         return self._keys[trial]
 

@@ -17,7 +17,7 @@ from importlib.metadata import version
 import torch
 from rich.console import Console
 
-from ablation.allocator import keep_freed_memory
+from ablation.environment import keep_freed_memory
 from tests.bench.engine import bench_engine
 from tests.bench.fields import bench_fields
 from tests.bench.pipeline import bench_pipeline

@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ablation.study import data
-from ablation.study.environment import cores
+from ablation import data as datasets
+from ablation.design.trial import Trial
+from ablation.environment import cores
 from ablation.study.ladder import ladder_trials
 from ablation.study.study import Study
-from ablation.study.trial import Trial
 from tests.bench.pairs import interleaved
 
 FAMILY, DATA, EPOCHS = "micro", "digits", 3
@@ -59,7 +59,7 @@ def in_one_process(trials: Sequence[Trial]) -> None:
 
 
 def _one_after_the_other(trials: Sequence[Trial], folder: Path) -> None:
-    from ablation.allocator import keep_freed_memory
+    from ablation.environment import keep_freed_memory
 
     keep_freed_memory()  # as the engine's processes do
     import torch
@@ -74,7 +74,7 @@ def _one_after_the_other(trials: Sequence[Trial], folder: Path) -> None:
 def bench_engine(pairs: int, console: Console) -> None:
     """Training images over wall time from start to end, on both sides."""
     trials = short_ladder()
-    loaded = data.load(DATA)
+    loaded = datasets.load(DATA)
     steps = sum(trial.recipe.epochs * loaded.steps_per_epoch(trial.recipe) for trial in trials)
     images = steps * trials[0].recipe.batch_size
     console.print(

@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from ablation.data.info import Data
 from PIL import Image
 from rich import box
 from rich.console import Console
@@ -26,11 +27,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from ablation import data as datasets
+from ablation.design.recipes import SMALL32_MODERN as RECIPE
+from ablation.environment import cores
 from ablation.measure.images import IMAGENET_MEAN, IMAGENET_STD
-from ablation.study import data
-from ablation.study.about import Data
-from ablation.study.environment import cores
-from ablation.study.recipe import SMALL32_MODERN as RECIPE
 from tests.bench.pairs import Call, interleaved, seconds
 
 IMAGES, CLASSES = {"train": 5_000, "val": 10}, 10
@@ -112,7 +112,7 @@ def bench_pipeline(pairs: int, console: Console) -> None:
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, {"ABLATION_DATA": folder}):
         root = Path(folder) / "images"
         write_images(root)
-        loaded = data.load(f"imagefolder:{root}")
+        loaded = datasets.load(f"imagefolder:{root}")
         images = loaded.steps_per_epoch(RECIPE) * RECIPE.batch_size
         decoding = seconds(lambda: next(iter(loaded.train_batches(RECIPE, seed=0, epoch=0, rank=0, world=1))))
         threads = min(1, cores(), key=lambda threads: warm_seconds(lambda: our_epoch(loaded, threads)))

@@ -9,8 +9,8 @@ import urllib.request
 import pytest
 
 import ablation as ab
-from ablation.show.explorer.design import RUNGS, SWITCHES
 from ablation.show.explorer.panels import short
+from ablation.show.explorer.state import RUNGS, SWITCHES
 
 NUMBERS_MS, PICTURES_MS = 100, 500  # wanted on an idle machine, and printed
 WIDTHS = (1280, 768)  # px

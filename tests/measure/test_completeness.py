@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import ablation as ab
+from ablation import data as datasets
 from ablation.measure.attribution import AttributionWarning, attribute
 from ablation.measure.faithfulness import completeness_gap
-from ablation.study import data as datasets
 from ablation.study.ladder import ladder_trials
 
 STEPS, IMAGES = 300, 16

@@ -5,7 +5,7 @@ import pytest
 
 import ablation as ab
 from ablation import steps
-from ablation.show.aliasing import plot_passed, plot_shift_errors, plot_through
+from ablation.show.aliasing_plots import plot_passed, plot_shift_errors, plot_through
 from ablation.show.pyramid import Level, plot_costs, plot_pyramids
 from ablation.show.stems import plot_stems
 from ablation.show.style import new_figure

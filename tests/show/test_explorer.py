@@ -12,7 +12,7 @@ import ablation as ab
 from ablation.network.blocks import Block
 from ablation.show import style
 from ablation.show.explorer import Design, Explorer, demand, diagram, field, panels, pareto, svg
-from ablation.show.explorer.design import PUBLISHED_SIZE, RUNGS, SWITCHES
+from ablation.show.explorer.state import PUBLISHED_SIZE, RUNGS, SWITCHES
 from ablation.show.explorer.twin import describe, plot_design
 from tests.show.looks import check
 

@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.figure import Figure
 
+from ablation.evidence.ladder_table import ladder_table
 from ablation.show.plots import plot_roadmap
-from ablation.study.ladder import ladder_table, ladder_trials
+from ablation.study.ladder import ladder_trials
 from tests.show.looks import check, words
 from tests.study.test_study import outcome
 

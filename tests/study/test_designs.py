@@ -9,10 +9,10 @@ import pytest
 from ablation import RESNET50, AblationError, Outcome, roadmap
 from ablation.design import roadmap as roads
 from ablation.design import steps
+from ablation.design.recipes import FAMILIES
 from ablation.study import designs
 from ablation.study.designs import Design, Point, accuracies, design, trials
 from ablation.study.ladder import ladder_trials
-from ablation.study.recipe import FAMILIES
 
 CHOSEN = ("patchify_stem", "depthwise", "kernel_size=7", "layer_norm")
 TAKEN = {"patchify_stem": {"stem": "patchify"}, "depthwise": {"depthwise": True}}

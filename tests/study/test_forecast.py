@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ablation import Trial, convnext
+from ablation.design.recipes import FAMILIES
 from ablation.study import forecast as forecasts
 from ablation.study.forecast import LONG_SECONDS, forecast
-from ablation.study.recipe import FAMILIES
 
 MICRO = FAMILIES["micro"].modern
 TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)

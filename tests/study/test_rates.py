@@ -5,10 +5,11 @@ import math
 import pytest
 
 from ablation import AblationError, Outcome
-from ablation.show.rates import plot_rates
+from ablation.design.recipes import FAMILIES, MODERN, family
+from ablation.evidence.rate_table import rate_table
+from ablation.show.rate_plots import plot_rates
 from ablation.study.ladder import ladder_rungs
-from ablation.study.rates import NETWORKS, rate_table, rate_trials, shortened
-from ablation.study.recipe import FAMILIES, MODERN, family
+from ablation.study.rates import NETWORKS, rate_trials, shortened
 
 RATES = {"original": [0.01, 0.02], "modern": [0.001, 0.002, 0.004]}
 TRIALS = rate_trials("micro", "digits#500+100", RATES, epochs=3)

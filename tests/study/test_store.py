@@ -11,8 +11,8 @@ import time
 import pytest
 
 from ablation import AblationError, Outcome, Trial, convnext
+from ablation.design.recipes import FAMILIES
 from ablation.files import writable_folder
-from ablation.study.recipe import FAMILIES
 from ablation.study.store import Store, read_export
 
 SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)

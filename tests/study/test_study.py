@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ablation import AblationError, Outcome, Study, Trial, convnext
-from ablation.study.ladder import check_seeds, ladder_table, ladder_trials
-from ablation.study.recipe import FAMILIES
+from ablation.design.recipes import FAMILIES
+from ablation.evidence.ladder_table import ladder_table
+from ablation.study.ladder import check_seeds, ladder_trials
 
 SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)
 TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...design.architecture import Architecture
 from ...design.cost import cost
-from .design import Design
+from .state import Design
 from .svg import BLUE, INK, RED, rect, svg, text
 
 if TYPE_CHECKING:

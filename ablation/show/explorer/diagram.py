@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...design.architecture import Architecture
-from .design import Design
+from .state import Design
 from .svg import BLUE, GREEN, GREY, INK, ORANGE, line, path, rect, svg, text
 
 _MOST_BLOCKS = 9  # drawn one behind the other; more are only said

@@ -6,7 +6,7 @@ import base64
 import io
 from functools import cache
 
-from .design import Design
+from .state import Design
 from .svg import BLUE, GREEN, INK, ORANGE, RED, rect, svg, text
 
 PHOTOGRAPH, PHOTOGRAPH_PX = "cat", 224

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .design import ORIGINAL, PUBLISHED_SIZE, RUNGS, Design, Neighbour, is_larger_than_image
+from .state import ORIGINAL, PUBLISHED_SIZE, RUNGS, Design, Neighbour, is_larger_than_image
 
 
 def numbers_html(design: Design) -> str:

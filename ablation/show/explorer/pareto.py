@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..front import pareto_front
-from .design import PUBLISHED_SIZE, RUNGS, Design
+from .state import PUBLISHED_SIZE, RUNGS, Design
 from .svg import BLUE, ORANGE, RED, line, path, svg, text
 
 _WIDTH, _HEIGHT = 430.0, 330.0

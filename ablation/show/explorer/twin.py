@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..style import BLUE, GREEN, GREY, ORANGE, PAGE_INCHES, RED, SMALL, TEXT, bare, new_figure, quiet
-from .design import RUNGS, Design
 from .field import PHOTOGRAPH, field_words
 from .panels import short
 from .pareto import FRONT, POINTS
+from .state import RUNGS, Design
 
 _MOST_BLOCKS = 9
 

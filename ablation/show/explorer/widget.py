@@ -14,8 +14,8 @@ import ipywidgets
 from ...design.architecture import RESNET50, Architecture
 from ...errors import AblationError
 from . import demand, diagram, field, panels, pareto
-from .design import GROUPS, RUNGS, SWITCHES, Design, Switch
 from .look import CSS
+from .state import GROUPS, RUNGS, SWITCHES, Design, Switch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

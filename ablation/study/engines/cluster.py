@@ -1,4 +1,4 @@
-"""A Ray cluster that is joined and left, or an instance of this machine that is started and ended; quiet in either case."""
+"""Connect to a Ray cluster, or start Ray on this machine for the duration of a study; quiet in either case."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...environment import cores
 from ...errors import AblationError
-from ..environment import cores
-from .working import variables
+from .events import environment_variables
 
-_REACH_SECONDS = 10  # Ray itself tries for two minutes, and then ends the process
+_CONNECT_SECONDS = 10  # Ray itself tries for two minutes and then ends the process
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # deaths of workers, which are told as events, are printed otherwise
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # otherwise deaths of workers, which are reported as events, are printed too
 }
-_STORE_BYTES = 100 * 2**20  # only outcomes pass through it; Ray would take a third of the memory
+_STORE_BYTES = 100 * 2**20  # only outcomes pass through it; Ray would reserve a third of the memory
 
 
 @contextmanager
-def joined(address: str | None, workers: int | None, cpus: float, gpus: float) -> Iterator[Any]:
-    """Be connected to Ray while the block runs.
+def connected(address: str | None, workers: int | None, cpus: float, gpus: float) -> Iterator[Any]:
+    """Connect to Ray for the duration of this context.
 
-    A connection that the program has already is used and left alone. Otherwise the cluster at the address is joined, or at that
-    of RAY_ADDRESS, as Ray's own tools do; without one an instance is started for this block.
+    An existing connection of the program is used and left open. Otherwise the cluster at the address, or at RAY_ADDRESS, is
+    joined, as Ray's own tools do. Without an address, an instance is started for this context.
 
     Args:
         address: HOST:PORT of the cluster, or "auto" for the one that this machine belongs to.
-        workers: trials at a time that an instance of one's own has to have room for.
-        cpus, gpus: of each trial.
+        workers: trials at a time that an instance started here must have room for.
+        cpus, gpus: resources per trial.
 
-    Returns:
+    Yields:
         The module `ray`.
 
     Raises:
         AblationError: if Ray is not installed, the cluster cannot be joined, or no node is large enough for a trial.
     """
-    with variables({name: os.environ.get(name, value) for name, value in _QUIET.items()}):
+    with environment_variables({name: os.environ.get(name, value) for name, value in _QUIET.items()}):
         ray = _ray()
         if ray.is_initialized():
             if address:
                 raise AblationError(
-                    f"address {address!r} was given, but this program is connected to Ray already: "
-                    "leave the address out to use that connection, or call ray.shutdown() first"
+                    f"address {address!r} was given, but this program is already connected to Ray: "
+                    "omit the address to use that connection, or call ray.shutdown() first"
                 )
             _check_room(ray, cpus, gpus)
             yield ray
             return
         address = address or os.environ.get("RAY_ADDRESS") or None
-        # Ray sets the mode itself when it starts an instance; what is joined next has its own.
-        with variables({"RAY_AUTH_MODE": None}):
+        # Ray sets this variable when it starts an instance; the next cluster to be joined has its own mode.
+        with environment_variables({"RAY_AUTH_MODE": None}):
             try:
                 _connect(ray, address, workers, cpus)
                 _check_room(ray, cpus, gpus)
@@ -75,9 +75,9 @@ def _ray() -> Any:
 def _connect(ray: Any, address: str | None, workers: int | None, cpus: float) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
-        with _own_sigterm():
+        with _keep_sigterm_handler():
             if address:
-                _reach(address)
+                _check_address(address)
                 ray.init(address, **options)
             else:
                 asked = math.ceil(cpus * (workers or 0))
@@ -90,21 +90,21 @@ def _connect(ray: Any, address: str | None, workers: int | None, cpus: float) ->
                 )
     except AblationError:
         raise
-    except Exception as error:  # Ray raises whatever comes
+    except Exception as error:  # Ray raises many kinds of exceptions
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if not address:
             raise AblationError(
-                f"an instance of Ray could not be started on this machine: {said} Where it is too busy for that, begin one "
-                "with `ray start --head` and give the address auto; or use the engine local"
+                f"Ray could not be started on this machine: {said} If the machine is too busy, start a cluster "
+                "with `ray start --head` and give the address auto, or use the engine local"
             ) from error
         raise AblationError(
             f"cannot join the Ray cluster at {address}: {said}. This program must run on a machine of the cluster, "
-            "with the Python and the Ray that the cluster has"
+            "with the same versions of Python and Ray"
         ) from error
 
 
-def _reach(address: str) -> None:
-    """Knock, so that a wrong address is told at once."""
+def _check_address(address: str) -> None:
+    """Fail fast on an unreachable address."""
     if address in ("auto", "local"):
         return
     host, _, port = address.rpartition(":")
@@ -114,11 +114,11 @@ def _reach(address: str) -> None:
             'such as 10.0.0.1:6379, or "auto"'
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AblationError(
-            f"no Ray cluster can be reached at {address}: {reason}. `ray start --head` begins one"
+            f"no Ray cluster can be reached at {address}: {reason}. `ray start --head` starts one"
         ) from None
 
 
@@ -127,14 +127,14 @@ def _check_room(ray: Any, cpus: float, gpus: float) -> None:
     if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
         there = ", ".join(f"{node.get('CPU', 0):g} and {node.get('GPU', 0):g}" for node in nodes)
         raise AblationError(
-            f"a trial is to have {cpus:g} CPUs and {gpus:g} GPUs, but no node of the Ray cluster has as many. "
+            f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs, but no node of the Ray cluster has that many. "
             f"Its nodes have (CPUs and GPUs): {there}"
         )
 
 
 @contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Ray puts a handler of its own in place of the program's."""
+def _keep_sigterm_handler() -> Iterator[None]:
+    """Restore the program's handler for SIGTERM, which Ray replaces."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,14 +1,22 @@
-"""What an engine tells the study while its trials run."""
+"""What an engine reports while its trials run, and what a worker process does, whatever the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import os
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..trial import Outcome, Trial
+from ...design.trial import Outcome, Trial
+from ...environment import keep_freed_memory
+from ...errors import AblationError
 
-ATTEMPTS = 3  # a kill for want of memory, or a lost machine, may pass; what fails three times has a reason of its own
+ATTEMPTS = (
+    3  # a lack of memory or a lost machine may be temporary; a trial that fails three times fails for its own reason
+)
 
 
 @dataclass(frozen=True)
@@ -16,13 +24,13 @@ class Event:
     """One thing that happened to a trial.
 
     Args:
-        trial: to which.
-        kind: "started" when it is taken up, each time; "epoch" after each epoch; "ended" once.
-        attempt: from 1; of an end, how many there were.
-        epoch: epochs behind it, from 1.
-        epochs: how many there will be.
+        trial: the trial it happened to.
+        kind: "started" each time a worker starts the trial; "epoch" after each epoch; "ended" once.
+        attempt: number of the attempt, from 1; for "ended", how many there were.
+        epoch: epochs completed, from 1.
+        epochs: epochs in total.
         loss: mean training loss of that epoch.
-        outcome: of a trial that ended.
+        outcome: outcome of a trial that ended.
     """
 
     trial: Trial
@@ -34,14 +42,56 @@ class Event:
     outcome: Outcome | None = None
 
 
-Engine = Callable[[Sequence[Trial], Path], Generator[Event, None, None]]  # closed, it ends its workers
+Engine = Callable[[Sequence[Trial], Path], Generator[Event, None, None]]  # when closed, it stops its workers
+Report = Callable[[int, int, float], None]  # called with epoch, epochs, mean training loss
+Run = Callable[[Trial, Path, Report], Outcome]
+
+
+def run_trial(trial: Trial, directory: Path, report: Report) -> Outcome:
+    """Train one network. Torch is imported here, in the worker, and not in the driver."""
+    from ...train.run import run
+
+    return run(trial, directory, report)
+
+
+def configure_worker(threads: int) -> None:
+    """Prepare this process to train with the given number of threads."""
+    keep_freed_memory()
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def run_and_catch(run: Run, trial: Trial, directory: Path, report: Report) -> tuple[str, Any]:
+    """Run a trial and return its result as plain data that any engine can send.
+
+    Returns:
+        ("outcome", outcome), ("refused", message) for an invalid trial, or ("raised", traceback).
+    """
+    try:
+        return "outcome", run(trial, directory, report)
+    except AblationError as error:
+        return "refused", f"AblationError: {error}"
+    except Exception:
+        return "raised", traceback.format_exc()
+
+
+def final_event(trial: Trial, attempt: int, kind: str, content: Any) -> Event | None:
+    """Return the "ended" event for a worker's result or death ("died", reason), or None if the trial is to be retried."""
+    if kind == "outcome":
+        return Event(trial, "ended", attempt, outcome=content)
+    if kind == "refused":
+        return Event(trial, "ended", attempt, outcome=failed(content))
+    if attempt < ATTEMPTS:
+        return None
+    return Event(trial, "ended", attempt, outcome=failed(f"failed {attempt} times; the last error was:\n{content}"))
 
 
 def failed(reason: str) -> Outcome:
-    """The outcome of a trial that could not be run to its end.
+    """Return the outcome of a trial that could not be completed.
 
     Args:
-        reason: the traceback, or what killed its process.
+        reason: the traceback, or what killed the process.
     """
     return Outcome(
         status="failed",
@@ -55,3 +105,22 @@ def failed(reason: str) -> Outcome:
         environment={},
         reason=reason,
     )
+
+
+@contextmanager
+def environment_variables(changes: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables for processes that are started inside this context, and restore the old values afterwards.
+
+    Args:
+        changes: new values by name; None leaves a variable unchanged but still restores it.
+    """
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update({name: value for name, value in changes.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

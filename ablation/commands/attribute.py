@@ -1,0 +1,253 @@
+"""`ablation attribute`: attributions of one network on images, or of every trained rung, with scores of how far to trust them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from rich import box
+from rich.table import Table
+from torch import Tensor, nn
+
+from .. import data as datasets
+from ..design.recipe import Recipe
+from ..environment import describe_environment
+from ..errors import AblationError, unknown
+from ..files import writable_folder
+from ..measure.attribution import AttributionWarning, attribute
+from ..measure.faithfulness import Curves, completeness_gap, insertion_deletion
+from ..measure.images import Picture, denormalise, normalisation, normalise, read_folder, read_picture
+from ..measure.methods import METHODS
+from ..measure.targets import targets
+from ..study.ladder import ladder_trials
+from ..train.run import weights_file
+from .console import data_label, make_console, track_steps, write_figure
+from .networks import load_network, short_title
+from .options import NetworkOptions, StudyOptions
+
+DEFAULT_METHODS = ("saliency", "integrated_gradients", "smoothgrad", "grad_cam", "occlusion")
+_LADDER_STEPS = 300  # of integrated gradients: enough for a gap under 1 % wherever the activations are smooth
+_SHOWN_IMAGES = 8
+_CURVES = ("ResNet-50", "kernel size 7", "separate downsampling")
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """Which attributions of one network to compute.
+
+    Args:
+        files: image files, or folders of them.
+        network: the network, with trained weights.
+        methods: names of methods.
+        target: class to explain, or None for the predicted one.
+        size: side of the images in pixels, or None for the network's own.
+        out: folder for the figure and its numbers.
+    """
+
+    files: Sequence[Path]
+    network: NetworkOptions
+    methods: Sequence[str]
+    target: int | None = None
+    size: int | None = None
+    out: Path = Path("figures")
+
+
+def attribute_images(options: ImageOptions) -> None:
+    """Attribute one trained network's predictions to the pixels of each image, with several methods."""
+    methods, target, size, out = options.methods, options.target, options.size, options.out
+    for method in methods:
+        if method not in METHODS:
+            raise unknown("method", method, METHODS)
+    if options.network.weights is None and not options.network.pretrained:
+        raise AblationError(
+            "attributions of random weights are meaningless: give --weights FILE, or "
+            "--model NAME --pretrained where a hub can be reached"
+        )
+    pictures = [
+        picture for file in options.files for picture in (read_folder(file) if file.is_dir() else [read_picture(file)])
+    ]
+    writable_folder(out)
+    label, module = load_network(options.network, size)
+    in_chans, own = _input_of(module)
+    mean, std = normalisation(module, in_chans)
+    console = make_console()
+    for picture in pictures:
+        for note in picture.notes:
+            console.print(f"{picture.file}: {note}", highlight=False, soft_wrap=True)
+    pixels = torch.stack([picture.square(size or own, in_chans) for picture in pictures])
+    images = normalise(pixels, mean, std)
+    classes = targets(module, images, target)
+    normalised: dict[str, Any] = {"mean": mean, "std": std}
+    maps: dict[str, Tensor] = {}
+    rows: list[dict[str, Any]] = []
+    with track_steps(console, "attributions", len(methods)) as end_step:
+        for method in methods:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", AttributionWarning)
+                maps[method] = attribute(module, images, classes, method, **normalised)
+            curves = insertion_deletion(module, images, maps[method], classes, **normalised)
+            gap = completeness_gap(module, images, maps[method], classes, **normalised)
+            rows += _rows(method, pictures, classes, curves, gap if method == "integrated_gradients" else None)
+            end_step(METHODS[method].title)
+            for warning in caught:
+                console.print(f"note: {warning.message}", highlight=False, soft_wrap=True)
+    table = pd.DataFrame(rows)
+    console.print(_scores(table, f"{label}, baseline black, class {'predicted' if target is None else target}"))
+    from ..show.attributions import plot_attributions
+
+    figure = plot_attributions(
+        _shown(pixels),
+        {METHODS[method].title: values.double().cpu().numpy() for method, values in maps.items()},
+        {METHODS[method].title: METHODS[method].signed for method in maps},
+        [f"{picture.file.stem[:14]}: {int(c)}" for picture, c in zip(pictures, classes, strict=True)],
+    )
+    environment = describe_environment(str(images.device.type))
+    write_figure(out / f"attributions-{label}", figure, table.assign(network=label, **environment), console)
+
+
+def attribute_ladder(options: StudyOptions, count: int) -> None:
+    """Compute integrated gradients of every kept rung that a study trained, on the first test images, with their scores.
+
+    Args:
+        options: of the study that trained the ladder.
+        count: number of test images.
+    """
+    from ..network import load_weights
+    from ..show.attributions import plot_attributions, plot_curves, plot_gaps
+
+    data_name, recipe, start, store, out = options.data, options.recipe, options.start, options.store, options.out
+    if count < 2:
+        raise AblationError(f"images {count} must be 2 or more: medians and intervals are taken over them")
+    trials = {trial: rung for trial, rung in ladder_trials(recipe, data_name, [0], start).items() if rung.adopted}
+    data: Any = datasets.load(data_name)
+    files = {trial: weights_file(store, trial.key(data.checksum)) for trial in trials}
+    missing = [trials[trial].title for trial, file in files.items() if not file.is_file()]
+    if missing:
+        raise AblationError(
+            f"{len(missing)} of {len(trials)} rungs are not trained in {store}, such as {missing[0]}: run `ablation roadmap "
+            f"--data {data_name} --recipe {recipe} --start {start} --store {store}` first"
+        )
+    writable_folder(out)
+    console = make_console()
+    images, labels = _classes_in_turn(data, next(iter(trials)).recipe, count)
+    normalised: dict[str, Any] = {"mean": data.mean, "std": data.std}
+    maps: dict[str, np.ndarray] = {}
+    curves: dict[str, Curves] = {}
+    rows: list[dict[str, Any]] = []
+    with track_steps(console, "attributions", len(trials)) as end_step:
+        for trial, rung in trials.items():
+            network = load_weights(files[trial]).eval()
+            values = attribute(network, images, labels, "integrated_gradients", steps=_LADDER_STEPS, **normalised)
+            gap = completeness_gap(network, images, values, labels, **normalised)
+            entry = insertion_deletion(network, images, values, labels, **normalised)
+            title = rung.title if rung.recipe == "original" else short_title(rung)
+            maps[title], curves[title] = values.double().numpy(), entry
+            rows += [
+                {
+                    "title": title,
+                    "image": i,
+                    "label": int(labels[i]),
+                    "gap": float(gap[i]),
+                    "insertion_area": entry.insertion_area[i],
+                    "deletion_area": entry.deletion_area[i],
+                }
+                for i in range(len(images))
+            ]
+            median = float(gap.median())
+            end_step(
+                f"{title:28} completeness gap: median {100 * median:.2g} %, largest {100 * float(gap.max()):.2g} %"
+            )
+    order = torch.rand(len(images), *images.shape[-2:], generator=torch.Generator().manual_seed(0))
+    last = load_weights(files[list(trials)[-1]]).eval()
+    chosen = {title: curves[title] for title in _CURVES if title in curves}
+    chosen["random order, last row"] = insertion_deletion(last, images, order, labels, **normalised)
+    described = {"data": data_name, "recipe": recipe, "seed": 0, "baseline": "black", **describe_environment("cpu")}
+    table = pd.DataFrame(rows).assign(method="integrated_gradients", steps=_LADDER_STEPS, **described)
+    label = data_label(data_name, start)
+    some = slice(0, _SHOWN_IMAGES)
+    shown = _shown(denormalise(images, data.mean, data.std)[some])
+    figure = plot_attributions(shown, {title: values[some] for title, values in maps.items()}, signed=True)
+    write_figure(out / f"attributions-{label}", figure, table, console)
+    write_figure(
+        out / f"completeness-{label}",
+        plot_gaps(table).figure,
+        table.drop(columns=["insertion_area", "deletion_area"]),
+        console,
+    )
+    write_figure(out / f"curves-{label}", plot_curves(chosen), _curve_table(chosen).assign(**described), console)
+
+
+def _classes_in_turn(data: Any, recipe: Recipe, count: int) -> tuple[Tensor, Tensor]:
+    """Return test images, cycling through the classes."""
+    batches = list(data.test_batches(recipe, 0, 1))
+    images, labels = (torch.cat(part) for part in zip(*batches, strict=True))
+    turn = torch.zeros_like(labels)
+    for c in labels.unique():
+        inside = labels == c
+        turn[inside] = torch.arange(int(inside.sum()))
+    order = (turn * (int(labels.max()) + 1) + labels).argsort()[:count]
+    return images[order], labels[order]
+
+
+def _rows(
+    method: str, pictures: Sequence[Picture], classes: Tensor, curves: Curves, gap: Tensor | None
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "image": str(picture.file),
+            "class": int(classes[i]),
+            "method": method,
+            "probability": curves.insertion[i, -1],
+            "insertion_area": curves.insertion_area[i],
+            "deletion_area": curves.deletion_area[i],
+            "completeness_gap": None if gap is None else float(gap[i]),
+        }
+        for i, picture in enumerate(pictures)
+    ]
+
+
+def _scores(table: pd.DataFrame, title: str) -> Table:
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown.add_column("method", no_wrap=True)
+    for heading in ("insertion, higher is better", "deletion, lower is better", "completeness gap %"):
+        shown.add_column(heading, justify="right")
+    for method, rows in table.groupby("method", sort=False):
+        gap = rows["completeness_gap"].astype(float).median()
+        shown.add_row(
+            METHODS[str(method)].title,
+            f"{rows['insertion_area'].mean():.3f}",
+            f"{rows['deletion_area'].mean():.3f}",
+            "" if gap != gap else f"{100 * gap:.3g}",
+        )
+    return shown
+
+
+def _curve_table(curves: dict[str, Curves]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"network": name, "curve": kind, "share": share, "probability": value, "images": len(entry.insertion)}
+            for name, entry in curves.items()
+            for kind in ("insertion", "deletion")
+            for share, value in zip(entry.shares, getattr(entry, kind).mean(0), strict=True)
+        ]
+    )
+
+
+def _shown(pixels: Tensor) -> np.ndarray:
+    """(N, H, W) or (N, H, W, 3) from (N, C, H, W)."""
+    array = pixels.clamp(0, 1).double().cpu().numpy()
+    return array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
+
+
+def _input_of(module: nn.Module) -> tuple[int, int]:
+    """Return channels and side of the images that a network was built for."""
+    cfg: Any = getattr(module, "pretrained_cfg", None) or {}
+    if "input_size" in cfg:
+        return int(cfg["input_size"][0]), int(cfg["input_size"][-1])
+    return int(getattr(module, "in_chans", 3)), 224

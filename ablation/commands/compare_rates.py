@@ -1,0 +1,69 @@
+"""`ablation rates`: compare learning rates on held-out training images."""
+
+from __future__ import annotations
+
+from .. import data as datasets
+from ..design.recipes import family
+from ..errors import AblationError
+from ..evidence.rate_table import rate_table
+from ..files import writable_folder
+from ..show.tables import text_table
+from ..study.ladder import ladder_rungs
+from ..study.rates import rate_trials
+from ..study.study import Study
+from .console import data_label, make_console, merge_environments, write_figure
+from .options import StudyOptions
+from .progress import run_with_progress
+
+
+def compare_rates(original: str, modern: str, epochs: int | None, options: StudyOptions) -> None:
+    """Train at several learning rates, print the held-out accuracy of each, write figure and numbers.
+
+    Args:
+        original, modern: comma-separated rates of the two recipes; empty for the recipe's own rate, its half and its double.
+        epochs: epochs of each trial, by default the recipe's.
+        options: as for every study; one seed is trained.
+    """
+    from ..show.rate_plots import plot_rates
+
+    data, recipe = options.data, options.recipe
+    datasets.info(data)
+    pair = family(recipe)
+    rates = {
+        "original": _parse_rates("--original", original, pair.original.lr),
+        "modern": _parse_rates("--modern", modern, pair.modern.lr),
+    }
+    trials = rate_trials(recipe, data, rates, epochs)
+    names = {rung.name: rung.title.partition(" (")[0] for rung in ladder_rungs(recipe)}
+    titles = {
+        (member, rung): f"{names[rung]}, {getattr(pair, member).name}"
+        for member, rung in dict.fromkeys(trials.values())
+    }
+    writable_folder(options.out)
+    labels = {trial: f"{titles[key]}, rate {trial.recipe.lr:g}" for trial, key in trials.items()}
+    study = Study(labels, options.store)
+    console = make_console()
+    outcomes = run_with_progress(study, console, options.workers, labels.__getitem__)
+    table = rate_table(trials, outcomes)
+    shown = table[["recipe", "rung", "lr", "held_out_accuracy", "mean_accuracy", "best"]]
+    shown = shown.assign(lr=[f"{rate:g}" for rate in table["lr"]])
+    console.print(text_table(f"learning rates on {options.data_title}, recipe {recipe}", shown))
+    console.print(
+        f"The family {recipe} uses {pair.original.lr:g} and {pair.modern.lr:g}. mean_accuracy: over the networks of a recipe.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    described = table.assign(data=options.data_title, **merge_environments(outcomes.values()))
+    write_figure(options.out / f"rates-{data_label(data)}", plot_rates(table, titles), described, console)
+
+
+def _parse_rates(option: str, given: str, own: float) -> list[float]:
+    if not given:
+        return [own / 2, own, own * 2]
+    try:
+        rates = [float(text) for text in given.split(",")]
+    except ValueError:
+        raise AblationError(
+            f"{option} {given!r} must be learning rates separated by commas, such as 0.01,0.02"
+        ) from None
+    return sorted(set(rates))

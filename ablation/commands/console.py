@@ -1,0 +1,98 @@
+"""Console output of the commands: tables, progress through known steps, and figures written with their numbers."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ..files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ..design.trial import Outcome
+
+_PLAIN_WIDTH = 120  # columns, where the output is not a terminal
+
+
+def make_console() -> Console:
+    """Return a console as wide as the terminal, or of a fixed width if the output is not a terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+
+
+def progress_bar(console: Console) -> Progress:
+    """Return a bar with count, elapsed and remaining time; it is not shown if the output is not a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration for reading.
+
+    >>> format_duration(5400), format_duration(600), format_duration(40), format_duration(7 * 86400)
+    ('1.5 hours', '10 minutes', '40 s', '7.0 days')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours" if seconds < 3 * 86400 else f"{seconds / 86400:.1f} days"
+
+
+def data_label(data: str, start: str = "resnet50") -> str:
+    """Return the part of a file name that stands for a data set, with the ladder's name in front unless it is resnet50.
+
+    >>> data_label("imagefolder:/data/cifar10#10000"), data_label("digits", "resnet200")
+    ('cifar10-10k', 'resnet200-digits')
+    """
+    short = re.sub(r"000(?=\+|$)", "k", data.rpartition(":")[2]) if "#" in data else data.rpartition(":")[2]
+    label = re.sub(r"[^A-Za-z0-9]+", "-", Path(short).name).strip("-")
+    return label if start == "resnet50" else f"{start}-{label}"
+
+
+@contextmanager
+def track_steps(console: Console, title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show progress through a known number of steps.
+
+    Yields:
+        A function to call at the end of each step, with a line to print.
+    """
+    began = time.perf_counter()
+    done = 0
+    with progress_bar(console) as bar:
+        task = bar.add_task(title, total=total)
+
+        def end_step(line: str) -> None:
+            nonlocal done
+            done += 1
+            elapsed = time.perf_counter() - began
+            bar.console.print(f"{done:3}/{total}  {line}  {elapsed:5.0f} s", highlight=False, soft_wrap=True)
+            bar.update(task, advance=1)
+
+        yield end_step
+
+
+def merge_environments(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """Return the versions, device and commit of several outcomes; where they differ, all values, joined by " / "."""
+    environments = [outcome.environment for outcome in outcomes]
+    names = dict.fromkeys(name for environment in environments for name in environment)
+    return {name: " / ".join(sorted({str(one.get(name, "")) for one in environments})) for name in names}
+
+
+def write_figure(stem: Path, figure: Figure, table: pd.DataFrame, console: Console) -> None:
+    """Write a figure as STEM.png and its numbers as STEM.csv; an interrupted write leaves no partial file."""
+    from ..show.picture import png
+
+    png_file, csv_file = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.csv")
+    write_atomically(csv_file, table.to_csv(index=False).encode())
+    write_atomically(png_file, png(figure))
+    console.print(f"wrote {png_file} and {csv_file}", highlight=False, soft_wrap=True)

@@ -1,0 +1,128 @@
+"""`ablation explore`: the explorer as a page, served by Voila on the loopback interface of this machine.
+
+It serves one notebook of two lines. Visitors can use the controls; Voila accepts no request to run code, sources are stripped, no
+other file is served, no user's Jupyter settings are read, and a content security policy blocks requests to any other machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..errors import AblationError
+
+ADDRESS = "127.0.0.1"
+_PORTS = range(1, 65536)
+_SOURCE = "from ablation.show.explorer import Explorer\n\nExplorer().widget"
+_TEMPLATE = "ablation"
+_EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]  # others only log warnings
+_IDLE_SECONDS = 900  # after which a kernel whose page was closed is stopped
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; frame-ancestors 'none'; "
+    "form-action 'none'"
+)
+# Voila's page links icons on another machine; without an address, the link makes no request.
+_PAGE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
+{%- block notebook_css -%}
+{%- set styles %}{{ super() }}{% endset -%}
+{{ styles | replace('href="https://', 'data-left-out="https://') }}
+{%- endblock notebook_css -%}
+"""
+
+
+def explore(port: int, browser: bool) -> None:
+    """Serve the explorer until interrupted."""
+    if port not in _PORTS:
+        raise AblationError(f"port {port} must lie between {_PORTS[0]} and {_PORTS[-1]}")
+    if find_spec("voila") is None or find_spec("ipywidgets") is None:
+        raise AblationError(
+            "the explorer needs Voila and ipywidgets, which are not installed: pip install 'convnext-ablation[course]'"
+        )
+    _check_free(port)
+    with tempfile.TemporaryDirectory(prefix="ablation-explore-") as folder:
+        notebook = _write(Path(folder))
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(
+            [str(Path(folder) / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+        )
+        app = _server(notebook, port, browser)
+        print(f"The explorer is at http://{ADDRESS}:{port}/  (Ctrl-C ends it)", flush=True)
+        app.start()
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((ADDRESS, port))
+        except OSError as error:
+            raise AblationError(
+                f"port {port} is not available ({error.strerror}): give another, such as --port {_another(port)}"
+            ) from None
+
+
+def _another(port: int) -> int:
+    return port + 1 if port + 1 in _PORTS and port >= 1024 else 8867
+
+
+def _write(folder: Path) -> Path:
+    """Write the notebook and the template of its page."""
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "explorer",
+        "metadata": {},
+        "outputs": [],
+        "source": _SOURCE,
+    }
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = folder / "page" / "explorer.ipynb"
+    notebook.parent.mkdir()
+    content = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    notebook.write_text(json.dumps(content), encoding="utf-8")
+    template = folder / "jupyter" / "voila" / "templates" / _TEMPLATE
+    template.mkdir(parents=True)
+    (template / "conf.json").write_text('{"base_template": "lab"}', encoding="utf-8")
+    (template / "index.html.j2").write_text(_PAGE, encoding="utf-8")
+    return notebook
+
+
+def _server(notebook: Path, port: int, browser: bool) -> Any:
+    """Return Voila for this notebook, ready to start."""
+    from traitlets.config import Config
+    from voila.app import Voila
+
+    settings = Config()
+    settings.Voila.ip = ADDRESS
+    settings.Voila.port = port
+    settings.Voila.port_retries = 0
+    settings.Voila.open_browser = browser
+    settings.Voila.log_level = "ERROR"
+    settings.Voila.root_dir = str(notebook.parent)
+    settings.Voila.tornado_settings = {
+        "allow_remote_access": False,  # refuses pages whose host name resolves to this machine
+        "headers": {"Content-Security-Policy": _POLICY},
+        "ws_ping_timeout": 30_000,
+    }
+    settings.VoilaConfiguration.template = _TEMPLATE
+    settings.VoilaConfiguration.allow_template_override = "NO"
+    settings.VoilaConfiguration.allow_theme_override = "NO"
+    settings.VoilaConfiguration.strip_sources = True
+    settings.VoilaConfiguration.show_tracebacks = False
+    settings.VoilaConfiguration.file_allowlist = []
+    settings.VoilaConfiguration.file_denylist = [".*"]
+    settings.VoilaConfiguration.extension_allowlist = _EXTENSIONS
+    if os.name == "posix":
+        settings.ConnectionFileMixin.transport = (
+            "ipc"  # files that only this user can open; TCP is open to everyone on the machine
+        )
+    settings.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
+    settings.MappingKernelManager.cull_interval = 60
+    app = Voila.instance(config=settings, config_file_paths=[])
+    app.initialize([str(notebook)])
+    return app

@@ -1,0 +1,41 @@
+"""The arguments and options of the command line that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Steps = Annotated[
+    Optional[list[str]], typer.Argument(help="Steps to take, such as: patchify_stem depthwise kernel_size=7")
+]
+DataName = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="Data set: digits, longrange, cifar10, or imagefolder:PATH with train/ and val/. NAME#1000: part of it.",
+    ),
+]
+RecipeName = Annotated[str, typer.Option("--recipe", help="Recipe family: micro, small32 or paper.")]
+Figures = Annotated[Path, typer.Option("--out", help="Folder for the figures and their numbers.")]
+Model = Annotated[
+    Optional[str], typer.Option("--model", help="Name of a timm model, such as swin_tiny_patch4_window7_224.")
+]
+Weights = Annotated[
+    Optional[Path],
+    typer.Option("--weights", help="File of weights: one that ablation wrote or, with --model, that model's."),
+]
+Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights for --model.")]
+StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
+Label = Annotated[str, typer.Option("--label", help="What tables and figures call the data; by default its name.")]
+Start = Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")]
+Seeds = Annotated[int, typer.Option(help="Number of seeds per network.")]
+Workers = Annotated[Optional[int], typer.Option(help="Trials at a time; by default as many as there is room for.")]
+EngineName = Annotated[str, typer.Option("--engine", help="Where trials run: local, or ray for a Ray cluster.")]
+Address = Annotated[
+    Optional[str],
+    typer.Option("--address", help="HOST:PORT of the Ray cluster, or auto; by default one is started on this machine."),
+]
+Cpus = Annotated[Optional[float], typer.Option("--cpus", help="CPUs and threads per trial on Ray; by default 1.")]
+Gpus = Annotated[Optional[float], typer.Option("--gpus", help="GPUs per trial on Ray, such as 0.5; by default 0.")]

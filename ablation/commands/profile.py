@@ -1,0 +1,44 @@
+"""`ablation profile`: parameters, MACs and receptive fields of both ladders, compared with the paper, or of a custom road."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from ..design import roadmap as roads
+from ..design.published import SWIN
+from ..errors import unknown
+from ..show.tables import disagreements, profile_table
+
+
+def profile(steps: Sequence[str], start: str, size: int) -> None:
+    """Print what the networks of a road, or of both ladders, cost.
+
+    Args:
+        steps: steps of a road; empty for both ladders of the paper.
+        start: "resnet50" or "resnet200".
+        size: side of the images in pixels.
+    """
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    if steps:
+        console.print(profile_table(f"A road from {start}, {size} px", roads.road(steps, start), size))
+        return
+    ladders = {name: roads.roadmap(name) for name in ("resnet50", "resnet200")}
+    if start not in ladders:
+        raise unknown("roadmap", start, ladders)
+    for (name, rungs), (reference, paper) in zip(ladders.items(), SWIN.items(), strict=True):
+        console.print(profile_table(f"{name} ladder, {size} px, 1000 classes", rungs, size))
+        for line in disagreements(rungs) if size == 224 else ():
+            console.print(line, soft_wrap=True, highlight=False)
+        console.print(
+            f"For reference, timm's {reference}: paper {paper.gflops:.2f} G, top-1 {paper.accuracy:.2f}",
+            highlight=False,
+        )
+        console.print()
+    console.print(
+        "MACs are multiply-accumulates of convolutions and linear layers, which the paper calls FLOPs. "
+        "Paper: Liu et al. 2022, arXiv 2201.03545, Tables 10 and 11.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,97 @@
+"""`ablation profile --timing`: latency, spread, memory and roofline share of each rung, and the time per kind of layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from rich import box
+from rich.table import Table
+
+from ..environment import describe_environment, keep_freed_memory
+from ..files import writable_folder
+from ..measure.breakdown import breakdown
+from ..measure.memory import training_memory
+from ..measure.timing import benchmark
+from .console import make_console, track_steps, write_figure
+from .networks import road_label, rungs_of, short_title
+from .options import TimingOptions
+
+
+def time_ladder(steps: Sequence[str], start: str, options: TimingOptions, out: Path) -> None:
+    """Time each rung of a ladder, print the table, write the figures and their numbers."""
+    from ..network import build
+    from ..show.speed import plot_operators, plot_speed
+
+    rungs = rungs_of(steps, start)
+    size, batch = options.size, options.batch
+    for rung in rungs:
+        rung.architecture.sizes(size)
+    writable_folder(out)
+    keep_freed_memory()
+    console = make_console()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    rows, parts = [], []
+    with track_steps(console, "timing", len(rungs)) as end_step:
+        for rung in rungs:
+            network = build(rung.architecture).to(device)
+            title = short_title(rung)
+            # Timed last: the first calls of a network are slower because memory is allocated.
+            parts += [{"title": title, **vars(share)} for share in breakdown(network, size, batch, samples=2)]
+            memory = training_memory(network, size, batch)
+            timing = benchmark(network, **vars(options))
+            row = {"title": title, "params": sum(p.numel() for p in network.parameters()), **vars(timing)}
+            row |= {
+                "macs": (timing.macs or 0) // batch,
+                "images_per_second": timing.images_per_second,
+                "spread": timing.spread,
+                "roofline_share": timing.roofline_share,
+                "training_bytes_estimated": memory.total,
+                "published_accuracy": rung.published.accuracy if rung.published else None,
+            }
+            rows.append(row)
+            end_step(
+                f"{title:28} {1000 * timing.seconds / batch:7.1f} ms per image, spread {100 * timing.spread:.0f} %"
+            )
+    table = pd.DataFrame(rows)
+    how = f"{options.step}, {options.memory_format}, {options.precision}"
+    console.print(_timing_table(table, f"{start}, {size} px, batch {batch}, {how}"))
+    threads = f"{table['threads'].iloc[0]} threads" if device == "cpu" else ""
+    console.print(
+        f"Median of {table['samples'].iloc[0]} calls on {table['device'].iloc[0]} {threads}; ±: half the interquartile range. "
+        "share: MACs per second relative to one large matrix product on this machine, "
+        f"{table['macs_per_second'].iloc[0] / 1e9:.0f} G per second. peak: peak memory of one call; training: estimate with "
+        "AdamW for this batch.",
+        soft_wrap=True,
+        highlight=False,
+    )
+    environment = describe_environment(device)
+    label = road_label(steps, start)
+    if len(table) > 1 and table["published_accuracy"].notna().all():
+        write_figure(out / f"speed-{label}", plot_speed(table), table.assign(**environment), console)
+    operators = pd.DataFrame(parts)
+    setting = {"size": size, "batch": batch, **environment}
+    write_figure(out / f"operators-{label}", plot_operators(operators), operators.assign(**setting), console)
+
+
+def _timing_table(table: pd.DataFrame, title: str) -> Table:
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown.add_column("row", no_wrap=True)
+    for heading in ("G MACs", "ms per image", "images/s", "share %", "peak MB", "training MB"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for row in table.to_dict("records"):
+        half = 500 * (row["high"] - row["low"]) / row["batch"]
+        share = row["roofline_share"]
+        peak = row["peak_bytes"]
+        shown.add_row(
+            row["title"],
+            f"{row['macs'] / 1e9:.2f}",
+            f"{1000 * row['seconds'] / row['batch']:.1f} ± {half:.1f}",
+            f"{row['images_per_second']:.1f}",
+            "" if share is None or share != share else f"{100 * share:.0f}",
+            "" if peak is None or peak != peak else f"{peak / 1e6:.0f}",
+            f"{row['training_bytes_estimated'] / 1e6:.0f}",
+        )
+    return shown

@@ -1,0 +1,158 @@
+"""Progress of a running study on a terminal: which trials run, how fast, and how long they will take."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from .. import data as datasets
+from ..design.trial import Outcome, Trial
+from ..errors import AblationError
+from ..study.engines import Event
+from ..study.study import Study
+from .console import format_duration, progress_bar
+
+
+@dataclass
+class _Row:
+    """A running trial: since when, from which epoch on, and its progress."""
+
+    attempt: int
+    since: float
+    first: int = 0
+    epoch: int = 0
+    epochs: int = 0
+    loss: float = float("nan")
+    last: float = 0.0
+
+    @property
+    def epoch_seconds(self) -> float | None:
+        """Duration of an epoch, or None until one epoch was observed from start to end."""
+        done = self.epoch - self.first
+        return (self.last - self.since) / done if done > 0 else None
+
+
+class StudyProgress:
+    """A live table of the running trials, with a bar over all of them.
+
+    Args:
+        total: number of trials to run.
+        name: function that names a trial.
+        images: function that returns a trial's training images per epoch.
+        console: where the table is shown.
+        now: clock in seconds.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        name: Callable[[Trial], str],
+        images: Callable[[Trial], int],
+        console: Console,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name, self.images, self.now = name, images, now
+        self.rows: dict[Trial, _Row] = {}
+        self.began, self.ended, self.total = now(), 0, total
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.bar = Progress(*columns, TextColumn("{task.fields[left]}"), console=console)
+        self.task = self.bar.add_task("trials", total=total, left="")
+
+    def on_event(self, event: Event) -> None:
+        """Update the table with an event."""
+        now = self.now()
+        if event.kind == "ended":
+            self.rows.pop(event.trial, None)
+            self.ended += 1
+            left = (now - self.began) / self.ended * (self.total - self.ended)
+            self.bar.update(self.task, advance=1, left=f"about {format_duration(left)} left" if left else "")
+            return
+        if event.kind == "started":
+            self.rows[event.trial] = _Row(event.attempt, now)
+            return
+        row = self.rows.setdefault(event.trial, _Row(event.attempt, now))
+        if row.epoch == 0 and event.epoch > 1:  # resumed from a checkpoint: this epoch was not observed from its start
+            row.first, row.since = event.epoch, now
+        row.epoch, row.epochs, row.loss, row.last = event.epoch, event.epochs, event.loss, now
+
+    def __rich__(self) -> Group:
+        table = Table(box=box.SIMPLE_HEAD)
+        for column in ("running", "seed", "epoch", "training loss", "images/s", "left", "attempt"):
+            table.add_column(column, justify="left" if column == "running" else "right")
+        for trial, row in self.rows.items():
+            one = row.epoch_seconds
+            speed = f"{self.images(trial) / one:.0f}" if one else ""
+            left = format_duration(one * (row.epochs - row.epoch)) if one and row.epoch < row.epochs else ""
+            loss = f"{row.loss:.4f}" if row.epoch else ""
+            epoch = f"{row.epoch}/{row.epochs}" if row.epoch else ""
+            table.add_row(self.name(trial), str(trial.seed), epoch, loss, speed, left, str(row.attempt))
+        return Group(table, self.bar)
+
+
+def run_with_progress(
+    study: Study, console: Console, workers: int | None, name: Callable[[Trial], str]
+) -> dict[Trial, Outcome]:
+    """Run the missing trials of a study, with a live table on a terminal and a line for each trial that ends.
+
+    Raises:
+        AblationError: if any trial failed; the reasons are printed first.
+    """
+    missing = study.missing()
+    done_before = len(study.trials) - len(missing)
+    console.print(f"{len(missing)} trials to train, {done_before} already done", highlight=False)
+    if study.is_local:
+        _print_forecast(missing, workers, console)
+    progress = StudyProgress(len(missing), name, _images_per_epoch, console)
+    live = Live(progress, console=console, refresh_per_second=2, transient=True)
+    with live if console.is_terminal else nullcontext():
+
+        def on_event(event: Event) -> None:
+            progress.on_event(event)
+            trial, outcome = event.trial, event.outcome
+            if outcome is not None:
+                score = f"{outcome.accuracy:5.1f} %" if outcome.accuracy is not None else outcome.status
+                count = f"{progress.ended:3}/{len(missing)}"
+                line = f"{count}  {name(trial):28} seed {trial.seed}  {score}  {outcome.seconds:5.1f} s"
+                console.print(line, highlight=False)
+
+        try:
+            outcomes = study.run(workers, on_event)
+        except (KeyboardInterrupt, SystemExit):
+            print(
+                "ablation: interrupted. Finished trials are kept; the same command resumes the study", file=sys.stderr
+            )
+            raise
+    failed = study.failed()
+    for trial, outcome in failed.items():
+        print(f"ablation: {name(trial)}, seed {trial.seed}, failed:\n{outcome.reason}", file=sys.stderr)
+    if failed:
+        raise AblationError(f"{len(failed)} of {len(study.trials)} trials failed; the same command retries them")
+    return outcomes
+
+
+def _images_per_epoch(trial: Trial) -> int:
+    return datasets.load(trial.data).steps_per_epoch(trial.recipe) * trial.recipe.batch_size
+
+
+def _print_forecast(missing: Sequence[Trial], workers: int | None, console: Console) -> None:
+    """Print how long a long run will take, before it starts."""
+    from ..study.forecast import forecast
+
+    with progress_bar(console) as bar:
+        task = bar.add_task("timing one step of each network", total=None)
+        seconds = forecast(missing, workers, lambda done, total: bar.update(task, completed=done, total=total))
+    if seconds is not None:
+        console.print(
+            f"about {format_duration(seconds)} on this machine, estimated from one training step of each network; "
+            "finished trials are kept if you stop",
+            highlight=False,
+        )

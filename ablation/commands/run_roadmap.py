@@ -1,0 +1,46 @@
+"""`ablation roadmap`: train every rung of a ladder, print the table, write the figure and its numbers."""
+
+from __future__ import annotations
+
+from .. import data as datasets
+from ..design.recipes import family
+from ..evidence.ladder_table import ladder_table
+from ..files import writable_folder
+from ..show.tables import ladder_text, profile_table
+from ..study.ladder import check_seeds, ladder_rungs, ladder_trials
+from ..study.study import Study
+from .console import data_label, make_console, merge_environments, write_figure
+from .options import StudyOptions
+from .progress import run_with_progress
+
+
+def run_roadmap(options: StudyOptions) -> None:
+    """Print what a ladder costs, train it, print its table, and write its figure and numbers."""
+    data, recipe, start = options.data, options.recipe, options.start
+    info, pair = datasets.info(data), family(recipe)
+    trials = ladder_trials(recipe, data, check_seeds(options.seeds), start)
+    rungs = ladder_rungs(recipe, start)
+    writable_folder(options.out)
+    labels = {trial: rung.title for trial, rung in trials.items()}
+    study = Study(labels, options.store, options.engine, **options.engine_options)
+    console = make_console()
+    size = info.size or pair.modern.size
+    title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {info.num_classes} classes"
+    console.print(profile_table(title, rungs, size, info.num_classes, info.in_chans))
+    outcomes = run_with_progress(study, console, options.workers, lambda trial: trials[trial].title)
+    table = ladder_table(recipe, data, outcomes, start)
+    console.print(ladder_text(table, f"{start} ladder on {options.data_title}, recipe {recipe}, {options.seeds} seeds"))
+    console.print(
+        "step: difference from the previous kept row, paired by seed. ±: half-width of the 95 % t-interval; for the paper, its "
+        "standard deviation. verdict: the sign here against the sign of the paper's ImageNet result.",
+        soft_wrap=True,
+        highlight=False,
+    )
+    if info.note:
+        console.print(info.note, style="bold", soft_wrap=True, highlight=False)
+    from ..show.plots import plot_roadmap
+
+    seconds = sum(outcome.seconds for outcome in outcomes.values())
+    described = table.assign(data=options.data_title, seconds=seconds, **merge_environments(outcomes.values()))
+    stem = options.out / f"roadmap-{data_label(data, start)}"
+    write_figure(stem, plot_roadmap(table, options.data_title), described, console)

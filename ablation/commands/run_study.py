@@ -1,0 +1,56 @@
+"""`ablation study`: train every network of a design and print what follows from it."""
+
+from __future__ import annotations
+
+from .. import data as datasets
+from ..design.recipes import family
+from ..errors import AblationError, unknown
+from ..evidence.accuracies import accuracies
+from ..evidence.effects import tables
+from ..files import writable_folder, write_atomically
+from ..show.tables import text_table
+from ..study import designs
+from ..study.ladder import check_seeds
+from ..study.study import Study
+from .console import data_label, make_console
+from .options import StudyOptions
+from .progress import run_with_progress
+from .run_roadmap import run_roadmap
+
+LADDER = "ladder"
+
+
+def run_study(design: str, steps: list[str], count: int, options: StudyOptions) -> None:
+    """Train every network of a design, print what follows from it, and write each table as CSV.
+
+    Args:
+        design: "ladder", which is `ablation roadmap`, or a name in `designs.DESIGNS`.
+        steps: the steps that are varied; empty for those that the paper kept.
+        count: number of random orders, for the design "orderings".
+        options: as for every study.
+    """
+    if design == LADDER:
+        if steps:
+            raise AblationError("design 'ladder' is the paper's own road and takes no steps; the other designs do")
+        run_roadmap(options)
+        return
+    if design not in designs.DESIGNS:
+        raise unknown("design", design, (LADDER, *designs.DESIGNS))
+    data, recipe, start = options.data, options.recipe, options.start
+    info, pair = datasets.info(data), family(recipe)
+    chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
+    trials = designs.trials(chosen, recipe, data, check_seeds(options.seeds))
+    writable_folder(options.out)
+    labels = {trial: point.title for trial, point in trials.items()}
+    study = Study(labels, options.store, options.engine, **options.engine_options)
+    console = make_console()
+    outcomes = run_with_progress(study, console, options.workers, lambda trial: trials[trial].title)
+    measured = accuracies(chosen, recipe, data, outcomes)
+    for title, table in tables(chosen, measured).items():
+        heading = f"{title}: {design} on {options.data_title}, recipe {recipe}, {options.seeds} seeds"
+        console.print(text_table(heading, table))
+        file = options.out / f"study-{design}-{data_label(data, start)}-{title.lower().replace(' ', '-')}.csv"
+        write_atomically(file, table.to_csv(index=False).encode())
+        console.print(f"wrote {file}", highlight=False, soft_wrap=True)
+    if info.note:
+        console.print(info.note, style="bold", soft_wrap=True, highlight=False)

@@ -1,0 +1,195 @@
+"""`ablation see`: receptive fields along a ladder or of one network, inputs of its norms, and static against dynamic weights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from ..environment import describe_environment
+from ..errors import AblationError, unknown
+from ..files import writable_folder
+from ..measure.images import normalisation, normalise, photographs, read_folder
+from ..measure.jacobian import jacobian_change
+from ..measure.norms import norm_statistics, take_statistics
+from ..measure.receptive_field import (
+    SCALES,
+    SHARES,
+    FieldWarning,
+    effective_receptive_field,
+    open_branches,
+)
+from ..measure.support import theoretical_receptive_field
+from .console import make_console, track_steps, write_figure
+from .networks import load_network, road_label, rungs_of, short_title
+from .options import NetworkOptions
+
+WHAT = ("fields", "norms", "weights")
+_RANDOM = (
+    "The weights are random (initialised from seed 0), with closed branches opened and batch statistics taken from these images. "
+    "They show what the architecture favours, not what training does to it. --weights FILE shows a trained network."
+)
+
+
+@dataclass(frozen=True)
+class SeeOptions:
+    """What to look at.
+
+    Args:
+        what: one of `WHAT`.
+        steps, start: a road of steps and the ResNet it starts from; the whole ladder if there are no steps.
+        network: a single network instead.
+        size: side of the images in pixels.
+        images: folder of images, or None for the bundled photographs.
+        out: folder for the figure and its numbers.
+    """
+
+    what: str = "fields"
+    steps: tuple[str, ...] = ()
+    start: str = "resnet50"
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    size: int = 512
+    images: Path | None = None
+    out: Path = Path("figures")
+
+
+def see(options: SeeOptions) -> None:
+    """Measure receptive fields, norms or weights, and write the figure and its numbers."""
+    what, model, weights = options.what, options.network.model, options.network.weights
+    steps, start, size, out = options.steps, options.start, options.size, options.out
+    if what not in WHAT:
+        raise unknown("value of --what:", what, WHAT)
+    if steps and (model or weights):
+        raise AblationError("give steps or one network (--model, --weights), not both")
+    if options.network.pretrained and not model:
+        raise AblationError("--pretrained needs --model NAME: only timm's models have weights to download")
+    writable_folder(out)
+    console = make_console()
+    pixels = _load_images(options.images, size)
+    if what == "weights":
+        _weights(pixels, out, console)
+        return
+    single = load_network(options.network, size) if model or weights else None
+    networks: list[tuple[str, Any]]
+    trained = weights is not None or options.network.pretrained
+    if single:
+        label, networks = single[0], [single]
+    else:
+        rungs = rungs_of(steps, start)
+        label = road_label(steps, start)
+        networks = [(short_title(rung), rung.architecture) for rung in rungs]
+        for rung in rungs:
+            rung.architecture.sizes(size)
+    if not trained:
+        console.print(_RANDOM, soft_wrap=True, highlight=False)
+    measure = _fields if what == "fields" else _norms
+    measure(networks, pixels, label, trained, out, console)
+
+
+def _load_images(images: Path | None, size: int) -> Tensor:
+    """Return (N, 3, size, size) from 0 to 1: the images of a folder, or the bundled photographs."""
+    if size < 32:
+        raise AblationError(f"size {size} must be 32 pixels or more")
+    if images is None:
+        return photographs(size)
+    return torch.stack([picture.square(size) for picture in read_folder(images)])
+
+
+def _prepare(network: Any, pixels: Tensor, trained: bool) -> tuple[nn.Module, Tensor]:
+    """Return a network, built if it is a description, and the images as it expects them."""
+    from ..network import build
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module: nn.Module = network if isinstance(network, nn.Module) else build(network)
+    in_chans = _in_chans(module)
+    seen = pixels if in_chans == 3 else pixels.mean(1, keepdim=True)
+    seen = normalise(seen, *normalisation(module, in_chans))
+    if not trained:
+        take_statistics(open_branches(module), seen)
+    return module, seen
+
+
+def _in_chans(module: nn.Module) -> int:
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    return first.in_channels if first is not None else 3
+
+
+def _fields(
+    networks: Sequence[tuple[str, Any]], pixels: Tensor, label: str, trained: bool, out: Path, console: Console
+) -> None:
+    from ..show.fields import Seen, plot_fields
+
+    size = pixels.shape[-1]
+    seen, rows = [], []
+    with track_steps(console, "receptive fields", len(networks)) as end_step:
+        for title, network in networks:
+            module, images = _prepare(network, pixels, trained)
+            theory = theoretical_receptive_field(module, in_chans=images.shape[1])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FieldWarning)  # reported below, once for all networks
+                field = effective_receptive_field(module, images)
+            seen.append(Seen(title, field, theory))
+            row = {"title": title, "theoretical_px": int(theory), "whole_image": theory.whole_image, "cut": field.cut}
+            for scale in SCALES:
+                for share in SHARES:
+                    row[f"side_px_{100 * share:.0f}_{scale}"] = field.side(share, scale)
+                    row[f"area_{100 * share:.0f}_{scale}"] = round(field.area(share, scale), 6)
+            row["centroid_row"], row["centroid_column"] = (round(value, 2) for value in field.centroid)
+            rows.append(row)
+            end_step(f"{title:28} theory {theory!r:>8}, half of the effective field in {field.side(0.5)} px")
+    if any(row["cut"] for row in rows):
+        console.print(
+            f"The fields marked `cut` in the table reach the edge of the {size} px images; what lies beyond is not measured.",
+            soft_wrap=True,
+            highlight=False,
+        )
+    table = pd.DataFrame(rows).assign(size=size, images=len(pixels), weights="trained" if trained else "random, seed 0")
+    write_figure(out / f"fields-{label}", plot_fields(seen), table.assign(**describe_environment("cpu")), console)
+
+
+def _norms(
+    networks: Sequence[tuple[str, Any]], pixels: Tensor, label: str, trained: bool, out: Path, console: Console
+) -> None:
+    from ..show.inside import plot_norms
+
+    statistics, rows = {}, []
+    with track_steps(console, "norms", len(networks)) as end_step:
+        for title, network in networks:
+            module, images = _prepare(network, pixels, trained)
+            statistics[title] = norm_statistics(module, images)
+            rows += [{"title": title, "order": i, **vars(row)} for i, row in enumerate(statistics[title], start=1)]
+            end_step(f"{title:28} {len(statistics[title])} norms")
+    table = pd.DataFrame(rows).assign(
+        size=pixels.shape[-1], images=len(pixels), weights="trained" if trained else "random, seed 0"
+    )
+    write_figure(out / f"norms-{label}", plot_norms(statistics), table.assign(**describe_environment("cpu")), console)
+
+
+def _weights(pixels: Tensor, out: Path, console: Console) -> None:
+    """The Jacobian of a 7x7 depthwise convolution and of Swin's window attention, on the input of Swin's first block."""
+    from ..measure.mixers import mixers
+    from ..show.inside import plot_jacobians
+
+    pair = mixers(pixels)
+    middle = pair.maps.shape[1] // 2
+    changes = {}
+    with track_steps(console, "Jacobians", len(pair.layers)) as end_step:
+        for name, (layer, maps, layout) in pair.layers.items():
+            changes[name] = jacobian_change(layer, maps, layout, position=(middle, middle))
+            said = name.replace("\n", " ")
+            end_step(f"{said}: the Jacobian changes by {100 * changes[name].mean:.1f} % from image to image")
+    rows = [
+        {"layer": name.replace("\n", " "), "image": i + 1, "change": value}
+        for name, change in changes.items()
+        for i, value in enumerate(change.change)
+    ]
+    table = pd.DataFrame(rows).assign(size=pixels.shape[-1], weights="random, seed 0", **describe_environment("cpu"))
+    write_figure(out / "weights-static-dynamic", plot_jacobians(changes), table, console)

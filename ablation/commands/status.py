@@ -1,0 +1,29 @@
+"""`ablation status`: which trials of a store are done, running or failed. No torch, so that it answers instantly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..study.lock import describe_driver
+from ..study.store import FILE, Store
+from .console import make_console
+
+
+def show_status(store: Path) -> None:
+    """Print how many trials of a store are done, which are running, and why others failed."""
+    console = make_console()
+    with Store(store / FILE, readonly=True) as opened:
+        summary = opened.summary()
+    counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items())
+    console.print(f"{counts}; {summary.not_learning} not learning", highlight=False)
+    driver = describe_driver(store)
+    line = f"driver: {driver}" if driver else "no driver: nothing is running in this store"
+    console.print(line, highlight=False, soft_wrap=True)
+    for running in summary.running if driver else ():
+        loss = "" if running.loss is None else f", training loss {running.loss:.4f}"
+        which = f"{running.label}, seed {running.seed}, {running.data}"
+        line = f"running  {which}: epoch {running.epoch}/{running.epochs}{loss}"
+        console.print(line, highlight=False, soft_wrap=True)
+    for label, seed, attempts, reason in summary.failed:
+        last = (reason.strip().splitlines() or [""])[-1]
+        console.print(f"failed   {label}, seed {seed}, {attempts} attempts: {last}", highlight=False, soft_wrap=True)

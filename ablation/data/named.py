@@ -1,0 +1,134 @@
+"""Data sets by name: the embedded digits first, a procedural set, the well-known ones of torchvision, folders of images.
+
+`digits` is the test part of the Optical Recognition of Handwritten Digits set (Alpaydin and Kaynak 1998, UCI), 1,797
+real 8 x 8 images that scikit-learn ships, so it needs no download. The split is fixed and stratified: of each class,
+every fifth image in the set's own order is a test image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import AblationError, unknown
+from .about import Data, DatasetInfo
+from .longrange import distance_of, load_longrange, longrange_info
+from .published_sets import SETS, imagenette_folder, load_published
+
+if TYPE_CHECKING:
+    from .in_memory import InMemory
+    from .selection import Selection
+
+NAMES = ("digits", "longrange", *SETS, "imagefolder:PATH", "imagenet:PATH")
+DIGITS_SIZE = 8
+_FOLDERS = ("imagefolder:", "imagenet:")
+_TEST_SPLITS = ("val", "test")
+
+
+_DIGITS = DatasetInfo(
+    "digits",
+    DIGITS_SIZE,
+    10,
+    1,
+    "8 x 8 digits carry no evidence about large kernels: the last stages are 4, 2 and 1 pixels wide, so a 7 x 7 kernel "
+    "sees mostly padding. These accuracies show that every rung learns, not which rung is better.",
+)
+
+
+def info(name: str) -> DatasetInfo:
+    """What the data set of that name is. NAME#10000 is a fixed balanced choice of so many training images.
+
+    Raises:
+        AblationError: if there is none (the nearest name is offered), or its folder is not as it must be.
+    """
+    base = name.partition("#")[0]
+    if base == "digits":
+        return _DIGITS
+    if base.partition(":")[0] == "longrange":
+        return longrange_info(distance_of(base))
+    if base in SETS:
+        return SETS[base].info
+    if base.startswith(_FOLDERS):
+        _, _, classes = _folders(base)
+        return DatasetInfo(name, None, len(classes), 3)
+    raise unknown("data set", name, NAMES)
+
+
+@cache
+def load(name: str) -> Data:
+    """The data set of that name, ready to train on; loaded once per process."""
+    from .selection import split_name
+
+    base, selection = split_name(name)
+    found = info(name)
+    if base == "imagenette":
+        base = f"imagefolder:{imagenette_folder()}"
+    if base.startswith(_FOLDERS):
+        from .folder import Folder
+
+        return Folder(found, *_folders(base), selection)
+    if base in SETS:
+        return _selected(load_published(base), selection, name)
+    whole = _digits() if base == "digits" else load_longrange(distance_of(base))
+    return _selected(whole, selection, name)
+
+
+def _selected(data: InMemory, selection: Selection, name: str) -> InMemory:
+    """The part of a data set that was asked for."""
+    if selection.train is None:
+        return data
+    import dataclasses
+
+    import torch
+
+    from .in_memory import InMemory
+
+    chosen, held_out = selection(data.train_labels.numpy(), name)
+    train = data.train_images[torch.from_numpy(chosen)], data.train_labels[torch.from_numpy(chosen)]
+    test = data.test_images, data.test_labels
+    if held_out is not None:
+        test = data.train_images[torch.from_numpy(held_out)], data.train_labels[torch.from_numpy(held_out)]
+    checksum = hashlib.sha256(f"{data.checksum}{selection}".encode()).hexdigest()[:16]
+    return InMemory(dataclasses.replace(data.info, name=name), checksum, *train, *test, mean=data.mean, std=data.std)
+
+
+@cache
+def _digits() -> InMemory:
+    import torch
+    from sklearn.datasets import load_digits
+
+    from .in_memory import InMemory
+
+    bunch = load_digits()
+    labels = torch.from_numpy(bunch.target).long()
+    images = torch.from_numpy(bunch.images).float()[:, None] / 16.0  # (N, 1, 8, 8), from 0 to 1
+    is_test = torch.zeros(len(labels), dtype=torch.bool)
+    for digit in range(_DIGITS.num_classes):
+        is_test[(labels == digit).nonzero()[4::5, 0]] = True
+    mean, std = images[~is_test].mean(), images[~is_test].std()
+    images = (images - mean) / std
+    checksum = hashlib.sha256(images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest()[:16]
+    train, test = (images[~is_test], labels[~is_test]), (images[is_test], labels[is_test])
+    return InMemory(_DIGITS, checksum, *train, *test, mean=(mean.item(),), std=(std.item(),))
+
+
+def _folders(base: str) -> tuple[Path, Path, list[str]]:
+    """The training and the test folder of an image-folder data set, and its classes, which both must have."""
+    root = Path(base.partition(":")[2]).expanduser()
+    wanted = f"expected are {root}/train/CLASS/* and {root}/val/CLASS/* or {root}/test/CLASS/*"
+    if not (root / "train").is_dir():
+        raise AblationError(f"{base} has no folder {root / 'train'}: {wanted}")
+    test = next((root / split for split in _TEST_SPLITS if (root / split).is_dir()), None)
+    if test is None:
+        raise AblationError(f"{base} has no folder {root / 'val'}: {wanted}")
+    classes, tested = (
+        sorted(path.name for path in folder.iterdir() if path.is_dir()) for folder in (root / "train", test)
+    )
+    if classes != tested:
+        odd = sorted(set(classes) ^ set(tested))
+        raise AblationError(f"the classes in {root}/train and {test} differ: {', '.join(odd[:5])}")
+    if len(classes) < 2:
+        raise AblationError(f"{root}/train has {len(classes)} class folders; a classifier needs 2 or more")
+    return root / "train", test, classes

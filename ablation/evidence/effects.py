@@ -1,0 +1,167 @@
+"""What steps are worth: tables of means, differences, main effects, interactions and Shapley values.
+
+Everything is paired by seed: an effect is computed within each seed, and its interval is Student's over the seeds. A seed
+for which a trial is missing is left out of every row that would need it, and each row says how many seeds it stands on
+and which. Accuracies are top-1 in percent, effects and their intervals in percentage points; an interval is the
+half-width at 95 %. What cannot be known, such as an interval from one seed, is NaN.
+
+Shapley 1953, "A value for n-person games"; from random orders: Castro, Gomez and Tejada 2009, doi 10.1016/j.cor.2008.04.004.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from ..errors import AblationError
+from ..study.designs import Design
+from .accuracies import (
+    Accuracies,
+    Array,
+    complete_seeds,
+    find_point,
+    names_by_steps,
+    seed_columns,
+    seed_matrix,
+    step_signs,
+)
+from .intervals import mean_intervals
+from .shapley import shapley
+
+
+def tables(design: Design, accuracies: Accuracies) -> dict[str, pd.DataFrame]:
+    """Every table that a design allows, by title.
+
+    Args:
+        design: what was asked.
+        accuracies: what came of it, by point and seed, as `designs.accuracies` gives them.
+
+    Raises:
+        AblationError: for accuracies of a point that the design does not have.
+    """
+    found = {"points": summary(design, accuracies)}
+    if design.name in ("leave-one-out", "factorial"):
+        found["leave-one-out"] = leave_one_out(design, accuracies)
+    if design.name in ("one-at-a-time", "factorial"):
+        found["one-at-a-time"] = one_at_a_time(design, accuracies)
+    if design.name == "factorial":
+        found["main effects"] = main_effects(design, accuracies)
+        found["interactions"] = interactions(design, accuracies)
+    if design.name in ("factorial", "orderings"):
+        found["Shapley values"] = shapley(design, accuracies)
+    return found
+
+
+def summary(design: Design, accuracies: Accuracies) -> pd.DataFrame:
+    """Each point by itself.
+
+    Args, errors: as for `tables`.
+
+    Returns:
+        point, title, accuracy_percent (mean over seeds), std_points, half_points, n, seeds.
+    """
+    values, seeds = seed_matrix(design, accuracies)
+    mean, std, half = mean_intervals(values)
+    columns = {"accuracy_percent": mean, "std_points": std, "half_points": half}
+    labels = {"point": [point.name for point in design], "title": [point.title for point in design]}
+    return pd.DataFrame({**labels, **columns, **seed_columns(values, seeds)})
+
+
+def differences(design: Design, accuracies: Accuracies, pairs: Iterable[tuple[str, str]] | None = None) -> pd.DataFrame:
+    """How far points are from others, over the seeds that both have.
+
+    Args:
+        design, accuracies: as for `tables`.
+        pairs: (after, before) by name; by default each point and the one it is compared with.
+
+    Returns:
+        after, before, difference_points (after minus before), half_points, n, seeds.
+
+    Raises:
+        AblationError: as for `tables`, and for a name that is no point of the design.
+    """
+    if pairs is None:
+        pairs = [(point.name, point.previous) for point in design if point.previous is not None]
+    pairs = list(pairs)
+    change, seeds = _differences(design, accuracies, pairs)
+    labels = {"after": [after for after, _ in pairs], "before": [before for _, before in pairs]}
+    return _table(labels, "difference_points", change, seeds)
+
+
+def leave_one_out(design: Design, accuracies: Accuracies) -> pd.DataFrame:
+    """What each step is worth at the end: the end minus the end without it.
+
+    Args: as for `tables`; the design must have these points, as leave-one-out and factorial do.
+
+    Returns:
+        step, effect_points, half_points, n, seeds.
+
+    Raises:
+        AblationError: as for `tables`, and if a point is not in the design.
+    """
+    names, every = names_by_steps(design), frozenset(design.steps)
+    pairs = [(find_point(design, names, every), find_point(design, names, every - {step})) for step in design.steps]
+    return _table({"step": design.steps}, "effect_points", *_differences(design, accuracies, pairs))
+
+
+def one_at_a_time(design: Design, accuracies: Accuracies) -> pd.DataFrame:
+    """What each step is worth at the start: the step alone minus the start.
+
+    Args: as for `tables`; the design must have these points, as one-at-a-time and factorial do.
+
+    Returns, errors: as for `leave_one_out`.
+    """
+    names, none = names_by_steps(design), frozenset[str]()
+    pairs = [(find_point(design, names, none | {step}), find_point(design, names, none)) for step in design.steps]
+    return _table({"step": design.steps}, "effect_points", *_differences(design, accuracies, pairs))
+
+
+def main_effects(design: Design, accuracies: Accuracies) -> pd.DataFrame:
+    """What each step is worth on average over every set of the others.
+
+    Args: as for `tables`; the design must be a full factorial.
+
+    Returns:
+        step, effect_points (mean of all networks with it minus mean of all without), half_points, n, seeds.
+        Only seeds for which every network is there are used.
+
+    Raises:
+        AblationError: as for `tables`, and if the design is no full factorial.
+    """
+    values, seeds = complete_seeds(design, accuracies)
+    effects = step_signs(design) @ values * (2 / len(values))
+    return _table({"step": design.steps}, "effect_points", effects, seeds)
+
+
+def interactions(design: Design, accuracies: Accuracies) -> pd.DataFrame:
+    """How much more each step is worth where another one is taken too, on average over every set of the rest.
+
+    Args, errors: as for `main_effects`.
+
+    Returns:
+        step, other, interaction_points (the effect of the one with the other, minus its effect without; the same for both, and
+        twice what textbooks that halve it print), half_points, n, seeds. Above 0 they help, below 0 they replace each other.
+    """
+    values, seeds = complete_seeds(design, accuracies)
+    signs, pairs = step_signs(design), list(combinations(range(len(design.steps)), 2))
+    products = np.stack([signs[i] * signs[j] for i, j in pairs]) if pairs else np.empty((0, len(values)))
+    labels = {"step": [design.steps[i] for i, _ in pairs], "other": [design.steps[j] for _, j in pairs]}
+    return _table(labels, "interaction_points", products @ values * (4 / len(values)), seeds)
+
+
+def _differences(design: Design, accuracies: Accuracies, pairs: Sequence[tuple[str, str]]) -> tuple[Array, list[int]]:
+    values, seeds = seed_matrix(design, accuracies)
+    rows = {point.name: row for row, point in enumerate(design)}
+    for name in (name for pair in pairs for name in pair):
+        if name not in rows:
+            raise AblationError(f"{name!r} is no point of design {design.name!r}")
+    after = values[[rows[name] for name, _ in pairs]]
+    return after - values[[rows[name] for _, name in pairs]], seeds
+
+
+def _table(labels: Mapping[str, Sequence[str]], name: str, values: Array, seeds: list[int]) -> pd.DataFrame:
+    mean, _, half = mean_intervals(values)
+    return pd.DataFrame({**labels, name: mean, "half_points": half, **seed_columns(values, seeds)})

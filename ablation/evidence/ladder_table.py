@@ -1,0 +1,75 @@
+"""The table of a ladder: what each rung costs, what it scored, and how its step compares with the paper's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import data as datasets
+from ..design.cost import cost
+from ..design.recipes import family
+from ..design.roadmap import roadmap
+from ..design.trial import Outcome, Trial
+from ..study.ladder import ladder_rungs, rung_trial
+from .intervals import mean_interval, paired_difference
+from .verdicts import published_sign, verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def ladder_table(recipe: str, data_name: str, outcomes: dict[Trial, Outcome], start: str = "resnet50") -> pd.DataFrame:
+    """The table of a ladder: cost, accuracy with its interval, the step's difference and verdict, beside the paper's.
+
+    Args:
+        recipe: name of the family that was trained with.
+        data_name: what was trained on.
+        outcomes: what came of `ladder_trials`; rungs without any have no accuracy.
+
+    Returns:
+        One row per rung. Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %.
+    """
+    import pandas as pd
+
+    about, pair = datasets.info(data_name), family(recipe)
+    published = {rung.name: rung.published for rung in roadmap(start)}
+    accuracies = {
+        rung.name: {
+            trial.seed: outcome.accuracy
+            for trial, outcome in outcomes.items()
+            if trial == rung_trial(rung, pair, data_name, trial.seed) and outcome.accuracy is not None
+        }
+        for rung in ladder_rungs(recipe, start)
+    }
+    rows: list[dict[str, Any]] = []
+    for rung in ladder_rungs(recipe, start):
+        size = about.size or pair.modern.size
+        price = cost(rung.architecture, size, about.num_classes, about.in_chans)
+        by_seed, paper = accuracies[rung.name], published[rung.name]
+        row: dict[str, Any] = {
+            "rung": rung.name,
+            "title": rung.title,
+            "adopted": rung.adopted,
+            "recipe": pair.original.name if rung.recipe == "original" else pair.modern.name,
+            "params": price.params,
+            "macs": price.macs,
+            "seeds": " ".join(map(str, sorted(by_seed))),
+            "n": len(by_seed),
+            "accuracy": None,
+            "accuracy_half": None,
+            "accuracies": " ".join(f"{by_seed[seed]:.2f}" for seed in sorted(by_seed)),
+            "difference": None,
+            "difference_half": None,
+            "verdict": "",
+            "published_accuracy": paper.accuracy if paper else None,
+            "published_std": paper.std if paper else None,
+            "published_gmacs": paper.gflops if paper else None,
+        }
+        if by_seed:
+            mean = mean_interval(list(by_seed.values()))
+            row |= {"accuracy": mean.mean, "accuracy_half": mean.half}
+        if rung.previous and (change := paired_difference(by_seed, accuracies[rung.previous])):
+            before = published[rung.previous]
+            sign = published_sign(paper, before) if paper and before else 0
+            row |= {"difference": change.mean, "difference_half": change.half, "verdict": verdict(change, sign)}
+        rows.append(row)
+    return pd.DataFrame(rows)

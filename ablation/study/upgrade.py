@@ -1,0 +1,72 @@
+"""Upgrade stores written by ablation 0.1, whose trial keys were hashes of every field, defaults included."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from ..design.trial import Trial
+from ..errors import AblationError
+from .lock import driver_process
+
+OLD_VERSION, NEW_VERSION = 2, 3
+
+
+def old_key(trial: str, data_checksum: str) -> str:
+    """Return the key that ablation 0.1 gave a trial.
+
+    Args:
+        trial: the trial's JSON exactly as ablation 0.1 wrote it.
+        data_checksum: checksum of its data set.
+    """
+    content = json.dumps({**json.loads(trial), "data": data_checksum}, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:20]
+
+
+def upgrade(file: Path) -> None:
+    """Give every trial of a store its new key, and rename its weights and checkpoints accordingly.
+
+    All or nothing: files are renamed before the database is committed, and a second attempt skips those already renamed.
+
+    Args:
+        file: `study.sqlite` of version 2.
+
+    Raises:
+        AblationError: if another process runs a study in the store, or the store cannot be written.
+    """
+    process = driver_process(file.parent)
+    if process not in (None, os.getpid()):
+        raise AblationError(
+            f"the store {file} was written by ablation 0.1 and process {process} runs a study in it: try again when it has ended"
+        )
+    try:
+        with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != OLD_VERSION:
+                return  # another process was faster
+            for key, trial, checksum in connection.execute("SELECT key, trial, data_checksum FROM trials").fetchall():
+                new = Trial.from_dict(json.loads(trial)).key(checksum)
+                _rename_files(file.parent, key, new)
+                for table in ("trials", "epochs", "outcomes"):
+                    # Two old keys may become one (drop_path 0 and 0.0): the first that has an outcome stays.
+                    connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (new, key))
+                    connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+            connection.execute(f"PRAGMA user_version = {NEW_VERSION}")
+            connection.execute("COMMIT")
+    except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
+        raise AblationError(f"the store {file} was written by ablation 0.1 and cannot be upgraded: {error}") from None
+
+
+def _rename_files(directory: Path, old: str, new: str) -> None:
+    pairs = (
+        (directory / "weights" / f"{old}.safetensors", directory / "weights" / f"{new}.safetensors"),
+        (directory / "weights" / "checkpoints" / old, directory / "checkpoints" / new),
+    )
+    for source, target in pairs:
+        if source.exists() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)

@@ -1,0 +1,83 @@
+"""`ablation explore`: mistakes are told before anything starts, and the page it would serve is closed to all but its reader."""
+
+import os
+import signal
+import socket
+
+import nbformat
+import pytest
+from tests.test_cli import ablation
+
+from ablation.commands import exploring
+from tests.browser.servers import free_port
+
+
+@pytest.fixture
+def taken():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_one_message(taken, capsys):
+    code, _, error = ablation("explore", "--no-browser", "--port", taken, capsys=capsys)
+    assert (
+        code == 2 and f"port {taken} is not to be had (Address already in use)" in error and len(error.splitlines()) < 4
+    )
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_port_that_does_not_exist_is_one_message(port, capsys):
+    code, _, error = ablation("explore", "--port", port, capsys=capsys)
+    assert code == 2 and f"port {port} must lie between 1 and 65535" in error
+
+
+def test_without_voila_it_names_the_extra(monkeypatch, capsys):
+    monkeypatch.setattr(exploring, "find_spec", lambda name: None if name == "voila" else object())
+    code, _, error = ablation("explore", capsys=capsys)
+    assert code == 2 and "pip install 'convnext-ablation[course]'" in error
+
+
+def test_the_page_is_for_this_machine_alone_and_leaves_nothing_behind(monkeypatch, capsys):
+    made = []
+    monkeypatch.setenv("JUPYTER_PATH", "of/somebody")
+
+    class Server:
+        def start(self):
+            made.append(os.environ["JUPYTER_PATH"].split(os.pathsep))
+
+    monkeypatch.setattr(exploring, "_server", lambda notebook, port, browser: made.append(notebook) or Server())
+    port = free_port()
+    exploring.explore(port, browser=False)
+    assert f"http://127.0.0.1:{port}/" in capsys.readouterr().out
+    notebook, (ours, theirs) = made
+    assert theirs == "of/somebody" and ours.startswith(str(notebook.parents[1])) and not notebook.exists()
+
+
+def test_what_is_served_is_one_notebook_of_one_cell(tmp_path):
+    notebook = nbformat.read(exploring._write(tmp_path), as_version=4)
+    nbformat.validate(notebook)
+    (cell,) = notebook.cells
+    compile(cell.source, "cell", "exec")
+    assert [file.name for file in (tmp_path / "page").iterdir()] == ["explorer.ipynb"]
+
+
+def test_the_server_is_bound_to_loopback_and_reads_nobodys_settings(tmp_path, monkeypatch):
+    from voila.app import Voila
+
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "voila.json").write_text('{"Voila": {"ip": "0.0.0.0"}, "VoilaConfiguration": {"strip_sources": false}}')
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        app = exploring._server(exploring._write(tmp_path), 8899, browser=False)
+        assert (app.ip, app.port, app.port_retries, app.open_browser) == ("127.0.0.1", 8899, 0, False)
+        settings = app.voila_configuration
+        assert settings.strip_sources and not settings.show_tracebacks
+        assert settings.file_allowlist == [] and settings.allow_template_override == "NO"
+        assert app.tornado_settings["allow_remote_access"] is False
+        assert "connect-src 'self'" in app.tornado_settings["headers"]["Content-Security-Policy"]
+    finally:
+        Voila.clear_instance()
+        signal.signal(signal.SIGTERM, before)
