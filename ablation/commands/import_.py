@@ -6,13 +6,13 @@ from pathlib import Path
 
 from ..files import writable_folder
 from ..study.export_file import read_export
-from ..study.lock import only_driver
+from ..study.lock import driver_lock
 from ..study.store import FILE, Store
 
 
 def import_trials(store: Path, file: Path) -> None:
     """Merge the outcomes of an exported file into a store; those that it has already are left unchanged."""
     rows = read_export(file)
-    with only_driver(writable_folder(store)), Store(store / FILE) as opened:
+    with driver_lock(writable_folder(store)), Store(store / FILE) as opened:
         new, known = opened.merge(rows)
     print(f"imported {new} outcomes from {file} into {store}; {known} were there already")

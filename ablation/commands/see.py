@@ -125,7 +125,7 @@ def _in_chans(module: nn.Module) -> int:
 def _fields(
     networks: Sequence[tuple[str, Any]], pixels: Tensor, label: str, trained: bool, out: Path, console: Console
 ) -> None:
-    from ..show.fields import Seen, plot_fields
+    from ..show.fields import NetworkField, plot_fields
 
     size = pixels.shape[-1]
     seen, rows = [], []
@@ -136,7 +136,7 @@ def _fields(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FieldWarning)  # reported below, once for all networks
                 field = effective_receptive_field(module, images)
-            seen.append(Seen(title, field, theory))
+            seen.append(NetworkField(title, field, theory))
             row = {"title": title, "theoretical_px": int(theory), "whole_image": theory.whole_image, "cut": field.cut}
             for scale in SCALES:
                 for share in SHARES:

@@ -13,7 +13,7 @@ from rich.console import Console
 from .. import data as datasets
 from ..design import roadmap as roads
 from ..design.architecture import Architecture
-from ..design.recipe import plan_of
+from ..design.recipe import make_plan
 from ..design.recipes import family
 from ..design.trial import Trial
 from ..errors import AblationError
@@ -54,7 +54,7 @@ def train(options: TrainOptions) -> None:
 
     devices = int(os.environ.get("WORLD_SIZE", "1"))
     steps_per_epoch = datasets.load(options.data).steps_per_epoch(trial.recipe)
-    plan = plan_of(trial.recipe, steps_per_epoch, devices, options.accumulate)
+    plan = make_plan(trial.recipe, steps_per_epoch, devices, options.accumulate)
     is_main = os.environ.get("RANK", "0") == "0"
     console = Console(file=sys.stdout if is_main else io.StringIO())
     heading = f"{default_label(trial)}, recipe {trial.recipe.name}, {options.data}, seed {options.seed}"

@@ -58,7 +58,7 @@ def where_the_cost_is_wrong(answer: Any) -> None:
     possible = ("params", "macs", "both", "neither")
     need(answer in possible, f"{answer!r} is none of {', '.join(possible)}")
     name = "course_squeeze_excitation"
-    registry.register_activation(name, _squeeze_excitation, params=excitation_params, sees="image")
+    registry.register_activation(name, _squeeze_excitation, params=excitation_params, depends_on="image")
     try:
         architecture = convnext("tiny").replace(depths=(1, 1, 1, 1), width=16, activation=name)
         from .. import build

@@ -80,10 +80,10 @@ def network(kernel_size: int) -> Architecture:
     )
 
 
-def sees_both(receptive_field: int, distance: int = DISTANCE) -> bool:
+def covers_both(receptive_field: int, distance: int = DISTANCE) -> bool:
     """Whether a window of that side, in pixels, can hold a pixel of both marks; if not, 75 % is the most there is.
 
-    >>> sees_both(19), sees_both(51)
+    >>> covers_both(19), covers_both(51)
     (False, True)
     """
     return receptive_field >= distance - MARK + 2

@@ -111,7 +111,7 @@ def cost(architecture: Architecture, size: int = 224, num_classes: int = 1000, i
 
     def see(*layers: registry.Layer) -> None:
         nonlocal sees_all
-        sees_all = sees_all or any(layer.sees == "image" for layer in layers)
+        sees_all = sees_all or any(layer.depends_on == "image" for layer in layers)
 
     # stem
     tally = _Tally()

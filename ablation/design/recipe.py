@@ -153,10 +153,10 @@ class Plan:
         )
 
 
-def plan_of(recipe: Recipe, steps_per_epoch: int, devices: int = 1, accumulate: int = 1) -> Plan:
+def make_plan(recipe: Recipe, steps_per_epoch: int, devices: int = 1, accumulate: int = 1) -> Plan:
     """How a recipe's batch is shared between devices and accumulated parts.
 
-    >>> print(plan_of(MODERN, 1_281_167 // MODERN.batch_size, devices=8, accumulate=4))
+    >>> print(make_plan(MODERN, 1_281_167 // MODERN.batch_size, devices=8, accumulate=4))
     effective batch 4096 = 8 (devices) x 128 (images) x 4 (accumulated parts), learning rate 0.004,
     312 steps an epoch, 93600 in all
 

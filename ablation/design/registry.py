@@ -21,13 +21,13 @@ class Layer:
         params: channels -> learnt parameters of one layer.
         factory: channels -> module that takes and returns (N, C, H, W); None for the built-in ones, which
             `ablation.network.layers` makes.
-        sees: "position" if an output depends on its own position alone, "image" if on every position: then the
+        depends_on: "position" if an output depends on its own position alone, "image" if on every position: then the
             receptive field of a network that uses it is the whole image.
     """
 
     params: Callable[[int], int]
     factory: Callable[[int], Any] | None = None
-    sees: str = "position"
+    depends_on: str = "position"
 
 
 def _none(channels: int) -> int:
@@ -53,7 +53,10 @@ def activation(name: str) -> Layer:
 
 
 def register_norm(
-    name: str, factory: Callable[[int], Any], params: Callable[[int], int] = _scale_and_shift, sees: str = "position"
+    name: str,
+    factory: Callable[[int], Any],
+    params: Callable[[int], int] = _scale_and_shift,
+    depends_on: str = "position",
 ) -> None:
     """Make a norm known to descriptions, cost and build alike.
 
@@ -61,16 +64,16 @@ def register_norm(
         name: what `Architecture(norm=...)` will call it.
         factory: channels -> module over (N, C, H, W).
         params: channels -> its learnt parameters; by default a scale and a shift per channel.
-        sees: "position", or "image" if an output depends on all positions.
+        depends_on: "position", or "image" if an output depends on all positions.
 
     Raises:
         AblationError: if the name is one of the built-in ones or not an identifier.
     """
-    _register("norm", NORMS, name, Layer(params, factory, sees))
+    _register("norm", NORMS, name, Layer(params, factory, depends_on))
 
 
 def register_activation(
-    name: str, factory: Callable[[int], Any], params: Callable[[int], int] = _none, sees: str = "position"
+    name: str, factory: Callable[[int], Any], params: Callable[[int], int] = _none, depends_on: str = "position"
 ) -> None:
     """Make an activation known to descriptions, cost and build alike.
 
@@ -78,12 +81,12 @@ def register_activation(
         name: what `Architecture(activation=...)` will call it.
         factory: channels -> module over (N, C, H, W).
         params: channels -> its learnt parameters; none by default.
-        sees: "position", or "image" if an output depends on all positions.
+        depends_on: "position", or "image" if an output depends on all positions.
 
     Raises:
         AblationError: if the name is one of the built-in ones or not an identifier.
     """
-    _register("activation", ACTIVATIONS, name, Layer(params, factory, sees))
+    _register("activation", ACTIVATIONS, name, Layer(params, factory, depends_on))
 
 
 def _find(kind: str, name: str, table: dict[str, Layer]) -> Layer:
@@ -97,6 +100,6 @@ def _register(kind: str, table: dict[str, Layer], name: str, layer: Layer) -> No
         raise AblationError(f"the name of {kind} {name!r} must be an identifier, such as 'gelu_grn'")
     if name in table and table[name].factory is None:
         raise AblationError(f"{kind} {name!r} is built in; choose another name")
-    if layer.sees not in ("position", "image"):
-        raise AblationError(f"{kind} {name!r} sees {layer.sees!r}; possible: 'position', 'image'")
+    if layer.depends_on not in ("position", "image"):
+        raise AblationError(f"{kind} {name!r} depends on {layer.depends_on!r}; possible: 'position', 'image'")
     table[name] = layer

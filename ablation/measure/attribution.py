@@ -29,7 +29,7 @@ from ..errors import AblationError, unknown
 from .features import cam_layer, probed
 from .memory import chunk_size
 from .methods import METHODS
-from .modes import as_images, looking, out_of_place
+from .modes import as_images, out_of_place, preserving_state
 from .targets import Target, pixels, targets
 
 Progress = Callable[[int, int], None]
@@ -106,7 +106,7 @@ def attribute(
     start = pixels(module, images, baseline, mean, std) if method in _NEEDS_BASELINE else images
     _warn(module, method, start)
     classes = targets(module, images, target)
-    with looking(module), out_of_place(module), warnings.catch_warnings():
+    with preserving_state(module), out_of_place(module), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")  # they are removed
         warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")  # it is a copy
         chunk = chunk_size(module, images[:1].expand(_MOST, -1, -1, -1)) if method in _MANY_CALLS else 1
@@ -153,7 +153,7 @@ def grad_cam(
     """
     images = as_images(module, images)
     classes = targets(module, images, target)
-    with looking(module), out_of_place(module):
+    with preserving_state(module), out_of_place(module):
         name = layer if layer is not None else cam_layer(module, images[:1])
         maps = torch.cat(
             [_grad_cam(module, image[None], int(c), name) for image, c in zip(images, classes, strict=True)]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import AblationError
 from .attribution import Progress, attribute
-from .modes import as_images, looking
+from .modes import as_images, preserving_state
 from .targets import Target, logits, pixels, targets
 
 _SMALLEST_RISE = 1e-12
@@ -51,7 +51,7 @@ def completeness_gap(
     _check_maps(images, maps)
     classes = targets(module, images, target)
     start = pixels(module, images, baseline, mean, std)
-    with looking(module), torch.no_grad():
+    with preserving_state(module), torch.no_grad():
         rise = torch.cat(
             [
                 logits(module, image[None])[:, c] - logits(module, before[None])[:, c]
@@ -120,7 +120,7 @@ def insertion_deletion(
     shares = np.linspace(0, 1, steps + 1)
     number = images.shape[-2] * images.shape[-1]
     curves: dict[str, list[Any]] = {"insertion": [], "deletion": []}
-    with looking(module), torch.no_grad():
+    with preserving_state(module), torch.no_grad():
         for image, before, order, c in zip(images, start, maps.flatten(1), classes, strict=True):
             rank = torch.empty(number, dtype=torch.long, device=order.device)
             rank[order.argsort(descending=True, stable=True)] = torch.arange(number, device=order.device)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import AblationError
 from .features import Layout, run
-from .modes import as_images, looking
+from .modes import as_images, preserving_state
 
 LAYOUTS = ("NCHW", "NHWC")
 
@@ -74,7 +74,7 @@ def jacobian_change(
     if not (0 <= row < sides[0] and 0 <= column < sides[1]):
         raise AblationError(f"position {(row, column)} lies outside the map of {sides[0]} x {sides[1]}")
     reader = Layout(layout, sides[0], sides[1], inputs.shape[1 if layout == "NCHW" else 3])
-    with looking(module):
+    with preserving_state(module):
         x = inputs.clone().requires_grad_()
         output = run(module, x)
         name = type(module).__name__

@@ -37,7 +37,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def looking(module: nn.Module) -> Iterator[None]:
+def preserving_state(module: nn.Module) -> Iterator[None]:
     """Look into a module with gradients to its input: in eval mode, its parameters asking for none of their own.
 
     At the end every mode, flag and hook is as it was, also after an error: a library that stops half-way may leave its hooks.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..errors import AblationError, unknown
 from .features import last_map, map_of
 from .memory import Saving, chunk_for
-from .modes import as_images, looking
+from .modes import as_images, preserving_state
 
 SHARES = (0.2, 0.3, 0.5, 0.99)
 SCALES = ("linear", "log")
@@ -146,7 +146,7 @@ def effective_receptive_field(
             FieldWarning,
             stacklevel=2,
         )
-    with looking(module):
+    with preserving_state(module):
         with Saving(module) as saving:
             name, total, positions = _gradient(module, images[:1], layer)
         done = 1

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import AblationError
 from .features import last_map, map_of
-from .modes import device_and_dtype, looking
+from .modes import device_and_dtype, preserving_state
 
 # Pixels. 32 leave one position after a stride of 32; without padding, nothing is left of a narrow strip.
 _STRIP_WIDTHS = (32, 64, 128, 256, 512)
@@ -151,7 +151,7 @@ def _support(
     device, dtype = device_and_dtype(network)
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(1, in_chans, *image, generator=generator, dtype=dtype).to(device)
-    with looking(network), _AllOpen():
+    with preserving_state(network), _AllOpen():
         images.requires_grad_()
         name, features = last_map(network, images) if layer is None else (layer, map_of(network, images, layer))
         height, width = features.shape[2:]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..errors import AblationError
 from .features import run
 from .images import normalisation, normalise
-from .modes import looking
+from .modes import preserving_state
 
 Target = int | Sequence[int] | Tensor | None
 
@@ -21,7 +21,7 @@ def targets(module: nn.Module, images: Tensor, target: Target) -> Tensor:
     Raises:
         AblationError: if the network puts out anything but (N, classes) of finite numbers, or a class does not exist.
     """
-    with looking(module), torch.no_grad():
+    with preserving_state(module), torch.no_grad():
         first = logits(module, images[:1])
         if target is None:
             rest = [logits(module, image[None]) for image in images[1:]]

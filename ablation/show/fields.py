@@ -23,7 +23,7 @@ _MARGIN = 0.06  # around the image, where a field that is a little larger still 
 
 
 @dataclass(frozen=True)
-class Seen:
+class NetworkField:
     """One panel.
 
     Args:
@@ -37,7 +37,7 @@ class Seen:
     theoretical: Field
 
 
-def plot_fields(seen: Sequence[Seen], share: float = 0.5, figure: Figure | None = None) -> Figure:
+def plot_fields(seen: Sequence[NetworkField], share: float = 0.5, figure: Figure | None = None) -> Figure:
     """A panel for each network: the effective field in colour, the square that holds a share of it, the theoretical field.
 
     Args:
@@ -80,7 +80,7 @@ def plot_fields(seen: Sequence[Seen], share: float = 0.5, figure: Figure | None 
     return figure
 
 
-def plot_field(entry: Seen, axes: Axes, share: float = 0.5) -> Axes:
+def plot_field(entry: NetworkField, axes: Axes, share: float = 0.5) -> Axes:
     """One panel of `plot_fields`.
 
     Args:
@@ -111,7 +111,7 @@ def plot_field(entry: Seen, axes: Axes, share: float = 0.5) -> Axes:
     return axes
 
 
-def _first_pixel(entry: Seen) -> tuple[float, float]:
+def _first_pixel(entry: NetworkField) -> tuple[float, float]:
     """Row and column of the first pixel that the middle position sees; outside of the image where it sees padding."""
     pairs = zip(entry.effective.map.shape, entry.effective.positions, entry.theoretical.offset, strict=True)
     row, column = (n // 2 * (length / n) + offset for length, n, offset in pairs)

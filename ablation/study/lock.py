@@ -22,7 +22,7 @@ _LOCK, _HOLDER = "driver.lock", "driver.json"
 
 
 @contextmanager
-def only_driver(directory: Path) -> Iterator[None]:
+def driver_lock(directory: Path) -> Iterator[None]:
     """Be the one driver of a study's folder for as long as the block runs.
 
     The system lets go of the lock when its holder ends, however it ends: nothing has to be cleared away after a kill.

@@ -13,7 +13,7 @@ from .. import data as datasets
 from ..design.trial import Outcome, Trial
 from ..files import writable_folder
 from .engines import Engine, Event, get_engine, run_locally
-from .lock import only_driver
+from .lock import driver_lock
 from .store import FILE, Store
 
 _TERMINATED = 128 + signal.SIGTERM  # the exit code that a shell gives a program that was told to end
@@ -79,7 +79,7 @@ class Study:
         """
         if not self.missing():
             return self.outcomes()
-        with only_driver(self.directory), Store(self.directory / FILE) as store:
+        with driver_lock(self.directory), Store(self.directory / FILE) as store:
             missing = {self._key(trial): trial for trial in self.missing()}
             store.plan({self._key(trial): trial for trial in self.trials}, self._checksums, self.labels)
             events = self._engine(list(missing.values()), self.directory, workers=workers, **self._options)

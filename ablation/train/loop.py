@@ -19,7 +19,7 @@ from ..data.about import Data
 from ..design.trial import Trial
 from .checkpoint import Checkpoints, Progress, State
 from .optimization import make_loss, make_mixup, make_optimizer, make_schedule
-from .stop import Stop
+from .stop import StopSignal
 
 _LEARNT = 0.01  # share of the loss of guessing by which one that learns is below it after the warm-up
 
@@ -50,7 +50,7 @@ class Training:
         self.bare = network
         self.network, self.optimizer = accelerator.prepare(torch.compile(network) if compiled else network, optimizer)
 
-    def to_the_end(self, checkpoints: Checkpoints, every: float, stop: Stop, report: Report | None) -> Progress:
+    def run_to_end(self, checkpoints: Checkpoints, every: float, stop: StopSignal, report: Report | None) -> Progress:
         """Train from the newest checkpoint, or the beginning, to the end or the first loss that is not finite."""
         found = checkpoints.load()
         if found is not None:
@@ -125,7 +125,7 @@ class Training:
             self.ema.update(self.bare)
         return self.accelerator.reduce(total, "mean").item()
 
-    def _asked_anywhere(self, stop: Stop) -> bool:
+    def _asked_anywhere(self, stop: StopSignal) -> bool:
         """Whether a process of the group was asked to stop: they stop together, or the others would wait for it."""
         if self.accelerator.num_processes == 1:
             return bool(stop)

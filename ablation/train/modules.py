@@ -18,7 +18,7 @@ from .checkpoint import Checkpoints
 from .evaluation import evaluate, make_accelerator
 from .loop import Training
 from .run import seeded
-from .stop import Stop
+from .stop import StopSignal
 
 
 def train_module(network: nn.Module, trial: Trial) -> tuple[tuple[float, ...], float | None]:
@@ -35,10 +35,10 @@ def train_module(network: nn.Module, trial: Trial) -> tuple[tuple[float, ...], f
     """
     data = datasets.load(trial.data)
     accelerator = make_accelerator("no")
-    with seeded(trial.seed), Stop() as stop, tempfile.TemporaryDirectory() as nowhere:
+    with seeded(trial.seed), StopSignal() as stop, tempfile.TemporaryDirectory() as nowhere:
         network = network.to(accelerator.device).to(memory_format=torch.channels_last)
         training = Training(network, trial, data, data.steps_per_epoch(trial.recipe), accelerator, 1, False)
-        losses = training.to_the_end(Checkpoints(Path(nowhere)), math.inf, stop, None).losses
+        losses = training.run_to_end(Checkpoints(Path(nowhere)), math.inf, stop, None).losses
         if not all(map(math.isfinite, losses)):
             return losses, None
         return losses, evaluate(network, data, trial.recipe, accelerator)[0]

@@ -22,7 +22,7 @@ from torch import nn
 from .. import data as datasets
 from ..data.about import Data
 from ..design.architecture import Architecture
-from ..design.recipe import Recipe, plan_of
+from ..design.recipe import Recipe, make_plan
 from ..design.trial import Outcome, Trial
 from ..environment import describe_environment
 from ..errors import AblationError
@@ -31,7 +31,7 @@ from ..network import build, save_weights
 from .checkpoint import Checkpoints
 from .evaluation import evaluate, make_accelerator
 from .loop import Report, Training, seed_all
-from .stop import Stop
+from .stop import StopSignal
 
 
 def run(
@@ -81,13 +81,13 @@ def run(
         trial.architecture.sizes(size)
     steps = data.steps_per_epoch(recipe)
     accelerator = make_accelerator(precision)
-    plan_of(recipe, steps, accelerator.num_processes, accumulate)  # an error if the batch does not divide
+    make_plan(recipe, steps, accelerator.num_processes, accumulate)  # an error if the batch does not divide
     key = trial.key(data.checksum)
     checkpoints = Checkpoints(folder / "checkpoints" / key)
-    with seeded(trial.seed), Stop() as stop:
+    with seeded(trial.seed), StopSignal() as stop:
         bare = make_network(trial, data, accelerator.device)
         training = Training(bare, trial, data, steps, accelerator, accumulate, compiled)
-        done = training.to_the_end(checkpoints, checkpoint_seconds, stop, progress)
+        done = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
         finite = all(map(math.isfinite, done.losses))
         outcome = Outcome(
             status="done" if finite else "diverged",

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 
-class Stop:
+class StopSignal:
     """Within this context SIGINT and SIGTERM are noted instead of obeyed, so that a step can end and be kept.
 
     Only the main thread of a process hears of signals; elsewhere nothing is changed. A second SIGINT is obeyed.
@@ -20,7 +20,7 @@ class Stop:
     def __bool__(self) -> bool:
         return self.asked
 
-    def __enter__(self) -> Stop:
+    def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is not signal.SIG_IGN:

@@ -15,11 +15,11 @@ from ablation.data.longrange import (
     RECIPE,
     SIZE,
     about_longrange,
+    covers_both,
     distance_of,
     load_longrange,
     network,
     quadruples,
-    sees_both,
 )
 from ablation.data.named import load
 from ablation.evidence.intervals import mean_interval, paired_difference
@@ -77,8 +77,8 @@ def interaction(kernel_size, distance, seed):
 
 def test_the_scores_of_a_network_without_the_reach_are_additive():
     small, large = (cost(network(k), SIZE, 2, 1).receptive_field for k in (3, 7))
-    assert (small, large) == (19, 51) and not sees_both(small) and sees_both(large)
-    assert sees_both(small, small + 1) and not sees_both(small, small + 2), (
+    assert (small, large) == (19, 51) and not covers_both(small) and covers_both(large)
+    assert covers_both(small, small + 1) and not covers_both(small, small + 2), (
         "the last distance at which one window has both"
     )
     for seed in SEEDS:

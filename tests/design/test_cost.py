@@ -71,7 +71,7 @@ def test_head_and_image_channels():
 
 
 def test_a_layer_that_sees_the_image_takes_the_receptive_field_away(clean_registries):
-    register_activation("everywhere", lambda channels: None, sees="image")
+    register_activation("everywhere", lambda channels: None, depends_on="image")
     assert cost(Architecture(activation="everywhere")).receptive_field is None
 
 

@@ -23,7 +23,7 @@ class GeluGrn(nn.Module):
 
 
 def test_an_activation_and_a_step_of_one_s_own(clean_registries):
-    ab.register_activation("gelu_grn", GeluGrn, params=lambda channels: 2 * channels, sees="image")
+    ab.register_activation("gelu_grn", GeluGrn, params=lambda channels: 2 * channels, depends_on="image")
     steps.register_step(ab.Step("gelu_grn", lambda a: a.replace(activation="gelu_grn")))
     for start in (ab.RESNET50.replace(width=8), ab.convnext("atto")):
         mine = start.apply(steps.parse("gelu_grn"))
@@ -38,7 +38,7 @@ def test_an_activation_and_a_step_of_one_s_own(clean_registries):
 
 
 def test_a_norm_of_one_s_own(clean_registries):
-    ab.register_norm("group", lambda channels: nn.GroupNorm(1, channels), sees="image")
+    ab.register_norm("group", lambda channels: nn.GroupNorm(1, channels), depends_on="image")
     mine = ab.RESNET50.replace(width=8, norm="group")
     assert ab.count(ab.build(mine), size=64).params == ab.cost(mine, size=64).params
 
@@ -51,4 +51,4 @@ def test_registering_twice_takes_the_later_and_built_in_names_are_kept(clean_reg
     with pytest.raises(ab.AblationError, match="identifier"):
         ab.register_activation("my act", lambda channels: nn.ReLU())
     with pytest.raises(ab.AblationError, match="sees 'all'"):
-        ab.register_activation("mine", lambda channels: nn.ReLU(), sees="all")
+        ab.register_activation("mine", lambda channels: nn.ReLU(), depends_on="all")

@@ -5,7 +5,14 @@ import torch
 from torch import nn
 
 from ablation import AblationError
-from ablation.measure.modes import as_images, device_and_dtype, evaluating, looking, out_of_place, refuse_inference_mode
+from ablation.measure.modes import (
+    as_images,
+    device_and_dtype,
+    evaluating,
+    out_of_place,
+    preserving_state,
+    refuse_inference_mode,
+)
 from tests.untouched import untouched
 
 
@@ -24,7 +31,7 @@ def mixed():
     return network
 
 
-@pytest.mark.parametrize("context", [evaluating, looking, out_of_place])
+@pytest.mark.parametrize("context", [evaluating, preserving_state, out_of_place])
 @pytest.mark.parametrize("fails", [False, True])
 def test_everything_is_as_before_afterwards(context, fails):
     network = mixed()
@@ -41,13 +48,13 @@ def test_in_between_every_part_is_in_eval_mode():
     network = mixed()
     with evaluating(network):
         assert not any(part.training for part in network.modules())
-    with looking(network):
+    with preserving_state(network):
         assert not any(part.training for part in network.modules())
 
 
 def test_in_between_no_parameter_asks_for_gradients_and_the_input_may():
     network = mixed()
-    with torch.no_grad(), looking(network):
+    with torch.no_grad(), preserving_state(network):
         assert not any(parameter.requires_grad for parameter in network.parameters())
         x = torch.rand(1, 3, 2, 2, requires_grad=True)
         assert network[0](x).requires_grad, "also where the caller turned gradients off"
@@ -68,7 +75,7 @@ def test_in_between_no_parameter_asks_for_gradients_and_the_input_may():
 )
 def test_hooks_that_a_library_leaves_behind_are_removed(leave):
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
-    with untouched(network), pytest.raises(Stop), looking(network):
+    with untouched(network), pytest.raises(Stop), preserving_state(network):
         leave(network[1])
         raise Stop
 
@@ -77,7 +84,7 @@ def test_hooks_that_were_there_stay():
     calls = []
     network = nn.Sequential(nn.Conv2d(3, 4, 1))
     network[0].register_forward_hook(lambda part, inputs, output: calls.append(part))
-    with looking(network):
+    with preserving_state(network):
         pass
     network(torch.zeros(1, 3, 2, 2))
     assert calls == [network[0]]
@@ -87,7 +94,7 @@ def test_hooks_that_were_there_stay():
 def test_weights_that_are_not_finite_are_refused_by_name(value):
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1))
     nn.init.constant_(network[1].bias, value)
-    with pytest.raises(AblationError, match=r"1\.bias of Sequential holds NaN or infinity"), looking(network):
+    with pytest.raises(AblationError, match=r"1\.bias of Sequential holds NaN or infinity"), preserving_state(network):
         pass
 
 
@@ -95,7 +102,7 @@ def test_inference_mode_is_refused_with_the_remedy():
     with torch.inference_mode():
         with pytest.raises(AblationError, match=r"torch\.no_grad"):
             refuse_inference_mode("looking takes gradients")
-        with pytest.raises(AblationError, match="takes gradients"), looking(mixed()):
+        with pytest.raises(AblationError, match="takes gradients"), preserving_state(mixed()):
             pass
     refuse_inference_mode("nothing to refuse")
 

@@ -101,7 +101,7 @@ def test_the_receptive_field_is_said_to_be_larger_than_the_image_where_it_is():
 
 
 def test_a_layer_that_sees_the_whole_image(clean_registries):
-    ab.register_activation("everywhere", lambda channels: nn.Identity(), sees="image")
+    ab.register_activation("everywhere", lambda channels: nn.Identity(), depends_on="image")
     design = Design(ab.RESNET50.replace(activation="everywhere"))
     assert number(design, "field")[0] == "whole image"
     for text in drawn(design).values():

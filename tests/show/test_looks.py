@@ -14,7 +14,7 @@ from ablation.measure.norms import NormStatistics
 from ablation.measure.receptive_field import ERF
 from ablation.measure.support import Field
 from ablation.show.attributions import plot_attributions, plot_curves, plot_gaps, plot_randomisation
-from ablation.show.fields import Seen, plot_fields
+from ablation.show.fields import NetworkField, plot_fields
 from ablation.show.inside import plot_drift, plot_jacobians, plot_norms
 from ablation.show.speed import pareto_front, plot_operators, plot_speed
 from ablation.show.style import new_figure
@@ -33,7 +33,7 @@ def bump(size, width):
 def fields():
     sides = (35, 64, 120, 500)
     return [
-        Seen(
+        NetworkField(
             title, ERF(bump(96, 6 + i), 8, "stages", (3, 3), False), Field(side, side, i == 3, (-side // 2, -side // 2))
         )
         for i, (title, side) in enumerate(zip(TITLES, sides * 4, strict=True))
@@ -159,7 +159,7 @@ def test_axes_carry_their_units():
 
 
 def test_the_theoretical_square_lies_where_the_position_looks():
-    seen = Seen("", ERF(bump(96, 6), 8, "stages", (3, 3), False), Field(35, 35, offset=(-17, -17)))
+    seen = NetworkField("", ERF(bump(96, 6), 8, "stages", (3, 3), False), Field(35, 35, offset=(-17, -17)))
     (axes, _) = plot_fields([seen]).axes
     square = axes.patches[-1]
     assert (square.get_x(), square.get_y(), square.get_width()) == (32 - 17, 32 - 17, 35)  # position 1 of 3, stride 32

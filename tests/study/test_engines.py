@@ -10,7 +10,7 @@ import pytest
 
 from ablation import AblationError, Study, Trial
 from ablation.study.engines import ATTEMPTS, Event, locally
-from ablation.study.lock import driver_of, only_driver
+from ablation.study.lock import driver_lock, driver_of
 from tests.study.test_store import SHORT, TINY, outcome
 
 TRIALS = [Trial(TINY, SHORT, "digits", seed) for seed in range(4)]
@@ -102,12 +102,12 @@ def test_workers_that_cannot_start_are_one_clear_message(tmp_path):
 
 def test_a_second_driver_is_refused_and_told_the_first(tmp_path):
     assert driver_of(tmp_path) == ""
-    with only_driver(tmp_path):
+    with driver_lock(tmp_path):
         assert f"process {os.getpid()}" in driver_of(tmp_path)
-        with pytest.raises(AblationError, match=f"another driver .* process {os.getpid()} on"), only_driver(tmp_path):
+        with pytest.raises(AblationError, match=f"another driver .* process {os.getpid()} on"), driver_lock(tmp_path):
             pass
         with pytest.raises(AblationError, match="another driver"):
             Study(TRIALS, tmp_path).run()
     assert driver_of(tmp_path) == ""
-    with only_driver(tmp_path):
+    with driver_lock(tmp_path):
         pass

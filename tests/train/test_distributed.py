@@ -11,7 +11,7 @@ import pytest
 from ablation import AblationError, run
 from ablation.commands.train import train_one
 from ablation.data.named import load
-from ablation.design.recipe import plan_of
+from ablation.design.recipe import make_plan
 from ablation.design.recipes import FAMILIES, MODERN
 from ablation.train import run as training
 from ablation.train.checkpoint import Checkpoints
@@ -146,9 +146,9 @@ def test_one_process_stopped_stops_both_and_they_go_on_to_the_same_end(two, by_t
 
 
 def test_a_plan_says_what_a_recipe_comes_to():
-    plan = plan_of(MODERN, 312, devices=8, accumulate=4)
+    plan = make_plan(MODERN, 312, devices=8, accumulate=4)
     assert (plan.images, plan.batch_size, plan.lr, plan.steps) == (128, 4096, 4e-3, 93_600)
-    halved = plan_of(MODERN.replace(batch_size=2048), 625, devices=8)
+    halved = make_plan(MODERN.replace(batch_size=2048), 625, devices=8)
     assert (halved.images, halved.batch_size, halved.lr) == (256, 2048, 2e-3)
 
 
@@ -164,7 +164,7 @@ def test_a_plan_says_what_a_recipe_comes_to():
 )
 def test_an_impossible_plan_is_refused(tmp_path, devices, accumulate, message):
     with pytest.raises(AblationError, match=message):
-        plan_of(TRIAL.recipe, STEPS, devices, accumulate)
+        make_plan(TRIAL.recipe, STEPS, devices, accumulate)
     if devices == 1:
         with pytest.raises(AblationError, match=message):
             run(TRIAL, tmp_path, accumulate=accumulate)
@@ -180,7 +180,7 @@ def test_the_first_process_says_the_plan_before_it_trains(tmp_path, monkeypatch,
     monkeypatch.setenv("WORLD_SIZE", "4")
     with pytest.raises(AblationError, match="as far as this"):
         train_one(["gelu"], "resnet50", None, None, "digits", "micro", 0, "no", 2, tmp_path)
-    plan = str(plan_of(FAMILIES["micro"].modern, 22, devices=4, accumulate=2))
+    plan = str(make_plan(FAMILIES["micro"].modern, 22, devices=4, accumulate=2))
     assert plan == (
         "effective batch 64 = 4 (devices) x 8 (images) x 2 (accumulated parts), learning rate 0.004, "
         "22 steps an epoch, 198 in all"

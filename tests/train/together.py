@@ -168,7 +168,7 @@ def stops(folder: Path, who: str, last: int) -> None:
             done = step
             steps.write(json.dumps([step, loss]) + "\n")
 
-        def asked_by_then(self: training.Training, stop: training.Stop) -> bool:
+        def asked_by_then(self: training.Training, stop: training.StopSignal) -> bool:
             if done == last and (who, rank) in targets:
                 os.kill(targets[who, rank], signal.SIGTERM)
                 _wait_for(stop)
@@ -186,7 +186,7 @@ def stops(folder: Path, who: str, last: int) -> None:
     (folder / f"epochs-{rank}.json").write_text(json.dumps(outcome.train_losses))
 
 
-def _wait_for(stop: training.Stop) -> None:
+def _wait_for(stop: training.StopSignal) -> None:
     deadline = time.monotonic() + 300
     while not stop:
         if time.monotonic() > deadline:
