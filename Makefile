@@ -31,7 +31,7 @@ figures: $(READY) ## Draw every figure again: trains the ladder where that is no
 	$(BIN)/ablation see --what norms --size 224
 	$(BIN)/ablation profile --timing
 
-CIFAR10 := --store runs-cifar10 --recipe small32 --called "CIFAR-10 (JPEG), 10,000 images"
+CIFAR10 := --store runs-cifar10 --recipe small32 --label "CIFAR-10 (JPEG), 10,000 images"
 TRIALS := figures/roadmap-cifar10-10k-trials.csv
 
 cifar: $(READY) ## The ladder on 10,000 images of CIFAR-10, hours: needs a folder or link cifar10 with train/ and test/.

@@ -1,6 +1,6 @@
-"""The ConvNeXt paper's road from ResNet-50 to ConvNeXt-T, taken apart.
+"""The steps of the ConvNeXt paper from ResNet-50 to ConvNeXt-T, to build, count and train one by one.
 
-Names load on first use (PEP 562), so `import ablation` is instant and needs no torch until something is built.
+Names are imported on first use (PEP 562), so `import ablation` is fast and does not import torch until it is needed.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = import_module(f"{__name__}.{_HOME[name]}")
     value = getattr(home, name, None)
-    if value is None:  # a submodule
+    if value is None:  # the name of a submodule
         value = import_module(f"{home.__name__}.{name}")
     globals()[name] = value
     return value

@@ -1,4 +1,4 @@
-"""`python -m ablation` is the `ablation` command."""
+"""Run the `ablation` command with `python -m ablation`."""
 
 from .cli import main
 

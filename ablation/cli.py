@@ -42,7 +42,7 @@ _BAD_INPUT = 2
 
 
 def main() -> None:
-    """Run the command; a mistake in what was asked for is one message and exit code 2."""
+    """Run the command line. Invalid input prints one message and exits with code 2."""
     try:
         app()
     except AblationError as error:
@@ -116,7 +116,9 @@ def train(
     recipe: RecipeName = "micro",
     seed: Annotated[int, typer.Option(help="Seed, 0 or more.")] = 0,
     precision: Annotated[str, typer.Option(help="no (float32) or bf16.")] = "no",
-    accumulate: Annotated[int, typer.Option(help="Parts in which each process takes its share of a batch.")] = 1,
+    accumulate: Annotated[
+        int, typer.Option(help="Number of parts in which each process handles its share of a batch.")
+    ] = 1,
     store: StoreFolder = Path("runs"),
 ) -> None:
     """Train one network: steps, a rung or a timm model. Under torchrun or accelerate launch, on all devices of the group."""
@@ -135,7 +137,7 @@ def evaluate(
     data: DataName = "digits",
     recipe: RecipeName = "micro",
 ) -> None:
-    """Score a network on the test images of a data set: trained weights, or a timm model."""
+    """Evaluate a network on the test images of a data set: trained weights, or a timm model."""
     from .commands.evaluate import evaluate as evaluate_network
 
     evaluate_network(NetworkOptions(model, weights, pretrained), data, recipe)
@@ -177,7 +179,7 @@ def rates(
     recipe: RecipeName = "micro",
     original: Annotated[str, typer.Option(help="Rates of the original recipe, such as 0.01,0.02.")] = "",
     modern: Annotated[str, typer.Option(help="Rates of the modern recipe.")] = "",
-    epochs: Annotated[Optional[int], typer.Option(help="Epochs per trial; by default the recipe's.")] = None,
+    epochs: Annotated[Optional[int], typer.Option(help="Epochs per trial; by default, those of the recipe.")] = None,
     label: Label = "",
     out: Figures = Path("figures"),
     store: StoreFolder = Path("runs"),
@@ -223,7 +225,7 @@ def see(
     what: Annotated[
         str,
         typer.Option(
-            help="fields: receptive fields; norms: inputs of the norms; weights: static against dynamic weights."
+            help="fields: receptive fields; norms: inputs of the norms; weights: static compared with dynamic weights."
         ),
     ] = "fields",
     start: Start = "resnet50",
@@ -239,10 +241,10 @@ def see(
 ) -> None:
     """Measure receptive fields along the ladder, along a custom road, or of one network; norms and weights with --what."""
     from .commands.see import SeeOptions
-    from .commands.see import see as look
+    from .commands.see import see as measure
 
     network = NetworkOptions(model, weights, pretrained)
-    look(SeeOptions(what, tuple(steps or ()), start, network, size, images, out))
+    measure(SeeOptions(what, tuple(steps or ()), start, network, size, images, out))
 
 
 @app.command()
@@ -261,7 +263,7 @@ def attribute(
     ] = None,
     target: Annotated[Optional[int], typer.Option(help="Class to explain; by default the predicted one.")] = None,
     size: Annotated[
-        Optional[int], typer.Option(help="Side of the images in pixels; by default the network's own.")
+        Optional[int], typer.Option(help="Side of the images in pixels; by default, that of the network.")
     ] = None,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
@@ -292,5 +294,5 @@ def explore(
 
 
 def _given(**options: float | str | None) -> dict[str, float | str]:
-    """Return the options that were given."""
+    """Return the options that were given, without those that are None."""
     return {name: value for name, value in options.items() if value is not None}

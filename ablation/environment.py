@@ -1,4 +1,4 @@
-"""What a result was measured on: versions, device, threads, commit."""
+"""The environment of a result (versions, device, threads, commit), and memory settings of the process."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from .version import __version__
 
 _PACKAGES = ("torch", "torchvision", "timm", "numpy")
 
-# Of <malloc.h>: memory at the top of the heap that is given back, and the size from which a block is mapped by itself.
+# Parameters of mallopt from <malloc.h>: the amount of free memory at the top of the heap above which it is returned to the
+# system, and the size from which a block is mapped separately.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_LARGEST_THRESHOLD = 32 * 2**20  # bytes: what glibc accepts
-_ALL = 2**31 - 1
+_MAX_MMAP_THRESHOLD = 32 * 2**20  # bytes; the largest value that glibc accepts
+_MAX_INT = 2**31 - 1
 
 
 def describe_environment(device: str) -> dict[str, Any]:
-    """Versions of what a result depends on, the device, the threads and, in a git checkout, the commit."""
+    """Return package versions, device, number of threads and, in a git checkout, the commit."""
     import torch
 
     about: dict[str, Any] = {name: version(name) for name in _PACKAGES}
-    about["convnext-ablation"] = __version__  # not from its metadata: it may run from a folder, without being installed
+    about["convnext-ablation"] = __version__  # not from package metadata: the library may run without being installed
     about["python"] = platform.python_version()
     about["machine"] = f"{platform.system()} {platform.machine()}"
     about["device"] = torch.cuda.get_device_name() if device == "cuda" else device
@@ -35,12 +36,15 @@ def describe_environment(device: str) -> dict[str, Any]:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def commit() -> str:
-    """The commit of the checkout that this library runs from, with "+changes" where files differ; "" outside of one."""
+    """Return the commit of the checkout that contains this library, or "" outside a checkout.
+
+    "+changes" is appended if the working tree differs from the commit.
+    """
     folder = Path(__file__).resolve().parents[1]
     if not (folder / ".git").exists():
         return ""
@@ -57,16 +61,17 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep what tensors free for the next ones; for the rest of this process. Elsewhere nothing happens.
+    """Make glibc keep freed memory for later tensors, for the rest of this process. No effect with other C libraries.
 
-    By default it hands large blocks back, and every call of a network then waits for the system to clear them anew: a ResNet-50
-    on 8 images of 224 px took 0.42 s to 0.9 s from call to call, and 0.39 s to 0.44 s with this (2 cores). On a GPU
-    torch's own allocator does the same. A command's or a worker's choice to make, not the library's.
+    By default glibc returns large blocks to the system, and every call of a network waits until the system has cleared new
+    ones: a ResNet-50 on 8 images of 224 px took 0.42 s to 0.9 s per call, and 0.39 s to 0.44 s with this setting (2 cores).
+    On a GPU, torch's own allocator keeps freed memory. Only commands and workers call this function, since the setting
+    affects the whole process.
 
     Returns:
-        Whether it was done.
+        Whether the setting was applied.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_THRESHOLD)) and bool(mallopt(_TRIM_THRESHOLD, _ALL))
+    return bool(mallopt(_MMAP_THRESHOLD, _MAX_MMAP_THRESHOLD)) and bool(mallopt(_TRIM_THRESHOLD, _MAX_INT))

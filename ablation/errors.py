@@ -1,4 +1,4 @@
-"""One error class for every mistake a caller can make: what was given, what is possible, the nearest name."""
+"""The error class of the library, for every error that a caller can cause."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from difflib import get_close_matches
 
 
 class AblationError(ValueError):
-    """A mistake in what was asked for. Its message stands alone; the command line prints it and exits with 2."""
+    """Invalid input. The message is self-contained; the command line prints it and exits with status 2."""
 
 
 def unknown(kind: str, given: object, possible: Iterable[str]) -> AblationError:
-    """The error for a name that does not exist.
+    """Return the error for an unknown name, to be raised by the caller.
 
     Args:
-        kind: what the name was meant to be, such as "step" or "data set".
-        given: what was given instead.
-        possible: every name that would have been accepted.
+        kind: kind of object that the name should refer to, such as "step" or "data set".
+        given: the given name.
+        possible: all valid names.
 
     Returns:
-        An error to raise. It offers the nearest name where one is near.
+        An error whose message lists the valid names and suggests the closest match, if there is one.
 
     >>> print(unknown("step", "gleu", ["gelu", "depthwise"]))
     unknown step 'gleu'; did you mean 'gelu'? Possible: gelu, depthwise
     """
     names = list(possible)
-    near = get_close_matches(str(given), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    matches = get_close_matches(str(given), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {matches[0]!r}?" if matches else "."
     return AblationError(f"unknown {kind} {given!r}{hint} Possible: {', '.join(names)}")

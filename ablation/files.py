@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and folders checked before any work is done."""
+"""Atomic writing of files, and checks that a folder is writable."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from .errors import AblationError
 
 
 def write_atomically(file: str | Path, data: bytes) -> None:
-    """Write a file beside its place, flush it to disk, and move it there in one step.
+    """Write a file atomically: write a temporary file in the same folder, flush it to disk and rename it.
 
     Raises:
-        AblationError: if it cannot be written; what stood there before still does.
+        AblationError: if the file cannot be written; an existing file is then unchanged.
     """
     path = Path(file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as opened:
                 opened.write(data)
                 opened.flush()
                 os.fsync(opened.fileno())
-            Path(aside).chmod(0o644)  # mkstemp's own mode is for the owner alone
-            Path(aside).replace(path)
+            Path(temporary).chmod(0o644)  # mkstemp makes the file accessible to its owner only
+            Path(temporary).replace(path)
         except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise AblationError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def data_root() -> Path:
-    """Where data sets and what is decoded of them are kept: ABLATION_DATA, or `~/.cache/ablation`."""
+    """Return the folder of data sets and decoded images: the environment variable ABLATION_DATA, or `~/.cache/ablation`."""
     named = os.environ.get("ABLATION_DATA")
     return Path(named).expanduser() if named else Path.home() / ".cache" / "ablation"
 
 
 def writable_folder(folder: str | Path) -> Path:
-    """The folder, made if need be, once a file was written there and taken away again.
+    """Return the folder after creating it, if it does not exist, and writing and deleting a test file in it.
+
+    Called before any work starts, so that no results are lost because they cannot be written.
 
     Raises:
-        AblationError: if that fails, so that no work is lost for want of a place to put it.
+        AblationError: if the folder is not writable.
     """
     path = Path(folder)
     try:

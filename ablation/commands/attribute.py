@@ -1,4 +1,4 @@
-"""`ablation attribute`: attributions of one network on images, or of every trained rung, with scores of how far to trust them."""
+"""`ablation attribute`: attributions of one network, or of every trained rung, with scores of their faithfulness."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from .networks import load_network, short_title
 from .options import NetworkOptions, StudyOptions
 
 DEFAULT_METHODS = ("saliency", "integrated_gradients", "smoothgrad", "grad_cam", "occlusion")
-_LADDER_STEPS = 300  # of integrated gradients: enough for a gap under 1 % wherever the activations are smooth
+_LADDER_STEPS = 300  # of integrated gradients; enough for a completeness gap below 1 % if the activations are smooth
 _SHOWN_IMAGES = 8
-_CURVES = ("ResNet-50", "kernel size 7", "separate downsampling")
+_CURVE_TITLES = ("ResNet-50", "kernel size 7", "separate downsampling")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ImageOptions:
         network: the network, with trained weights.
         methods: names of methods.
         target: class to explain, or None for the predicted one.
-        size: side of the images in pixels, or None for the network's own.
+        size: side of the images in pixels, or None for the size that the network was built for.
         out: folder for the figure and its numbers.
     """
 
@@ -59,7 +59,7 @@ class ImageOptions:
 
 
 def attribute_images(options: ImageOptions) -> None:
-    """Attribute one trained network's predictions to the pixels of each image, with several methods."""
+    """Attribute the predictions of one trained network to the pixels of each image, with several methods."""
     methods, target, size, out = options.methods, options.target, options.size, options.out
     for method in methods:
         if method not in METHODS:
@@ -74,13 +74,13 @@ def attribute_images(options: ImageOptions) -> None:
     ]
     writable_folder(out)
     label, module = load_network(options.network, size)
-    in_chans, own = _input_of(module)
+    in_chans, default_size = _input_shape(module)
     mean, std = normalisation(module, in_chans)
     console = make_console()
     for picture in pictures:
         for note in picture.notes:
             console.print(f"{picture.file}: {note}", highlight=False, soft_wrap=True)
-    pixels = torch.stack([picture.square(size or own, in_chans) for picture in pictures])
+    pixels = torch.stack([picture.square(size or default_size, in_chans) for picture in pictures])
     images = normalise(pixels, mean, std)
     classes = targets(module, images, target)
     normalised: dict[str, Any] = {"mean": mean, "std": std}
@@ -93,16 +93,16 @@ def attribute_images(options: ImageOptions) -> None:
                 maps[method] = attribute(module, images, classes, method, **normalised)
             curves = insertion_deletion(module, images, maps[method], classes, **normalised)
             gap = completeness_gap(module, images, maps[method], classes, **normalised)
-            rows += _rows(method, pictures, classes, curves, gap if method == "integrated_gradients" else None)
+            rows += _score_rows(method, pictures, classes, curves, gap if method == "integrated_gradients" else None)
             end_step(METHODS[method].title)
             for warning in caught:
                 console.print(f"note: {warning.message}", highlight=False, soft_wrap=True)
     table = pd.DataFrame(rows)
-    console.print(_scores(table, f"{label}, baseline black, class {'predicted' if target is None else target}"))
+    console.print(_score_table(table, f"{label}, baseline black, class {'predicted' if target is None else target}"))
     from ..show.attributions import plot_attributions
 
     figure = plot_attributions(
-        _shown(pixels),
+        _to_arrays(pixels),
         {METHODS[method].title: values.double().cpu().numpy() for method, values in maps.items()},
         {METHODS[method].title: METHODS[method].signed for method in maps},
         [f"{picture.file.stem[:14]}: {int(c)}" for picture, c in zip(pictures, classes, strict=True)],
@@ -112,10 +112,10 @@ def attribute_images(options: ImageOptions) -> None:
 
 
 def attribute_ladder(options: StudyOptions, count: int) -> None:
-    """Compute integrated gradients of every kept rung that a study trained, on the first test images, with their scores.
+    """Compute and score integrated gradients of every adopted rung that a study trained, on the first test images.
 
     Args:
-        options: of the study that trained the ladder.
+        options: options of the study that trained the ladder.
         count: number of test images.
     """
     from ..network import load_weights
@@ -123,7 +123,7 @@ def attribute_ladder(options: StudyOptions, count: int) -> None:
 
     data_name, recipe, start, store, out = options.data, options.recipe, options.start, options.store, options.out
     if count < 2:
-        raise AblationError(f"images {count} must be 2 or more: medians and intervals are taken over them")
+        raise AblationError(f"images {count} must be 2 or more: medians and intervals are computed over them")
     trials = {trial: rung for trial, rung in ladder_trials(recipe, data_name, [0], start).items() if rung.adopted}
     data: Any = datasets.load(data_name)
     files = {trial: weights_file(store, trial.key(data.checksum)) for trial in trials}
@@ -135,7 +135,7 @@ def attribute_ladder(options: StudyOptions, count: int) -> None:
         )
     writable_folder(out)
     console = make_console()
-    images, labels = _classes_in_turn(data, next(iter(trials)).recipe, count)
+    images, labels = _cycle_classes(data, next(iter(trials)).recipe, count)
     normalised: dict[str, Any] = {"mean": data.mean, "std": data.std}
     maps: dict[str, np.ndarray] = {}
     curves: dict[str, Curves] = {}
@@ -145,34 +145,32 @@ def attribute_ladder(options: StudyOptions, count: int) -> None:
             network = load_weights(files[trial]).eval()
             values = attribute(network, images, labels, "integrated_gradients", steps=_LADDER_STEPS, **normalised)
             gap = completeness_gap(network, images, values, labels, **normalised)
-            entry = insertion_deletion(network, images, values, labels, **normalised)
+            scores = insertion_deletion(network, images, values, labels, **normalised)
             title = rung.title if rung.recipe == "original" else short_title(rung)
-            maps[title], curves[title] = values.double().numpy(), entry
+            maps[title], curves[title] = values.double().numpy(), scores
             rows += [
                 {
                     "title": title,
                     "image": i,
                     "label": int(labels[i]),
                     "gap": float(gap[i]),
-                    "insertion_area": entry.insertion_area[i],
-                    "deletion_area": entry.deletion_area[i],
+                    "insertion_area": scores.insertion_area[i],
+                    "deletion_area": scores.deletion_area[i],
                 }
                 for i in range(len(images))
             ]
-            median = float(gap.median())
-            end_step(
-                f"{title:28} completeness gap: median {100 * median:.2g} %, largest {100 * float(gap.max()):.2g} %"
-            )
+            median, largest = 100 * float(gap.median()), 100 * float(gap.max())
+            end_step(f"{title:28} completeness gap: median {median:.2g} %, largest {largest:.2g} %")
     order = torch.rand(len(images), *images.shape[-2:], generator=torch.Generator().manual_seed(0))
     last = load_weights(files[list(trials)[-1]]).eval()
-    chosen = {title: curves[title] for title in _CURVES if title in curves}
+    chosen = {title: curves[title] for title in _CURVE_TITLES if title in curves}
     chosen["random order, last row"] = insertion_deletion(last, images, order, labels, **normalised)
-    described = {"data": data_name, "recipe": recipe, "seed": 0, "baseline": "black", **describe_environment("cpu")}
-    table = pd.DataFrame(rows).assign(method="integrated_gradients", steps=_LADDER_STEPS, **described)
+    setting = {"data": data_name, "recipe": recipe, "seed": 0, "baseline": "black", **describe_environment("cpu")}
+    table = pd.DataFrame(rows).assign(method="integrated_gradients", steps=_LADDER_STEPS, **setting)
     label = data_label(data_name, start)
-    some = slice(0, _SHOWN_IMAGES)
-    shown = _shown(denormalise(images, data.mean, data.std)[some])
-    figure = plot_attributions(shown, {title: values[some] for title, values in maps.items()}, signed=True)
+    first = slice(0, _SHOWN_IMAGES)
+    shown = _to_arrays(denormalise(images, data.mean, data.std)[first])
+    figure = plot_attributions(shown, {title: values[first] for title, values in maps.items()}, signed=True)
     write_figure(out / f"attributions-{label}", figure, table, console)
     write_figure(
         out / f"completeness-{label}",
@@ -180,22 +178,22 @@ def attribute_ladder(options: StudyOptions, count: int) -> None:
         table.drop(columns=["insertion_area", "deletion_area"]),
         console,
     )
-    write_figure(out / f"curves-{label}", plot_curves(chosen), _curve_table(chosen).assign(**described), console)
+    write_figure(out / f"curves-{label}", plot_curves(chosen), _curve_table(chosen).assign(**setting), console)
 
 
-def _classes_in_turn(data: Any, recipe: Recipe, count: int) -> tuple[Tensor, Tensor]:
-    """Return test images, cycling through the classes."""
+def _cycle_classes(data: Any, recipe: Recipe, count: int) -> tuple[Tensor, Tensor]:
+    """Return the first test images and their labels, ordered so that the classes take turns."""
     batches = list(data.test_batches(recipe, 0, 1))
     images, labels = (torch.cat(part) for part in zip(*batches, strict=True))
-    turn = torch.zeros_like(labels)
+    rank = torch.zeros_like(labels)  # position of an image among those of its class
     for c in labels.unique():
         inside = labels == c
-        turn[inside] = torch.arange(int(inside.sum()))
-    order = (turn * (int(labels.max()) + 1) + labels).argsort()[:count]
+        rank[inside] = torch.arange(int(inside.sum()))
+    order = (rank * (int(labels.max()) + 1) + labels).argsort()[:count]
     return images[order], labels[order]
 
 
-def _rows(
+def _score_rows(
     method: str, pictures: Sequence[Picture], classes: Tensor, curves: Curves, gap: Tensor | None
 ) -> list[dict[str, Any]]:
     return [
@@ -212,7 +210,7 @@ def _rows(
     ]
 
 
-def _scores(table: pd.DataFrame, title: str) -> Table:
+def _score_table(table: pd.DataFrame, title: str) -> Table:
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     shown.add_column("method", no_wrap=True)
     for heading in ("insertion, higher is better", "deletion, lower is better", "completeness gap %"):
@@ -239,14 +237,14 @@ def _curve_table(curves: dict[str, Curves]) -> pd.DataFrame:
     )
 
 
-def _shown(pixels: Tensor) -> np.ndarray:
-    """(N, H, W) or (N, H, W, 3) from (N, C, H, W)."""
+def _to_arrays(pixels: Tensor) -> np.ndarray:
+    """Convert (N, C, H, W) to (N, H, W) for one channel, or to (N, H, W, 3)."""
     array = pixels.clamp(0, 1).double().cpu().numpy()
     return array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
 
 
-def _input_of(module: nn.Module) -> tuple[int, int]:
-    """Return channels and side of the images that a network was built for."""
+def _input_shape(module: nn.Module) -> tuple[int, int]:
+    """Return the channels and the side of the images that a network was built for."""
     cfg: Any = getattr(module, "pretrained_cfg", None) or {}
     if "input_size" in cfg:
         return int(cfg["input_size"][0]), int(cfg["input_size"][-1])

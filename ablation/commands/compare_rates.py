@@ -17,12 +17,12 @@ from .progress import run_with_progress
 
 
 def compare_rates(original: str, modern: str, epochs: int | None, options: StudyOptions) -> None:
-    """Train at several learning rates, print the held-out accuracy of each, write figure and numbers.
+    """Train at several learning rates, print the held-out accuracy of each, and write the figure and its numbers.
 
     Args:
-        original, modern: comma-separated rates of the two recipes; empty for the recipe's own rate, its half and its double.
-        epochs: epochs of each trial, by default the recipe's.
-        options: as for every study; one seed is trained.
+        original, modern: comma-separated rates of the two recipes; empty for 0.5, 1 and 2 times the rate of the recipe.
+        epochs: epochs of each trial; by default, those of the recipe.
+        options: options of the study; one seed is trained.
     """
     from ..show.rate_plots import plot_rates
 
@@ -49,7 +49,8 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     shown = shown.assign(lr=[f"{rate:g}" for rate in table["lr"]])
     console.print(text_table(f"learning rates on {options.data_title}, recipe {recipe}", shown))
     console.print(
-        f"The family {recipe} uses {pair.original.lr:g} and {pair.modern.lr:g}. mean_accuracy: over the networks of a recipe.",
+        f"The family {recipe} uses {pair.original.lr:g} and {pair.modern.lr:g}. "
+        "mean_accuracy: mean over the networks of a recipe.",
         highlight=False,
         soft_wrap=True,
     )
@@ -57,9 +58,9 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     write_figure(options.out / f"rates-{data_label(data)}", plot_rates(table, titles), described, console)
 
 
-def _parse_rates(option: str, given: str, own: float) -> list[float]:
+def _parse_rates(option: str, given: str, default: float) -> list[float]:
     if not given:
-        return [own / 2, own, own * 2]
+        return [default / 2, default, default * 2]
     try:
         rates = [float(text) for text in given.split(",")]
     except ValueError:

@@ -49,7 +49,7 @@ def format_duration(seconds: float) -> str:
 
 
 def data_label(data: str, start: str = "resnet50") -> str:
-    """Return the part of a file name that stands for a data set, with the ladder's name in front unless it is resnet50.
+    """Return the part of a file name that stands for a data set, prefixed by the ladder unless that is resnet50.
 
     >>> data_label("imagefolder:/data/cifar10#10000"), data_label("digits", "resnet200")
     ('cifar10-10k', 'resnet200-digits')
@@ -64,7 +64,7 @@ def track_steps(console: Console, title: str, total: int) -> Iterator[Callable[[
     """Show progress through a known number of steps.
 
     Yields:
-        A function to call at the end of each step, with a line to print.
+        A function that is called at the end of each step with a line to print.
     """
     began = time.perf_counter()
     done = 0

@@ -1,7 +1,8 @@
 """`ablation explore`: the explorer as a page, served by Voila on the loopback interface of this machine.
 
-It serves one notebook of two lines. Visitors can use the controls; Voila accepts no request to run code, sources are stripped, no
-other file is served, no user's Jupyter settings are read, and a content security policy blocks requests to any other machine.
+It serves one notebook of two lines. Visitors can only use the controls: Voila accepts no requests to run code, strips
+sources, serves no other file and ignores the user's Jupyter settings. A content security policy blocks requests to other
+machines.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ _PORTS = range(1, 65536)
 _SOURCE = "from ablation.show.explorer import Explorer\n\nExplorer().widget"
 _TEMPLATE = "ablation"
 _EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]  # others only log warnings
-_IDLE_SECONDS = 900  # after which a kernel whose page was closed is stopped
+_IDLE_SECONDS = 900  # until the kernel of a closed page is stopped
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; frame-ancestors 'none'; "
     "form-action 'none'"
 )
-# Voila's page links icons on another machine; without an address, the link makes no request.
+# Voila's page links icons on another host; renaming the attribute prevents the request.
 _PAGE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
 {%- block notebook_css -%}
 {%- set styles %}{{ super() }}{% endset -%}
@@ -46,12 +47,12 @@ def explore(port: int, browser: bool) -> None:
         )
     _check_free(port)
     with tempfile.TemporaryDirectory(prefix="ablation-explore-") as folder:
-        notebook = _write(Path(folder))
+        notebook = _write_page(Path(folder))
         os.environ["JUPYTER_PATH"] = os.pathsep.join(
             [str(Path(folder) / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
         )
-        app = _server(notebook, port, browser)
-        print(f"The explorer is at http://{ADDRESS}:{port}/  (Ctrl-C ends it)", flush=True)
+        app = _make_server(notebook, port, browser)
+        print(f"The explorer is at http://{ADDRESS}:{port}/  (Ctrl-C stops it)", flush=True)
         app.start()
 
 
@@ -62,16 +63,16 @@ def _check_free(port: int) -> None:
             listener.bind((ADDRESS, port))
         except OSError as error:
             raise AblationError(
-                f"port {port} is not available ({error.strerror}): give another, such as --port {_another(port)}"
+                f"port {port} is not available ({error.strerror}): give another, such as --port {_other_port(port)}"
             ) from None
 
 
-def _another(port: int) -> int:
+def _other_port(port: int) -> int:
     return port + 1 if port + 1 in _PORTS and port >= 1024 else 8867
 
 
-def _write(folder: Path) -> Path:
-    """Write the notebook and the template of its page."""
+def _write_page(folder: Path) -> Path:
+    """Write the notebook and the template of its page; return the notebook."""
     cell: dict[str, Any] = {
         "cell_type": "code",
         "execution_count": None,
@@ -92,8 +93,8 @@ def _write(folder: Path) -> Path:
     return notebook
 
 
-def _server(notebook: Path, port: int, browser: bool) -> Any:
-    """Return Voila for this notebook, ready to start."""
+def _make_server(notebook: Path, port: int, browser: bool) -> Any:
+    """Return a Voila application for the notebook, ready to start."""
     from traitlets.config import Config
     from voila.app import Voila
 
@@ -105,7 +106,7 @@ def _server(notebook: Path, port: int, browser: bool) -> Any:
     settings.Voila.log_level = "ERROR"
     settings.Voila.root_dir = str(notebook.parent)
     settings.Voila.tornado_settings = {
-        "allow_remote_access": False,  # refuses pages whose host name resolves to this machine
+        "allow_remote_access": False,  # refuses requests with a foreign host name that resolves to this machine
         "headers": {"Content-Security-Policy": _POLICY},
         "ws_ping_timeout": 30_000,
     }
@@ -118,9 +119,8 @@ def _server(notebook: Path, port: int, browser: bool) -> Any:
     settings.VoilaConfiguration.file_denylist = [".*"]
     settings.VoilaConfiguration.extension_allowlist = _EXTENSIONS
     if os.name == "posix":
-        settings.ConnectionFileMixin.transport = (
-            "ipc"  # files that only this user can open; TCP is open to everyone on the machine
-        )
+        # Sockets that only this user can open; TCP ports are open to every user of the machine.
+        settings.ConnectionFileMixin.transport = "ipc"
     settings.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
     settings.MappingKernelManager.cull_interval = 60
     app = Voila.instance(config=settings, config_file_paths=[])

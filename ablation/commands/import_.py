@@ -11,8 +11,8 @@ from ..study.store import FILE, Store
 
 
 def import_trials(store: Path, file: Path) -> None:
-    """Merge the outcomes of an exported file into a store; those that it has already are left unchanged."""
+    """Merge the outcomes of an exported file into a store; outcomes that it already has are left unchanged."""
     rows = read_export(file)
     with driver_lock(writable_folder(store)), Store(store / FILE) as opened:
         new, known = opened.merge(rows)
-    print(f"imported {new} outcomes from {file} into {store}; {known} were there already")
+    print(f"imported {new} outcomes from {file} into {store}; {known} were already in the store")

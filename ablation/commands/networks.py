@@ -1,4 +1,4 @@
-"""Resolve the network that a command names: a rung or a road of steps, a timm model, or a file of weights."""
+"""Load the networks named on the command line: a ladder or a road of steps, a timm model, or a weights file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .options import NetworkOptions
 
 
 def load_network(options: NetworkOptions, size: int | None = None) -> tuple[str, nn.Module]:
-    """Return a network by name or file, and its label.
+    """Return the label of a network and the network, loaded by name or file.
 
     Args:
-        options: which network.
+        options: the network to load.
         size: side of the images in pixels, for models that are built for one size.
 
     Raises:
@@ -43,7 +43,7 @@ def timm_name(name: str) -> str:
     """
     import timm
 
-    from .. import network as _ours  # noqa: F401  registers every rung with timm
+    from .. import network as _network  # noqa: F401  registers every rung with timm
 
     name = name.removeprefix("timm:")
     if not timm.is_model(name):
@@ -75,13 +75,13 @@ def _timm_model(name: str, weights: Path | None, pretrained: bool, size: int | N
             images: dict[str, Any] = {**model.pretrained_cfg, **images_of(weights)}  # type: ignore[dict-item]
             model.pretrained_cfg = images  # type: ignore[assignment]
     except Exception as error:  # hubs and models raise many kinds of exceptions
-        said = (str(error).splitlines() or ["no message"])[0]
+        message = (str(error).splitlines() or ["no message"])[0]
         remedy = (
             "the weights belong to another model"
             if state is not None
             else "where no hub can be reached, give --weights FILE"
         )
-        raise AblationError(f"timm could not create {name!r} ({type(error).__name__}: {said}): {remedy}") from error
+        raise AblationError(f"timm could not create {name!r} ({type(error).__name__}: {message}): {remedy}") from error
     return model
 
 

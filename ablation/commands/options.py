@@ -1,4 +1,4 @@
-"""The options that several commands share, as values."""
+"""Options that several commands share, as dataclasses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class StudyOptions:
         recipe: name of the recipe family.
         seeds: number of seeds per network.
         start: "resnet50" or "resnet200".
-        label: what tables and figures call the data; its name if empty.
+        label: name of the data in tables and figures; by default, that of the data set.
         out: folder for figures and tables.
         store: folder that keeps outcomes and weights.
         workers: trials at a time, or None for as many as there is room for.
@@ -46,17 +46,17 @@ class StudyOptions:
 
     @property
     def data_title(self) -> str:
-        """What tables and figures call the data."""
+        """Name of the data in tables and figures."""
         return self.label or self.data
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which single network a command is about.
+    """A single network given on the command line.
 
     Args:
         model: name of a timm model, with or without "timm:" in front, or None.
-        weights: file of weights: one that ablation wrote or, with `model`, that model's.
+        weights: weights file written by ablation or, with `model`, a state dict of that model.
         pretrained: download timm's weights for `model`.
     """
 

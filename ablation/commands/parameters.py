@@ -1,4 +1,4 @@
-"""The arguments and options of the command line that several commands share."""
+"""Arguments and options of the command line that several commands share."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ Model = Annotated[
 ]
 Weights = Annotated[
     Optional[Path],
-    typer.Option("--weights", help="File of weights: one that ablation wrote or, with --model, that model's."),
+    typer.Option("--weights", help="Weights file written by ablation or, with --model, a state dict of that model."),
 ]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights for --model.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
-Label = Annotated[str, typer.Option("--label", help="What tables and figures call the data; by default its name.")]
+Label = Annotated[
+    str, typer.Option("--label", help="Name of the data in tables and figures; by default, that of the data set.")
+]
 Start = Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")]
 Seeds = Annotated[int, typer.Option(help="Number of seeds per network.")]
 Workers = Annotated[Optional[int], typer.Option(help="Trials at a time; by default as many as there is room for.")]

@@ -14,7 +14,7 @@ from ..show.tables import disagreements, profile_table
 
 
 def profile(steps: Sequence[str], start: str, size: int) -> None:
-    """Print what the networks of a road, or of both ladders, cost.
+    """Print the cost of the networks of a road, or of both ladders.
 
     Args:
         steps: steps of a road; empty for both ladders of the paper.

@@ -1,4 +1,4 @@
-"""`ablation profile --timing`: latency, spread, memory and roofline share of each rung, and the time per kind of layer."""
+"""`ablation profile --timing`: latency, memory and roofline share of each rung, and the time per kind of layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .options import TimingOptions
 
 
 def time_ladder(steps: Sequence[str], start: str, options: TimingOptions, out: Path) -> None:
-    """Time each rung of a ladder, print the table, write the figures and their numbers."""
+    """Time each rung of a ladder, print the table, and write the figures and their numbers."""
     from ..network import build
     from ..show.speed import plot_operators, plot_speed
 
@@ -56,8 +56,8 @@ def time_ladder(steps: Sequence[str], start: str, options: TimingOptions, out: P
                 f"{title:28} {1000 * timing.seconds / batch:7.1f} ms per image, spread {100 * timing.spread:.0f} %"
             )
     table = pd.DataFrame(rows)
-    how = f"{options.step}, {options.memory_format}, {options.precision}"
-    console.print(_timing_table(table, f"{start}, {size} px, batch {batch}, {how}"))
+    mode = f"{options.step}, {options.memory_format}, {options.precision}"
+    console.print(_timing_table(table, f"{start}, {size} px, batch {batch}, {mode}"))
     threads = f"{table['threads'].iloc[0]} threads" if device == "cpu" else ""
     console.print(
         f"Median of {table['samples'].iloc[0]} calls on {table['device'].iloc[0]} {threads}; ±: half the interquartile range. "

@@ -1,4 +1,4 @@
-"""Progress of a running study on a terminal: which trials run, how fast, and how long they will take."""
+"""Progress of a running study on a terminal: running trials, their speed and their remaining time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .console import format_duration, progress_bar
 
 @dataclass
 class _Row:
-    """A running trial: since when, from which epoch on, and its progress."""
+    """A running trial: when and from which epoch it was first observed, and its progress."""
 
     attempt: int
     since: float
@@ -36,7 +36,7 @@ class _Row:
 
     @property
     def epoch_seconds(self) -> float | None:
-        """Duration of an epoch, or None until one epoch was observed from start to end."""
+        """Mean duration of an epoch in seconds; None until one epoch has been observed from start to end."""
         done = self.epoch - self.first
         return (self.last - self.since) / done if done > 0 else None
 
@@ -89,9 +89,9 @@ class StudyProgress:
         for column in ("running", "seed", "epoch", "training loss", "images/s", "left", "attempt"):
             table.add_column(column, justify="left" if column == "running" else "right")
         for trial, row in self.rows.items():
-            one = row.epoch_seconds
-            speed = f"{self.images(trial) / one:.0f}" if one else ""
-            left = format_duration(one * (row.epochs - row.epoch)) if one and row.epoch < row.epochs else ""
+            seconds = row.epoch_seconds
+            speed = f"{self.images(trial) / seconds:.0f}" if seconds else ""
+            left = format_duration(seconds * (row.epochs - row.epoch)) if seconds and row.epoch < row.epochs else ""
             loss = f"{row.loss:.4f}" if row.epoch else ""
             epoch = f"{row.epoch}/{row.epochs}" if row.epoch else ""
             table.add_row(self.name(trial), str(trial.seed), epoch, loss, speed, left, str(row.attempt))

@@ -15,7 +15,7 @@ from .progress import run_with_progress
 
 
 def run_roadmap(options: StudyOptions) -> None:
-    """Print what a ladder costs, train it, print its table, and write its figure and numbers."""
+    """Print the cost of a ladder, train it, print its results, and write the figure and its numbers."""
     data, recipe, start = options.data, options.recipe, options.start
     info, pair = datasets.info(data), family(recipe)
     trials = ladder_trials(recipe, data, check_seeds(options.seeds), start)
@@ -32,7 +32,7 @@ def run_roadmap(options: StudyOptions) -> None:
     console.print(ladder_text(table, f"{start} ladder on {options.data_title}, recipe {recipe}, {options.seeds} seeds"))
     console.print(
         "step: difference from the previous kept row, paired by seed. ±: half-width of the 95 % t-interval; for the paper, its "
-        "standard deviation. verdict: the sign here against the sign of the paper's ImageNet result.",
+        "standard deviation. verdict: the sign measured here compared with that of the paper's ImageNet result.",
         soft_wrap=True,
         highlight=False,
     )

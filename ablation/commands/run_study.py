@@ -1,4 +1,4 @@
-"""`ablation study`: train every network of a design and print what follows from it."""
+"""`ablation study`: train every network of a design and print its effects."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ LADDER = "ladder"
 
 
 def run_study(design: str, steps: list[str], count: int, options: StudyOptions) -> None:
-    """Train every network of a design, print what follows from it, and write each table as CSV.
+    """Train every network of a design, print its tables of results, and write each table as CSV.
 
     Args:
         design: "ladder", which is `ablation roadmap`, or a name in `designs.DESIGNS`.
-        steps: the steps that are varied; empty for those that the paper kept.
+        steps: steps that are varied; empty for those that the paper kept.
         count: number of random orders, for the design "orderings".
-        options: as for every study.
+        options: options of the study.
     """
     if design == LADDER:
         if steps:
-            raise AblationError("design 'ladder' is the paper's own road and takes no steps; the other designs do")
+            raise AblationError("design 'ladder' is the road of the paper and takes no steps; the other designs do")
         run_roadmap(options)
         return
     if design not in designs.DESIGNS:

@@ -1,4 +1,4 @@
-"""`ablation see`: receptive fields along a ladder or of one network, inputs of its norms, and static against dynamic weights."""
+"""`ablation see`: receptive fields or norm inputs of a ladder or network, and static compared with dynamic weights."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from .options import NetworkOptions
 WHAT = ("fields", "norms", "weights")
 _RANDOM = (
     "The weights are random (initialised from seed 0), with closed branches opened and batch statistics taken from these images. "
-    "They show what the architecture favours, not what training does to it. --weights FILE shows a trained network."
+    "The results describe the architecture, not a trained network; use --weights FILE for trained weights."
 )
 
 
 @dataclass(frozen=True)
 class SeeOptions:
-    """What to look at.
+    """What to measure, and on which networks.
 
     Args:
         what: one of `WHAT`.
-        steps, start: a road of steps and the ResNet it starts from; the whole ladder if there are no steps.
+        steps, start: a road of steps and the ResNet it starts from; without steps, the whole ladder.
         network: a single network instead.
         size: side of the images in pixels.
         images: folder of images, or None for the bundled photographs.
@@ -74,7 +74,7 @@ def see(options: SeeOptions) -> None:
     console = make_console()
     pixels = _load_images(options.images, size)
     if what == "weights":
-        _weights(pixels, out, console)
+        _compare_weights(pixels, out, console)
         return
     single = load_network(options.network, size) if model or weights else None
     networks: list[tuple[str, Any]]
@@ -89,7 +89,7 @@ def see(options: SeeOptions) -> None:
             rung.architecture.sizes(size)
     if not trained:
         console.print(_RANDOM, soft_wrap=True, highlight=False)
-    measure = _fields if what == "fields" else _norms
+    measure = _measure_fields if what == "fields" else _measure_norms
     measure(networks, pixels, label, trained, out, console)
 
 
@@ -103,18 +103,18 @@ def _load_images(images: Path | None, size: int) -> Tensor:
 
 
 def _prepare(network: Any, pixels: Tensor, trained: bool) -> tuple[nn.Module, Tensor]:
-    """Return a network, built if it is a description, and the images as it expects them."""
+    """Return a network, built if it is given as a description, and the images, normalised for it."""
     from ..network import build
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module: nn.Module = network if isinstance(network, nn.Module) else build(network)
     in_chans = _in_chans(module)
-    seen = pixels if in_chans == 3 else pixels.mean(1, keepdim=True)
-    seen = normalise(seen, *normalisation(module, in_chans))
+    images = pixels if in_chans == 3 else pixels.mean(1, keepdim=True)
+    images = normalise(images, *normalisation(module, in_chans))
     if not trained:
-        take_statistics(open_branches(module), seen)
-    return module, seen
+        take_statistics(open_branches(module), images)
+    return module, images
 
 
 def _in_chans(module: nn.Module) -> int:
@@ -122,13 +122,13 @@ def _in_chans(module: nn.Module) -> int:
     return first.in_channels if first is not None else 3
 
 
-def _fields(
+def _measure_fields(
     networks: Sequence[tuple[str, Any]], pixels: Tensor, label: str, trained: bool, out: Path, console: Console
 ) -> None:
     from ..show.fields import NetworkField, plot_fields
 
     size = pixels.shape[-1]
-    seen, rows = [], []
+    fields, rows = [], []
     with track_steps(console, "receptive fields", len(networks)) as end_step:
         for title, network in networks:
             module, images = _prepare(network, pixels, trained)
@@ -136,7 +136,7 @@ def _fields(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FieldWarning)  # reported below, once for all networks
                 field = effective_receptive_field(module, images)
-            seen.append(NetworkField(title, field, theory))
+            fields.append(NetworkField(title, field, theory))
             row = {"title": title, "theoretical_px": int(theory), "whole_image": theory.whole_image, "cut": field.cut}
             for scale in SCALES:
                 for share in SHARES:
@@ -144,18 +144,18 @@ def _fields(
                     row[f"area_{100 * share:.0f}_{scale}"] = round(field.area(share, scale), 6)
             row["centroid_row"], row["centroid_column"] = (round(value, 2) for value in field.centroid)
             rows.append(row)
-            end_step(f"{title:28} theory {theory!r:>8}, half of the effective field in {field.side(0.5)} px")
+            end_step(f"{title:28} theory {theory!r:>8}, half of the effective field within {field.side(0.5)} px")
     if any(row["cut"] for row in rows):
         console.print(
-            f"The fields marked `cut` in the table reach the edge of the {size} px images; what lies beyond is not measured.",
+            f"The fields marked `cut` in the table reach the edge of the {size} px images; anything beyond is not measured.",
             soft_wrap=True,
             highlight=False,
         )
     table = pd.DataFrame(rows).assign(size=size, images=len(pixels), weights="trained" if trained else "random, seed 0")
-    write_figure(out / f"fields-{label}", plot_fields(seen), table.assign(**describe_environment("cpu")), console)
+    write_figure(out / f"fields-{label}", plot_fields(fields), table.assign(**describe_environment("cpu")), console)
 
 
-def _norms(
+def _measure_norms(
     networks: Sequence[tuple[str, Any]], pixels: Tensor, label: str, trained: bool, out: Path, console: Console
 ) -> None:
     from ..show.inside import plot_norms
@@ -173,8 +173,8 @@ def _norms(
     write_figure(out / f"norms-{label}", plot_norms(statistics), table.assign(**describe_environment("cpu")), console)
 
 
-def _weights(pixels: Tensor, out: Path, console: Console) -> None:
-    """The Jacobian of a 7x7 depthwise convolution and of Swin's window attention, on the input of Swin's first block."""
+def _compare_weights(pixels: Tensor, out: Path, console: Console) -> None:
+    """Compare Jacobians of a 7x7 depthwise convolution and Swin's window attention on the input of Swin's first block."""
     from ..measure.mixers import mixers
     from ..show.inside import plot_jacobians
 
@@ -184,8 +184,8 @@ def _weights(pixels: Tensor, out: Path, console: Console) -> None:
     with track_steps(console, "Jacobians", len(pair.layers)) as end_step:
         for name, (layer, maps, layout) in pair.layers.items():
             changes[name] = jacobian_change(layer, maps, layout, position=(middle, middle))
-            said = name.replace("\n", " ")
-            end_step(f"{said}: the Jacobian changes by {100 * changes[name].mean:.1f} % from image to image")
+            title = name.replace("\n", " ")
+            end_step(f"{title}: the Jacobian changes by {100 * changes[name].mean:.1f} % from image to image")
     rows = [
         {"layer": name.replace("\n", " "), "image": i + 1, "change": value}
         for name, change in changes.items()

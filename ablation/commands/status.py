@@ -1,4 +1,4 @@
-"""`ablation status`: which trials of a store are done, running or failed. No torch, so that it answers instantly."""
+"""`ablation status`: which trials of a store are done, running or failed. Fast, because torch is not imported."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def show_status(store: Path) -> None:
     console.print(line, highlight=False, soft_wrap=True)
     for running in summary.running if driver else ():
         loss = "" if running.loss is None else f", training loss {running.loss:.4f}"
-        which = f"{running.label}, seed {running.seed}, {running.data}"
-        line = f"running  {which}: epoch {running.epoch}/{running.epochs}{loss}"
+        trial = f"{running.label}, seed {running.seed}, {running.data}"
+        line = f"running  {trial}: epoch {running.epoch}/{running.epochs}{loss}"
         console.print(line, highlight=False, soft_wrap=True)
     for label, seed, attempts, reason in summary.failed:
         last = (reason.strip().splitlines() or [""])[-1]

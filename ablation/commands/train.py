@@ -23,14 +23,14 @@ from ..study.store import default_label
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Which network to train, how and on what.
+    """The network to train, its recipe and its data.
 
     Args:
         steps, start: a road of steps and the ResNet it starts from.
         rung, model: a rung by name, or a timm model, instead of steps.
-        data, recipe, seed: of the trial; `recipe` names a family.
+        data, recipe, seed: data set, recipe family and seed of the trial.
         precision: "no" (float32) or "bf16".
-        accumulate: parts in which each process takes its share of a batch.
+        accumulate: number of parts in which each process handles its share of a batch.
         store: folder for weights and checkpoints.
     """
 
@@ -47,7 +47,7 @@ class TrainOptions:
 
 
 def train(options: TrainOptions) -> None:
-    """Train one network and print its outcome; of several processes, only the main one prints."""
+    """Train one network and print its outcome. If several processes train, only the main one prints."""
     trial = _trial(options)
     datasets.info(options.data)
     from ..train.run import run
@@ -81,7 +81,7 @@ def train(options: TrainOptions) -> None:
 def _trial(options: TrainOptions) -> Trial:
     pair = family(options.recipe)
     if sum(map(bool, (options.steps, options.rung, options.model))) > 1:
-        raise AblationError("give steps, --rung or --model, not two of them")
+        raise AblationError("give only one of steps, --rung and --model")
     chosen: Architecture | str
     if options.model:
         from .networks import timm_name

@@ -1,4 +1,4 @@
-"""What the notebooks share: exercises that check themselves, experiments at three scales, and stored results.
+"""Code shared by the notebooks: self-checking exercises, experiments at three scales, and stored results.
 
 May import every package except `ablation.commands`.
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .checking import exercise, need, need_number
+from .checking import exercise, require, require_number
 
 
 @exercise(
-    accepts="a function with the right set of indices for 40 random lists, ties among them, and for a single network",
-    hint="for each network look for another that beats it; two that are equal in both keep each other",
+    accepts="a function that returns the right set of indices for 40 lists, including ties and a single network",
+    hint="for each network, look for another that dominates it; networks with equal cost and equal value keep each other",
 )
 def my_front(answer: Any) -> None:
-    """The Pareto front, against the library's."""
+    """Check a function that finds the Pareto front against the library's."""
     import random
 
     from ..show.front import pareto_front
 
-    need(callable(answer), "it must be a function")
+    require(callable(answer), "it must be a function")
     draw = random.Random(0)
     lists: list[tuple[list[float], list[float]]] = [
         ([5], [1]),
@@ -30,17 +30,17 @@ def my_front(answer: Any) -> None:
     lists += [([draw.randint(1, 8) for _ in range(n)], [draw.randint(1, 8) for _ in range(n)]) for n in sizes]
     for cost, value in lists:
         given = answer(list(cost), list(value))
-        need(isinstance(given, set), f"it returned a {type(given).__name__}, not a set")
-        need(given == pareto_front(cost, value), f"it is wrong for cost {cost} and value {value}")
+        require(isinstance(given, set), f"it returned a {type(given).__name__}, not a set")
+        require(given == pareto_front(cost, value), f"it is wrong for cost {cost} and value {value}")
 
 
 @exercise(
-    accepts="a function with the exact batch, or None, for seven layers and ridges",
-    hint="write MACs >= ridge times bytes, and collect what grows with the batch on one side",
+    accepts="a function that returns the exact batch size, or None, for seven pairs of layer and ridge point",
+    hint="write MACs >= ridge * bytes, and collect the terms that grow with the batch on one side",
 )
 def least_batch(answer: Any) -> None:
-    """The smallest batch whose intensity reaches the ridge, held to the definition itself."""
-    need(callable(answer), "it must be a function")
+    """Check the smallest batch whose intensity reaches the ridge point, by the definition of intensity."""
+    require(callable(answer), "it must be a function")
 
     def intensity(batch: int, inputs: int, outputs: int) -> float:
         return batch * inputs * outputs / (4 * (batch * inputs + inputs * outputs + batch * outputs))
@@ -50,52 +50,56 @@ def least_batch(answer: Any) -> None:
     ):  # fmt: skip
         given = answer(inputs, outputs, ridge)
         what = f"least_batch({inputs}, {outputs}, {ridge})"
-        possible = inputs * outputs / (4 * (inputs + outputs)) > ridge  # what it tends to as the batch grows
+        possible = inputs * outputs / (4 * (inputs + outputs)) > ridge  # the limit for large batches
         if not possible:
-            need(given is None, f"{what}: no batch reaches it")
+            require(given is None, f"{what}: no batch reaches the ridge")
             continue
-        need(isinstance(given, int) and given >= 1, f"{what} must be a whole number, 1 or more, not {given!r}")
-        need(intensity(given, inputs, outputs) >= ridge, f"{what}: that batch does not reach it")
-        need(given == 1 or intensity(given - 1, inputs, outputs) < ridge, f"{what}: a smaller batch reaches it too")
+        require(isinstance(given, int) and given >= 1, f"{what} must be an integer of at least 1, not {given!r}")
+        require(intensity(given, inputs, outputs) >= ridge, f"{what}: that batch does not reach the ridge")
+        require(
+            given == 1 or intensity(given - 1, inputs, outputs) < ridge,
+            f"{what}: a smaller batch reaches the ridge too",
+        )
 
 
 @exercise(
-    accepts="a function with the right factor to one part in a million, for six cases, one of an infinite factor",
-    hint="add up the new time: what was not touched, and what was, divided by the factor",
+    accepts="a function that returns the right factor to one part in a million in six cases, one with an infinite factor",
+    hint="add up the new time: the unchanged part, plus the accelerated part divided by the factor",
 )
 def speed_up(answer: Any) -> None:
-    """Amdahl's law."""
-    need(callable(answer), "it must be a function")
+    """Check a function that computes Amdahl's law."""
+    require(callable(answer), "it must be a function")
     for share, factor in ((0.5, 2), (0.1, 10), (0.02, 4), (1.0, 3), (0.0, 5), (0.25, math.inf)):
         new_time = (1 - share) + (share / factor if share else 0.0)
-        need_number(answer(share, factor), 1 / new_time, 1e-6, f"speed_up({share}, {factor})")
+        require_number(answer(share, factor), 1 / new_time, 1e-6, f"speed_up({share}, {factor})")
 
 
 _OUTCOMES = ("an error", "too low", "exact", "too high")
 
 
 @exercise(
-    accepts="for each of the two counters the outcome that comes when it is run",
-    hint="which operators of the layer have a rule of their own, and what does a counter do with one that has none?",
+    accepts="the actual outcome of each of the two counters",
+    hint="which operators of the layer does each counter have a rule for, and what does it do with the others?",
 )
 def without_a_rule(answer: Any) -> None:
-    """What two counters say of attention: both are run on it."""
-    need(
+    """Check the predicted results of two counters for an attention layer; both are run."""
+    require(
         isinstance(answer, dict) and set(answer) == {"fvcore", "ablation"},
         "it must be a dict with 'fvcore' and 'ablation'",
     )
-    for said in answer.values():
-        need(said in _OUTCOMES, f"{said!r} is none of {', '.join(_OUTCOMES)}")
-    found = _what_they_say()
-    wrong = [counter for counter, said in answer.items() if said != found[counter]]
-    need(not wrong, f"both were run, and {len(wrong)} of the two says something else")
+    for prediction in answer.values():
+        require(prediction in _OUTCOMES, f"{prediction!r} is not one of {', '.join(_OUTCOMES)}")
+    found = _counter_outcomes()
+    wrong = [counter for counter, prediction in answer.items() if prediction != found[counter]]
+    require(not wrong, f"both counters were run, and {len(wrong)} of 2 predictions is wrong")
 
 
-def _what_they_say() -> dict[str, str]:
+def _counter_outcomes() -> dict[str, str]:
+    """Run fvcore and `count` on an attention layer and compare their MACs with the exact number."""
     import torch
     from torch import Tensor, nn
 
-    from ..measure.counting import count  # before fvcore: it keeps the warning of fvcore's import
+    from ..measure.counting import count  # before fvcore: it suppresses the warning of fvcore's import
 
     class Attention(nn.Module):
         def __init__(self, channels: int) -> None:
@@ -111,14 +115,14 @@ def _what_they_say() -> dict[str, str]:
     channels, side = 16, 8
     layer = Attention(channels).eval()
     length = side * side
-    done = 4 * length * channels**2 + 2 * length**2 * channels  # four linear layers, two products
+    exact = 4 * length * channels**2 + 2 * length**2 * channels  # four linear layers, two products
 
     def outcome(total: Any) -> str:
         try:
             value = float(total())
         except Exception:
             return _OUTCOMES[0]
-        return "exact" if value == done else "too low" if value < done else "too high"
+        return "exact" if value == exact else "too low" if value < exact else "too high"
 
     analysis = FlopCountAnalysis(layer, torch.zeros(1, channels, side, side))
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")

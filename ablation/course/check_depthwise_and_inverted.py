@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from .checking import AnswerError, exercise, need, need_close, need_number
+from .checking import exercise, require, require_close, require_number
 
 
 @exercise(
-    accepts="a function with the exact number on five convolutions, two of them with stride 2",
-    hint="count the positions put out first: both convolutions run there; then products for each position",
+    accepts="a function that returns the exact number for five convolutions, two of them with stride 2",
+    hint="first count the output positions, which are the same for both convolutions; then the products per position",
 )
 def separable_macs(answer: Any) -> None:
-    """MACs of a depthwise and a pointwise convolution, counted on the layers themselves."""
+    """Check the MACs of a depthwise plus a pointwise convolution against a count of the layers."""
     from torch import nn
 
     from .. import count
 
-    need(callable(answer), "it must be a function")
+    require(callable(answer), "it must be a function")
     for c, d, k, side, stride in (
         (8, 8, 3, 12, 1),
         (6, 20, 5, 10, 1),
@@ -27,29 +27,29 @@ def separable_macs(answer: Any) -> None:
     ):
         pair = nn.Sequential(nn.Conv2d(c, c, k, stride, k // 2, groups=c), nn.Conv2d(c, d, 1))
         what = f"separable_macs({c}, {d}, {k}, {side}, {stride})"
-        need_number(answer(c, d, k, side, stride), count(pair, side, c).macs, what=what)
+        require_number(answer(c, d, k, side, stride), count(pair, side, c).macs, what=what)
 
 
 @exercise(
-    accepts="a function whose kernel convolves as the two convolutions do, for three shapes, to rounding",
-    hint="output o sees input channel i through the depthwise filter of i, times one number; broadcasting does it in a line",
+    accepts="a function that returns one kernel equivalent to the two convolutions, up to rounding, for three shapes",
+    hint="output o sees input channel i through the depthwise filter of i times one number; broadcasting does this in one line",
 )
 def folded(answer: Any) -> None:
-    """One full kernel from a depthwise and a pointwise one."""
+    """Check a function that merges a depthwise and a pointwise kernel into one full kernel."""
     import torch
     from torch.nn import functional as F
 
-    need(callable(answer), "it must be a function")
+    require(callable(answer), "it must be a function")
     generator = torch.Generator().manual_seed(0)
     for c, d, k in ((3, 5, 3), (6, 6, 7), (4, 1, 1)):
         shapes = ((2, c, 11, 11), (c, 1, k, k), (d, c, 1, 1))
         x, depthwise, pointwise = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
         weight = answer(depthwise.clone(), pointwise.clone())
-        need(isinstance(weight, torch.Tensor), f"it returned a {type(weight).__name__}, not a tensor")
-        need(weight.shape == (d, c, k, k), f"the kernel has shape {tuple(weight.shape)} and should have {(d, c, k, k)}")
-        wanted = F.conv2d(F.conv2d(x, depthwise, padding=k // 2, groups=c), pointwise)
-        need_close(
-            F.conv2d(x, weight, padding=k // 2), wanted, f"what the kernel puts out for c = {c}, d = {d}, k = {k}"
+        require(isinstance(weight, torch.Tensor), f"it returned a {type(weight).__name__}, not a tensor")
+        require(weight.shape == (d, c, k, k), f"the kernel has shape {tuple(weight.shape)} instead of {(d, c, k, k)}")
+        expected = F.conv2d(F.conv2d(x, depthwise, padding=k // 2, groups=c), pointwise)
+        require_close(
+            F.conv2d(x, weight, padding=k // 2), expected, f"the output of the kernel for c = {c}, d = {d}, k = {k}"
         )
 
 
@@ -57,20 +57,20 @@ _OUTCOMES = ("error", "channels", "rows", "columns")
 
 
 @exercise(
-    accepts="for each of the two sizes the outcome that comes when it is run",
+    accepts="the actual outcome for each of the two sizes",
     hint="write down the shape (N, 96, H, W), find its last axis, and compare its length with 96",
 )
 def wrong_layout(answer: Any) -> None:
-    """What LayerNorm over 96 does to maps whose channels come second: it is run, and what has mean zero is looked for."""
-    need(isinstance(answer, dict) and set(answer) == {56, 96}, "it must be a dict with the keys 56 and 96")
-    for said in answer.values():
-        need(said in _OUTCOMES, f"{said!r} is none of {', '.join(_OUTCOMES)}")
-    wrong = [size for size, said in answer.items() if said != _what_comes_of(size)]
-    if wrong:
-        raise AnswerError(f"it was run, and something else happens to {len(wrong)} of the two maps")
+    """Check the predicted effect of LayerNorm(96) on channels-first maps: run it and find the axis with zero mean."""
+    require(isinstance(answer, dict) and set(answer) == {56, 96}, "it must be a dict with the keys 56 and 96")
+    for prediction in answer.values():
+        require(prediction in _OUTCOMES, f"{prediction!r} is not one of {', '.join(_OUTCOMES)}")
+    wrong = [size for size, prediction in answer.items() if prediction != _normalised_axis(size)]
+    require(not wrong, f"the layer was run on both maps, and {len(wrong)} of 2 predictions is wrong")
 
 
-def _what_comes_of(size: int) -> str:
+def _normalised_axis(size: int) -> str:
+    """Run LayerNorm(96) on maps of that size and return the axis over which the output has mean zero, or "error"."""
     import torch
     from torch import nn
 
@@ -79,31 +79,31 @@ def _what_comes_of(size: int) -> str:
         out = nn.LayerNorm(96)(x).detach()
     except RuntimeError:
         return "error"
-    # Along a row the column changes: that is the last axis.
+    # The last axis runs along a row.
     means = {name: out.mean(axis).abs().max().item() for name, axis in (("channels", 1), ("columns", 2), ("rows", 3))}
     return min(means, key=means.__getitem__)
 
 
 @exercise(
-    accepts="a function that returns an nn.Linear with the output of the convolution, with and without a bias, to rounding",
-    hint="the weight of a 1 x 1 convolution is (out, in, 1, 1), that of a linear layer (out, in)",
+    accepts="a function that returns an nn.Linear equivalent to the convolution, up to rounding, with and without a bias",
+    hint="the weight of a 1 x 1 convolution has shape (out, in, 1, 1), that of a linear layer (out, in)",
 )
 def as_linear(answer: Any) -> None:
-    """A linear layer that is a pointwise convolution."""
+    """Check a function that converts a pointwise convolution to a linear layer."""
     import torch
     from torch import nn
 
-    need(callable(answer), "it must be a function")
+    require(callable(answer), "it must be a function")
     for c, d, bias in ((5, 7, True), (6, 6, True), (8, 3, False)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(c)
             conv, x = nn.Conv2d(c, d, 1, bias=bias), torch.randn(2, c, 4, 5)
             linear = answer(conv)
-        need(isinstance(linear, nn.Linear), f"it returned a {type(linear).__name__}, not an nn.Linear")
-        need(
+        require(isinstance(linear, nn.Linear), f"it returned a {type(linear).__name__}, not an nn.Linear")
+        require(
             (linear.bias is not None) == bias,
-            f"the convolution has {'a' if bias else 'no'} bias, and the linear layer not so",
+            f"the convolution has {'a' if bias else 'no'} bias, but the linear layer has {'none' if bias else 'one'}",
         )
         with torch.no_grad():
-            wanted = conv(x).permute(0, 2, 3, 1)
-            need_close(linear(x.permute(0, 2, 3, 1)), wanted, f"its output for {c} to {d} channels")
+            expected = conv(x).permute(0, 2, 3, 1)
+            require_close(linear(x.permute(0, 2, 3, 1)), expected, f"its output for {c} to {d} channels")

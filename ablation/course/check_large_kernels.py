@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .checking import exercise, need, need_number
+from .checking import exercise, require, require_number
 
-_MANY = 40  # random stacks of layers
+_RANDOM_STACKS = 40  # stacks of layers to test
 
 
 @exercise(
-    accepts="the exact side for stacks of layers with kernels, strides and dilations, also for none at all",
-    hint="a dilated kernel of k positions spans (k - 1) * dilation + 1; what counts is how many pixels lie between two "
+    accepts="a function that returns the exact side for stacks with kernels, strides and dilations, and for an empty stack",
+    hint="a dilated kernel of k positions spans (k - 1) * dilation + 1; use the number of pixels between two "
     "positions before the layer's own stride",
 )
 def field_of_layers(answer: Callable[[Sequence[tuple[int, int, int]]], Any]) -> None:
-    """The reader's recurrence on fixed and on random stacks of (kernel, stride, dilation)."""
-    need(callable(answer), "a function is expected")
+    """Check the reader's recurrence on fixed and random stacks of (kernel, stride, dilation)."""
+    require(callable(answer), "it must be a function")
     draw = random.Random(0)
     stacks: list[list[tuple[int, int, int]]] = [
         [],
@@ -33,30 +33,31 @@ def field_of_layers(answer: Callable[[Sequence[tuple[int, int, int]]], Any]) -> 
     ]
     stacks += [
         [(draw.randint(1, 7), draw.randint(1, 3), draw.randint(1, 3)) for _ in range(draw.randint(1, 6))]
-        for _ in range(_MANY)
+        for _ in range(_RANDOM_STACKS)
     ]
     for layers in stacks:
-        need_number(answer(list(layers)), _field(layers), what=f"the side for the layers {layers}")
+        require_number(answer(list(layers)), _field(layers), what=f"the side for the layers {layers}")
 
 
 def _field(layers: Sequence[tuple[int, int, int]]) -> int:
-    reach = jump = 1
+    """Compute the side of the receptive field of a stack of (kernel, stride, dilation)."""
+    side = jump = 1
     for kernel, stride, dilation in layers:
-        reach += (kernel - 1) * dilation * jump
+        side += (kernel - 1) * dilation * jump
         jump *= stride
-    return reach
+    return side
 
 
 @exercise(
-    accepts="the exact odd side for maps of several sizes and shares",
-    hint="the squares share one middle pixel, at height // 2 and width // 2; grow the square ring by ring and stop at the first "
-    "that holds the share",
+    accepts="a function that returns the exact, odd side for maps of several sizes and several shares",
+    hint="all squares are centred on the pixel at height // 2 and width // 2; grow the square ring by ring and stop at the first "
+    "that contains the share",
 )
 def side_of_share(answer: Callable[[NDArray[np.float64], float], Any]) -> None:
-    """The reader's side of the smallest centred square that holds a share, against `ERF.side`."""
+    """Check the reader's side of the smallest centred square that contains a share against `ERF.side`."""
     from ..measure.receptive_field import ERF
 
-    need(callable(answer), "a function is expected")
+    require(callable(answer), "it must be a function")
     draw = np.random.default_rng(0)
     point, ring = np.zeros((9, 9)), np.zeros((11, 11))
     point[4, 4] = ring[0, 5] = ring[5, 5] = 1.0
@@ -66,39 +67,39 @@ def side_of_share(answer: Callable[[NDArray[np.float64], float], Any]) -> None:
         maps.append(np.exp(-(rows[:, None] ** 2 + rows[None] ** 2) / size) * draw.uniform(0.5, 1.5, (size, size)))
     for values in maps:
         for share in (0.2, 0.45, 0.7, 0.95):
-            wanted = ERF(values, 1, "", (1, 1), False).side(share)
+            expected = ERF(values, 1, "", (1, 1), False).side(share)
             what = f"the side for {share:.0%} of a map of {len(values)} x {len(values)}"
-            need_number(answer(values.copy(), share), wanted, what=what)
+            require_number(answer(values.copy(), share), expected, what=what)
 
 
 @exercise(
-    accepts="the smallest distance at which, tried on random networks, the scores are a sum of what each mark says alone",
-    hint="the field of kernels of 3 is 19 px, a mark is 3 px wide, and the distance is from left edge to left edge; at which "
-    "distance does the last window that touches the left mark miss the right one?",
+    accepts="the smallest distance at which the scores of a random network are a sum of one contribution per mark",
+    hint="with kernel size 3 the receptive field is 19 px; a mark is 3 px wide; the distance is from left edge to left edge. At "
+    "which distance does the last window that touches the left mark miss the right one?",
 )
 def breaks_at(answer: Any) -> None:
-    """The predicted distance, tried: there the four pairs' scores are additive, one pixel nearer they are not."""
+    """Check that the scores of the four pairs are additive at the predicted distance, but not one pixel closer."""
     from ..data.longrange import MARK, SIZE
 
-    need(
+    require(
         isinstance(answer, int) and not isinstance(answer, bool),
-        f"a whole number of pixels is expected, not {answer!r}",
+        f"the answer must be a whole number of pixels, not {answer!r}",
     )
     distance = int(answer)
-    most = SIZE - MARK
-    need(MARK < distance <= most, f"the marks fit into the image at distances of {MARK + 1} to {most} px here")
-    need(
+    largest = SIZE - MARK
+    require(MARK < distance <= largest, f"the distance must be between {MARK + 1} and {largest} px to fit in the image")
+    require(
         _interaction(distance) < 1e-9,
-        f"tried {distance} px apart: the score of a pair is not the sum of what its marks say, so kernels of 3 still see both",
+        f"at {distance} px the score of a pair is not a sum over its marks: with kernel size 3 a position still sees both",
     )
-    need(
+    require(
         _interaction(distance - 1) > 1e-9,
-        f"tried {distance} px apart: they fail, but they fail one pixel nearer too, so it is not the smallest distance",
+        f"at {distance} px the scores are additive, but one pixel closer they are too, so it is not the smallest distance",
     )
 
 
 def _interaction(distance: int) -> float:
-    """How far the scores of a random network with kernels of 3 are from additive, relative to their spread."""
+    """Return the deviation from additivity of the scores of a random network of kernel size 3, relative to their spread."""
     import torch
     from torch import nn
 
@@ -113,25 +114,26 @@ def _interaction(distance: int) -> float:
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter)
         scores = net(images).diff(dim=1).view(-1, 4)
-    apart = scores[:, 0] + scores[:, 3] - scores[:, 1] - scores[:, 2]
-    return float(apart.abs().max() / scores.std())
+    deviation = scores[:, 0] + scores[:, 3] - scores[:, 1] - scores[:, 2]
+    return float(deviation.abs().max() / scores.std())
 
 
 @exercise(
-    accepts="a pair of whole numbers, the smallest shifts that were tried and found to shift the output along",
-    hint="a kernel is the same at every position; the borders of the windows stay where they are when the image moves",
+    accepts="two whole numbers, the smallest shifts of the input that shift the output by the same amount",
+    hint="a kernel is the same at every position; window borders do not move with the image",
 )
 def smallest_shifts(answer: Any) -> None:
-    """The predicted shift for a 7 x 7 convolution and for 7 x 7 window attention, each tried on a torus."""
-    need(
-        isinstance(answer, tuple | list) and len(answer) == 2, "a pair is expected: for the convolution, for attention"
+    """Check the predicted shifts for a 7 x 7 convolution and 7 x 7 window attention on circularly shifted maps."""
+    require(
+        isinstance(answer, tuple | list) and len(answer) == 2,
+        "the answer must be a pair: for the convolution, for attention",
     )
-    for name, said, wanted in zip(("the convolution", "window attention"), answer, _shifts(), strict=True):
-        need_number(said, wanted, what=f"the shift for {name}")
+    for name, given, expected in zip(("the convolution", "window attention"), answer, _shifts(), strict=True):
+        require_number(given, expected, what=f"the shift for {name}")
 
 
 def _shifts() -> tuple[int, int]:
-    """The smallest shift above 0 after which each layer puts out what it put out before, shifted."""
+    """Find the smallest shift above 0 for which each layer maps the shifted input to the shifted output."""
     import torch
     from torch import nn
 
@@ -139,13 +141,13 @@ def _shifts() -> tuple[int, int]:
     from ..measure.mixers import WINDOW, mixers
 
     pair = mixers(photographs(56)[:1])
-    maps = pair.maps.double()  # two windows a side
+    maps = pair.maps.double()  # two windows per side
     conv = pair.convolution.double()
-    around = nn.CircularPad2d(WINDOW // 2)
+    pad = nn.CircularPad2d(WINDOW // 2)
 
     def convolve(x: torch.Tensor) -> torch.Tensor:
         weight, bias = conv.get_parameter("weight"), conv.get_parameter("bias")
-        out = nn.functional.conv2d(around(x.permute(0, 3, 1, 2)), weight, bias, groups=x.shape[3])
+        out = nn.functional.conv2d(pad(x.permute(0, 3, 1, 2)), weight, bias, groups=x.shape[3])
         return out.permute(0, 2, 3, 1)
 
     found = []

@@ -8,69 +8,71 @@ import torch
 from torch.nn import functional as F
 
 from .. import RESNET50, build, cost, roadmap
-from .checking import exercise, need, need_close, need_number
+from .checking import exercise, require, require_close, require_number
 
-_EDGE = 16  # columns, from the right: all that strides of 32 could leave over and more
+_EDGE = 16  # columns to change, from the right; contains all columns that no patch covers
 
 
 @exercise(
-    accepts="a function of width, side and kernel_size that gives the exact number, tried on six blocks",
-    hint="each convolution costs its weights times the positions of the map; a depthwise one has a single k x k kernel a channel",
+    accepts="a function of width, side and kernel_size that returns the exact number, for six blocks",
+    hint="each convolution costs its weights times the positions of the map; a depthwise one has one k x k kernel per channel",
 )
 def convnext_block_cost(answer: Any) -> None:
-    """MACs of a ConvNeXt block: kxk depthwise at w, 1x1 to 4w, 1x1 back to w."""
-    need(callable(answer), "it must be a function")
+    """Check the MACs of a ConvNeXt block: kxk depthwise at w, 1x1 to 4w, 1x1 back to w."""
+    require(callable(answer), "it must be a function")
     for width, side, k in ((96, 56, 7), (192, 28, 7), (768, 7, 7), (64, 10, 3), (1, 1, 1), (5, 3, 11)):
-        wanted = side**2 * (k**2 * width + 8 * width**2)
-        need_number(answer(width, side, k), wanted, what=f"the MACs for width {width}, side {side}, kernel {k}")
+        expected = side**2 * (k**2 * width + 8 * width**2)
+        require_number(answer(width, side, k), expected, what=f"the MACs for width {width}, side {side}, kernel {k}")
 
 
 @exercise(
-    accepts="what F.conv2d(x, weight, bias, stride=s) gives for patches of s x s pixels, tried on s = 1, 2, 4 and 7",
-    hint="the patch size stands in the weight's shape; reshape each side of the image into (patches, s)",
+    accepts="the output of F.conv2d(x, weight, bias, stride=s) for patches of s x s pixels, with s = 1, 2, 4 and 7",
+    hint="the shape of the weight contains the patch size; reshape each side of the image into (patches, s)",
 )
 def any_patchify(answer: Any) -> None:
-    """A patchify stem of any patch size without a convolution."""
-    need(callable(answer), "it must be a function")
+    """Check a function that computes a patchify stem of any patch size without a convolution layer."""
+    require(callable(answer), "it must be a function")
     generator = torch.Generator().manual_seed(0)
     for s, rows, columns, chans in ((4, 3, 5, 3), (2, 4, 2, 1), (7, 2, 3, 3), (1, 5, 4, 2)):
         x = torch.randn(2, chans, rows * s, columns * s, generator=generator)
         weight = torch.randn(6, chans, s, s, generator=generator)
         bias = torch.randn(6, generator=generator)
-        need_close(
+        require_close(
             answer(x, weight, bias), F.conv2d(x, weight, bias, stride=s), what=f"the map for patches of {s} x {s}"
         )
 
 
 @exercise(
-    accepts="four whole numbers of blocks, each 1 or more, with the MACs of (3, 3, 9, 3) on ResNet-50 and the fewest parameters",
-    hint="a block costs the same MACs in every stage, so the sum is given; in which stage has a block the fewest weights?",
+    accepts="four numbers of blocks, each at least 1, with the MACs of (3, 3, 9, 3) on ResNet-50 and the fewest parameters",
+    hint="a block costs the same MACs in every stage, which fixes the sum; in which stage does a block have the fewest weights?",
 )
 def leanest_depths(answer: Any) -> None:
-    """The depths of 18 blocks with the fewest parameters."""
-    need(isinstance(answer, list | tuple) and len(answer) == len(RESNET50.depths), "it must have four numbers")
-    ours, wanted = cost(RESNET50.replace(depths=tuple(answer))), cost(RESNET50.replace(depths=(3, 3, 9, 3)))
-    need(ours.macs == wanted.macs, f"it costs {'more' if ours.macs > wanted.macs else 'fewer'} MACs than (3, 3, 9, 3)")
+    """Check the depths of 18 blocks with the fewest parameters."""
+    require(isinstance(answer, list | tuple) and len(answer) == len(RESNET50.depths), "it must consist of four numbers")
+    given, reference = cost(RESNET50.replace(depths=tuple(answer))), cost(RESNET50.replace(depths=(3, 3, 9, 3)))
+    require(
+        ours.macs == wanted.macs, f"it costs {'more' if ours.macs > wanted.macs else 'fewer'} MACs than (3, 3, 9, 3)"
+    )
     blocks, stages = sum(answer), len(answer)
     fewest = cost(RESNET50.replace(depths=(blocks - stages + 1, 1, 1, 1))).params
-    need(ours.params == fewest, "there are depths of as many MACs and fewer parameters")
+    require(given.params == fewest, "other depths have the same MACs and fewer parameters")
 
 
 @exercise(
-    accepts="the number of columns that change no logit, found by changing each column of a 103 px image on a small last rung",
-    hint="which columns enter no patch? After the stem, 7x7 kernels carry a column to its neighbours",
+    accepts="the number of columns that affect no logit, found by changing each column of a 103 px image for a small last rung",
+    hint="which columns are in no patch? After the stem, 7x7 kernels spread each column to its neighbours",
 )
 def blind_columns(answer: Any) -> None:
-    """Columns of a 103 px image that the last rung cannot see; the network is run to find out."""
+    """Check the number of columns of a 103 px image that the last rung cannot see, by running it."""
     size = 103
     torch.manual_seed(0)
     last = roadmap(width_divisor=8)[-1].architecture.replace(depths=(1, 1, 1, 1))
     network = build(last, num_classes=10).eval().double()
     images = torch.randn(1, 3, size, size, dtype=torch.float64).repeat(_EDGE + 1, 1, 1, 1)
-    for i in range(_EDGE):  # the last image stays as it is
+    for i in range(_EDGE):  # the last image is left unchanged
         images[i, :, :, size - 1 - i] += 10
     with torch.no_grad():
         logits = network(images)
-    moved = (logits[:-1] - logits[-1]).abs().amax(1) / logits[-1].abs().max()
-    blind = int((moved < 1e-12).sum())
-    need_number(answer, blind, what="the number of columns")
+    change = (logits[:-1] - logits[-1]).abs().amax(1) / logits[-1].abs().max()
+    blind = int((change < 1e-12).sum())
+    require_number(answer, blind, what="the number of columns")

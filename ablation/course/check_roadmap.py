@@ -8,35 +8,35 @@ from typing import Any
 from .. import cost, roadmap, steps
 from ..design.architecture import RESNET50, RESNET200, Architecture
 from ..design.steps import chain
-from .checking import exercise, need, need_number
+from .checking import exercise, require, require_number
 
 
 @exercise(accepts="the exact number", hint="ab.roadmap() is a tuple of rungs; ab.cost knows what an architecture costs")
 def last_rung(answer: Any) -> None:
-    """Parameters of the last rung of the ResNet-50 ladder."""
-    need_number(answer, cost(roadmap()[-1].architecture).params, what="the number of parameters")
+    """Check the number of parameters of the last rung of the ResNet-50 ladder."""
+    require_number(answer, cost(roadmap()[-1].architecture).params, what="the number of parameters")
 
 
 @exercise(
-    accepts="a function that gives what the paper's step gives, from each rung of both roads",
-    hint="architecture.replace(...) or dataclasses.replace changes one field and keeps all others",
+    accepts="a function that returns the same architecture as the paper's step, for all starts: each ResNet-50 rung and two more",
+    hint="architecture.replace(...) or dataclasses.replace changes one field and keeps the others",
 )
 def hand_stage_ratio(answer: Any) -> None:
-    """The step (3, 3, 9, 3), as a function of the reader's."""
+    """Check the reader's implementation of the step to depths (3, 3, 9, 3)."""
     for start in (*(rung.architecture for rung in roadmap()), RESNET200, Architecture(depths=(1, 1, 1, 1), width=24)):
         given = answer(start)
-        need(isinstance(given, Architecture), f"it returned {type(given).__name__}; a step returns an Architecture")
+        require(isinstance(given, Architecture), f"it returned {type(given).__name__}; a step returns an Architecture")
         changed = sorted(steps.stage_ratio()(start).diff(given))
-        need(not changed, f"from {start!r} it does not give what the step gives: look at {', '.join(changed)}")
+        require(not changed, f"from {start!r} its result differs from that of the step in: {', '.join(changed)}")
 
 
 @exercise(
-    accepts="a function that names the right step of the road from each of seven starts",
-    hint="take each step from the architecture that you were given, not from ResNet-50, and compare ab.cost(...).macs",
+    accepts="a function that returns the name of the right step of the roadmap for each of seven starts",
+    hint="apply each step to the given architecture, not to ResNet-50, and compare ab.cost(...).macs",
 )
 def biggest_saver(answer: Any) -> None:
-    """Which single step of the road saves most MACs, from wherever one stands."""
-    road = [rung.step for rung in roadmap() if rung.adopted and rung.step != chain()]
+    """Check a function that finds the single step of the roadmap that saves the most MACs from a given architecture."""
+    path = [rung.step for rung in roadmap() if rung.adopted and rung.step != chain()]
     starts = (
         RESNET50,
         RESNET200,
@@ -47,23 +47,23 @@ def biggest_saver(answer: Any) -> None:
         RESNET50.replace(kernel_size=11, depthwise=True, block="inverted"),
     )
     for start in starts:
-        wanted = min(road, key=lambda step: cost(step(start)).macs).name
+        expected = min(path, key=lambda step: cost(step(start)).macs).name
         given = answer(start)
-        need(isinstance(given, str), f"it returned {given!r}; the name of a step is asked for, such as 'widen'")
-        need(given == wanted, f"from {start!r} another step saves more than {given!r} does")
+        require(isinstance(given, str), f"it returned {given!r} instead of the name of a step, such as 'widen'")
+        require(given == expected, f"from {start!r} another step saves more MACs than {given!r}")
 
 
 @exercise(
-    accepts="the widths after both orders, as they come out when the steps are taken",
-    hint="read a chain from left to right, and ask of each step whether it looks at the width that it finds",
+    accepts="the actual widths after applying the steps in each order",
+    hint="read a chain from left to right; for each step, does its result depend on the current width?",
 )
 def order_that_matters(answer: Any) -> None:
-    """Widths from ResNet-50 after widen then double, and after double then widen; the steps are really taken."""
+    """Check the widths after widen then double, and after double then widen, by applying the steps to ResNet-50."""
     double = steps.Step("double", lambda architecture: architecture.replace(width=2 * architecture.width))
     orders: tuple[Callable[[Architecture], Architecture], ...] = (
         chain(steps.widen(96), double),
         chain(double, steps.widen(96)),
     )
-    need(isinstance(answer, tuple | list) and len(answer) == 2, "two widths are asked for, one for each order")
+    require(isinstance(answer, tuple | list) and len(answer) == 2, "the answer must be two widths, one for each order")
     for order, given in zip(orders, answer, strict=True):
-        need_number(given, order(RESNET50).width, what=f"the width after {order!r}")
+        require_number(given, order(RESNET50).width, what=f"the width after {order!r}")

@@ -1,4 +1,4 @@
-"""Checkers of notebook 10."""
+"""Checkers of notebook 10, your own step."""
 
 from __future__ import annotations
 
@@ -6,57 +6,63 @@ from typing import Any
 
 from .. import RESNET50, convnext, cost, count, steps
 from ..design import registry
-from .checking import exercise, need, need_number
+from .checking import exercise, require, require_number
 
 REDUCTION = 16
 
 
 def excitation_params(channels: int) -> int:
-    """Parameters of squeeze-and-excitation: two linear layers with biases and a hidden width of a sixteenth, at least 1."""
+    """Return the parameters of squeeze-and-excitation: two linear layers with biases and hidden width channels / 16, at least 1."""
     hidden = max(channels // REDUCTION, 1)
     return channels * hidden + hidden + hidden * channels + channels
 
 
 @exercise(
-    accepts="a function that gives the exact number for each of eight widths, from 1 to 3072",
-    hint="a linear layer from n to m has n * m weights and m biases; mind the widths below 16",
+    accepts="a function that returns the exact number for each of eight widths, from 1 to 3072",
+    hint="a linear layer from n to m has n * m weights and m biases; widths below 16 are a special case",
 )
 def squeeze_excitation_params(answer: Any) -> None:
-    """Parameters of squeeze-and-excitation as a function of its channels."""
+    """Check a function from the number of channels to the parameters of squeeze-and-excitation."""
     for channels in (1, 8, 15, 16, 33, 96, 384, 3072):
         what = f"the number of parameters for {channels} channels"
-        need_number(answer(channels), excitation_params(channels), what=what)
+        require_number(answer(channels), excitation_params(channels), what=what)
 
 
 @exercise(
-    accepts="a function that is right, True or False, about each of six steps over several starts",
-    hint="take the step twice from every start, and compare descriptions: what does taking it again change?",
+    accepts="a function that returns the right answer, True or False, for each of six steps from several starts",
+    hint="apply the step twice to every start and compare descriptions: does the second application change anything?",
 )
 def twice_is_once(answer: Any) -> None:
-    """A test of idempotence: answer(step, starts) -> bool."""
-    road = [RESNET50, convnext("tiny"), RESNET50.apply(steps.widen(96))]
+    """Check a test of idempotence: answer(step, starts) -> bool."""
+    starts = [RESNET50, convnext("tiny"), RESNET50.apply(steps.widen(96))]
     cases = [
         (steps.gelu, True),
         (steps.chain(), True),
-        (steps.Step("at_least_80", lambda a: a.replace(width=max(a.width, 80))), True),  # looks at its start, and may
+        (
+            steps.Step("at_least_80", lambda a: a.replace(width=max(a.width, 80))),
+            True,
+        ),  # depends on its start, but is idempotent
         (steps.Step("larger", lambda a: a.replace(kernel_size=a.kernel_size + 2)), False),
         (steps.Step("mirror", lambda a: a.replace(depths=a.depths[::-1])), False),
         (steps.Step("slow", lambda a: a.replace(width=a.width - 1) if a.width > 90 and a.stem == "conv" else a), False),
     ]
-    for step, wanted in cases:
-        given = answer(step, list(road))
-        need(isinstance(given, bool), f"about {step!r} it returned {given!r}; True or False is asked for")
-        need(given == wanted, f"it is wrong about a step: {step!r} is {'' if wanted else 'not '}the same taken twice")
+    for step, expected in cases:
+        given = answer(step, list(starts))
+        require(isinstance(given, bool), f"for {step!r} it returned {given!r} instead of True or False")
+        require(
+            given == expected,
+            f"it is wrong for {step!r}, which is {'' if expected else 'not '}the same when applied twice",
+        )
 
 
 @exercise(
-    accepts='"params", "macs", "both" or "neither", as it comes out when the network is built and counted',
-    hint="which of the two numbers did the registration tell the closed form about, and what does a linear layer have?",
+    accepts='"params", "macs", "both" or "neither", as found by building a network and counting',
+    hint="which of the two numbers does the registration declare to the closed form, and which does a linear layer add to?",
 )
 def where_the_cost_is_wrong(answer: Any) -> None:
-    """Squeeze-and-excitation registered as an activation: where closed form and count differ; both are really taken."""
+    """Check in which number closed form and count differ for squeeze-and-excitation registered as an activation."""
     possible = ("params", "macs", "both", "neither")
-    need(answer in possible, f"{answer!r} is none of {', '.join(possible)}")
+    require(answer in possible, f"{answer!r} is not one of {', '.join(possible)}")
     name = "course_squeeze_excitation"
     registry.register_activation(name, _squeeze_excitation, params=excitation_params, depends_on="image")
     try:
@@ -71,11 +77,11 @@ def where_the_cost_is_wrong(answer: Any) -> None:
         del registry.ACTIVATIONS[name]
     differ = [what for what in ("params", "macs") if getattr(closed, what) != getattr(counted, what)]
     found = {0: "neither", 1: "".join(differ), 2: "both"}[len(differ)]
-    need(answer == found, "the network was built and counted, and it came out otherwise")
+    require(answer == found, "the network was built and counted, with a different result")
 
 
 def _squeeze_excitation(channels: int) -> Any:
-    """The layer of Hu et al. 2018, arXiv 1709.01507, after a GELU."""
+    """Build a GELU followed by the squeeze-and-excitation layer of Hu et al. 2018, arXiv 1709.01507."""
     from torch import Tensor, nn
 
     class SqueezeExcitation(nn.Module):

@@ -1,8 +1,8 @@
-"""Exercises by name, and one call that checks an answer: it says what is accepted, and gives a hint where that is not met.
+"""Registry of the course's exercises, and `check`, which accepts an answer or explains why it is wrong and gives a hint.
 
-Each notebook has a module of checkers here, named after it. A checker is a function that takes the answer, a number, a
-table or a function of the reader's, and raises `AnswerError` where it falls short; which answers it must let pass and which
-typical mistakes it must turn away is written in the tests.
+The checkers of each notebook are in the module `check_NOTEBOOK`. A checker is a function that takes the reader's answer (a
+number, a table or a function) and raises `AnswerError` if the answer is wrong. The tests list the answers that each checker
+must accept and the typical mistakes that it must reject.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ NOTEBOOKS = (
     "attributions",
     "your_own_step",
 )
+_PREFIX = "check_"  # of the modules that hold the checkers
 
 
 class AnswerError(AssertionError):
-    """An answer that does not pass; the message is for the reader. Notebooks show it without a traceback."""
+    """Raised for a rejected answer. The message is written for the reader; notebooks show it without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
@@ -39,14 +40,14 @@ class AnswerError(AssertionError):
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise that checks itself.
+    """A self-checking exercise.
 
     Args:
-        name: what `check` calls it by; that of the function that checks it.
-        notebook: the module of its notebook.
-        accepts: what passes, with its thresholds, in words.
-        hint: for those whose answer does not pass; it does not give the answer away.
-        test: takes the answer; raises `AnswerError` where it falls short.
+        name: name to pass to `check`; the name of the checker function.
+        notebook: name of the notebook, without its number.
+        accepts: description of the accepted answers, with thresholds.
+        hint: shown when an answer is rejected; does not give the answer away.
+        test: the checker; takes the answer and raises `AnswerError` if it is wrong.
     """
 
     name: str
@@ -60,15 +61,15 @@ _EXERCISES: dict[str, Exercise] = {}
 
 
 def exercise(accepts: str, hint: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
-    """Make a function the checker of the exercise of its name.
+    """Return a decorator that registers a function as the checker of the exercise with the function's name.
 
     Args:
-        accepts: what passes, with its thresholds, in words.
-        hint: for those whose answer does not pass.
+        accepts: description of the accepted answers, with thresholds.
+        hint: shown when an answer is rejected.
     """
 
     def add(test: Callable[[Any], None]) -> Callable[[Any], None]:
-        name, notebook = test.__name__, test.__module__.rpartition(".")[2]
+        name, notebook = test.__name__, test.__module__.rpartition(".")[2].removeprefix(_PREFIX)
         assert name not in _EXERCISES or _EXERCISES[name].notebook == notebook, f"two exercises are called {name}"
         _EXERCISES[name] = Exercise(name, notebook, accepts, hint, test)
         return test
@@ -77,72 +78,72 @@ def exercise(accepts: str, hint: str) -> Callable[[Callable[[Any], None]], Calla
 
 
 def exercises() -> dict[str, Exercise]:
-    """All exercises by name, in the order of the notebooks."""
+    """Return all exercises by name, in the order of the notebooks."""
     for notebook in NOTEBOOKS:
-        import_module(f"{__package__}.{notebook}")
+        import_module(f"{__package__}.{_PREFIX}{notebook}")
     return dict(_EXERCISES)
 
 
 def check(name: str, answer: Any) -> None:
-    """Check an answer; print what was accepted, or raise with what falls short and a hint.
+    """Check an answer: print what is accepted if it passes, otherwise raise an error with the reason and a hint.
 
     Args:
-        name: of the exercise, as its cell gives it.
-        answer: as the exercise asks for: a number, a name, a table, a function or a module.
+        name: name of the exercise, as given in its cell.
+        answer: the type depends on the exercise: a number, a name, a table, a function or a module.
 
     Raises:
-        AnswerError: if the answer does not pass.
-        AblationError: if there is no exercise of that name.
+        AnswerError: if the answer is wrong.
+        AblationError: if no exercise has that name.
     """
     known = exercises()
     if name not in known:
         raise unknown("exercise", name, known)
-    of = known[name]
+    found = known[name]
     try:
-        need(answer is not None and answer is not ..., "there is no answer yet")
-        of.test(answer)
+        require(answer is not None and answer is not ..., "there is no answer yet")
+        found.test(answer)
     except AnswerError as wrong:
-        fault = str(wrong)
-    except Exception as error:  # whatever the reader's own code raises
-        fault = f"it raised {type(error).__name__}: {error}"
+        reason = str(wrong)
+    except Exception as error:  # the reader's code may raise anything
+        reason = f"it raised {type(error).__name__}: {error}"
     else:
-        print(f"passed: {name}. Accepted: {of.accepts}.")
+        print(f"passed: {name}. Accepted: {found.accepts}.")
         return
-    raise AnswerError(f"not yet: {name}: {fault}.\nAccepted: {of.accepts}.\nHint: {of.hint}")
+    raise AnswerError(f"not yet: {name}: {reason}.\nAccepted: {found.accepts}.\nHint: {found.hint}")
 
 
-def need(condition: object, fault: str) -> None:
-    """Raise `AnswerError` with the fault unless the condition holds."""
+def require(condition: object, reason: str) -> None:
+    """Raise `AnswerError` with the reason if the condition is false."""
     if not condition:
-        raise AnswerError(fault)
+        raise AnswerError(reason)
 
 
-def need_number(
-    given: Any, wanted: float, relative: float = 0.0, what: str = "the number", absolute: float = 0.0
+def require_number(
+    given: Any, expected: float, relative: float = 0.0, what: str = "the number", absolute: float = 0.0
 ) -> None:
-    """Raise `AnswerError` unless a number is given within one of the tolerances of what is wanted; it never says which."""
-    need(not isinstance(given, bool) and hasattr(given, "__float__"), f"{what} must be a number, not {given!r}")
+    """Raise `AnswerError` unless a number is within either tolerance of the expected one, which is never revealed."""
+    require(not isinstance(given, bool) and hasattr(given, "__float__"), f"{what} must be a number, not {given!r}")
     value = float(given)
-    need(math.isfinite(value), f"{what} is {value}")
-    fault = f"{what}, {given}, is too {'small' if value < wanted else 'large'}"
-    need(abs(value - wanted) <= max(relative * abs(wanted), absolute), fault)
+    require(math.isfinite(value), f"{what} is {value}")
+    reason = f"{what}, {given}, is too {'small' if value < expected else 'large'}"
+    require(abs(value - expected) <= max(relative * abs(expected), absolute), reason)
 
 
-def need_close(given: Any, wanted: Any, what: str = "the result") -> None:
-    """Raise `AnswerError` unless two tensors have one shape and agree as far as their device computes.
+def require_close(given: Any, expected: Any, what: str = "the result") -> None:
+    """Raise `AnswerError` unless two tensors have the same shape and agree within the precision of their device.
 
-    Held to a share of the largest value: 1e-9 in float64, 1e-4 in float32, and 1e-2 where a GPU may round (TF32, half
-    precision).
+    The tolerance, relative to the largest value, is 1e-9 in float64 and 1e-4 in float32 on a CPU, and 1e-2 otherwise: a GPU
+    may round (TF32), and so does half precision.
     """
     import torch
 
-    need(isinstance(given, torch.Tensor), f"{what} must be a tensor, not {type(given).__name__}")
-    need(given.shape == wanted.shape, f"{what} has shape {tuple(given.shape)} and should have {tuple(wanted.shape)}")
+    require(isinstance(given, torch.Tensor), f"{what} must be a tensor, not {type(given).__name__}")
+    require(given.shape == expected.shape, f"{what} has shape {tuple(given.shape)} instead of {tuple(expected.shape)}")
     exact = given.device.type == "cpu" and given.dtype in (torch.float32, torch.float64)
-    share = (1e-9 if given.dtype == torch.float64 else 1e-4) if exact else 1e-2
-    difference = (given.detach().cpu().double() - wanted.detach().cpu().double()).abs().max().item()
-    largest = wanted.detach().abs().max().item()
-    need(
-        difference <= share * max(largest, 1e-12),
-        f"{what} is off by {difference:.3g} where values go up to {largest:.3g}",
+    tolerance = (1e-9 if given.dtype == torch.float64 else 1e-4) if exact else 1e-2
+    difference = (given.detach().cpu().double() - expected.detach().cpu().double()).abs().max().item()
+    largest = expected.detach().abs().max().item()
+    require(
+        difference <= tolerance * max(largest, 1e-12),
+        f"{what} differs by up to {difference:.3g}; its largest value should be {largest:.3g}",
     )

@@ -1,4 +1,4 @@
-"""Small experiments of the course: trials run now at the scale of the session, and stored results of more seeds."""
+"""Small experiments for the course: trials run now at the current scale, and stored results with more seeds."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from ..study.engines import Engine, Event
 from ..study.study import Study
 from .scale import VARIABLE, scale
 
-STORED, RUNS = Path("stored"), Path("runs-course")  # beside the notebook
+STORED, RUNS = Path("stored"), Path("runs-course")  # in the folder of the notebook
 
 
 def experiment(
     name: str, trials: Mapping[tuple[Any, ...], Trial], columns: Sequence[str], engine: str | Engine = "local"
 ) -> pd.DataFrame:
-    """Run trials, a process of one thread for each core, and return what came of them. What was run before is not repeated.
+    """Run trials, one single-threaded process per core, and return their outcomes. Finished trials are not repeated.
 
-    At scale "full" the table is also written to `stored/NAME.csv`, from where `stored` reads it.
+    At scale "full" the table is also written to `stored/NAME.csv`, where `stored` finds it.
 
     Args:
-        name: of the experiment, and of its file.
-        trials: by what distinguishes them apart from the seed, which each trial has, such as ("batch", 8, 0).
-        columns: what the parts of such a key are called.
-        engine: as `Study` takes it. Layers that a notebook registers exist in its own process only, and need one that runs there.
+        name: name of the experiment and of its file.
+        trials: the trials, each under a tuple that identifies it, such as (norm, batch, run).
+        columns: a column name for each element of these tuples, such as "norm", "batch" and "run". The seed is added in
+            a column of its own.
+        engine: as for `Study`. Layers registered in a notebook exist only in the notebook's process, so they require an
+            engine that runs trials in that process.
 
     Returns:
         A row for each trial: columns, seed, status, accuracy (%), losses, epochs, parameters, seconds and environment.
 
     Raises:
-        AblationError: if a trial failed, with its reason; what was run is kept.
+        AblationError: if a trial failed, with its reason; the results of finished trials are kept.
     """
     study = Study(list(trials.values()), RUNS, engine)
     progress = _Progress(len(study.missing()))
@@ -53,33 +55,33 @@ def experiment(
 
 
 def stored(name: str) -> pd.DataFrame:
-    """A result that was measured beforehand and ships with the notebooks; prints what it was measured on.
+    """Return a result that was measured in advance and ships with the notebooks; print the environment it was measured in.
 
     Args:
-        name: of the experiment.
+        name: name of the experiment.
 
     Raises:
-        AblationError: if there is none of that name.
+        AblationError: if there is no stored result with that name.
     """
     file = STORED / f"{name}.csv"
     if not file.exists():
         raise unknown("stored result", name, sorted(path.stem for path in STORED.glob("*.csv")))
     table = pd.read_csv(file)
-    one = table.iloc[0]
+    first = table.iloc[0]
     parts = [f"{len(table)} rows"]
     if "seed" in table:
         parts.append(f"seeds {', '.join(map(str, sorted(table['seed'].unique())))}")
-    parts += [f"{one['machine']}, {one['device']}, torch {one['torch']}, commit {one['commit']}"]
+    parts += [f"{first['machine']}, {first['device']}, torch {first['torch']}, commit {first['commit']}"]
     print(f"Stored, not run now: {'; '.join(parts)}. {VARIABLE}=full runs it anew.")
     return table
 
 
 def summarise(table: pd.DataFrame, by: Sequence[str], value: str = "accuracy") -> pd.DataFrame:
-    """Mean over seeds with the half width of its 95 % interval, for each setting, in the order of the table.
+    """Compute the mean over seeds and the half width of its 95 % interval for each setting, in the order of the table.
 
     Args:
-        table: from `experiment` or `stored`.
-        by: the columns that make a setting.
+        table: a table from `experiment` or `stored`.
+        by: the columns that define a setting.
         value: the column to average.
 
     Returns:
@@ -94,23 +96,26 @@ def summarise(table: pd.DataFrame, by: Sequence[str], value: str = "accuracy") -
 
 
 def compare(table: pd.DataFrame, column: str, a: Any, b: Any, value: str = "accuracy") -> str:
-    """The difference of setting `b` to setting `a`, paired by seed, in words: larger, smaller or within noise.
+    """Return the difference `b` minus `a`, paired by seed, as text with a verdict: larger, smaller or within noise.
 
     Args:
-        table: from `experiment` or `stored`; narrow it first where other columns vary too.
-        column: that holds the two settings.
+        table: a table from `experiment` or `stored`; filter it first if other columns vary as well.
+        column: the column that holds the two settings.
         a, b: the settings.
         value: the column to compare.
+
+    Raises:
+        AblationError: if no seed was run with both settings.
     """
-    ours, theirs = ({int(r["seed"]): float(r[value]) for _, r in table[table[column] == s].iterrows()} for s in (b, a))
-    found = paired_difference(ours, theirs)
+    of_b, of_a = ({int(r["seed"]): float(r[value]) for _, r in table[table[column] == s].iterrows()} for s in (b, a))
+    found = paired_difference(of_b, of_a)
     if found is None:
         raise AblationError(f"no seed was run with both {a!r} and {b!r} in column {column!r}")
-    said = f"{b} minus {a}: {found.mean:+.2f}"
+    text = f"{b} minus {a}: {found.mean:+.2f}"
     if found.half is None:
-        return f"{said} with one seed: no interval, so no verdict"
-    sign = "within noise" if abs(found.mean) <= found.half else "larger" if found.mean > 0 else "smaller"
-    return f"{said} ± {found.half:.2f} (95 % interval, {len(set(ours) & set(theirs))} seeds): {sign}"
+        return f"{text} with one seed: no interval, so no verdict"
+    verdict = "within noise" if abs(found.mean) <= found.half else "larger" if found.mean > 0 else "smaller"
+    return f"{text} ± {found.half:.2f} (95 % interval, {len(set(of_b) & set(of_a))} seeds): {verdict}"
 
 
 def _row(key: dict[str, Any], trial: Trial, outcome: Outcome) -> dict[str, Any]:
@@ -129,29 +134,29 @@ def _row(key: dict[str, Any], trial: Trial, outcome: Outcome) -> dict[str, Any]:
 
 
 class _Progress:
-    """A line that says how far an experiment is, and is gone when it is done; in a notebook, with all its cell printed."""
+    """A line with the number of finished trials. In a notebook it replaces the output of the cell, and is cleared at the end."""
 
     def __init__(self, trials: int) -> None:
-        shell = sys.modules.get("IPython")  # not imported for its own sake: where there is none, this is no notebook
-        self._all, self._done = trials, 0
+        shell = sys.modules.get("IPython")  # not imported here: if it is not loaded, this is not a notebook
+        self._total, self._done = trials, 0
         self._in_notebook = shell is not None and shell.get_ipython() is not None
-        self._say()
+        self._show()
 
     def __call__(self, event: Event) -> None:
         if event.kind == "ended":
             self._done += 1
-            self._say()
+            self._show()
 
     def close(self) -> None:
         self._clear()
 
-    def _say(self) -> None:
-        if self._all:
+    def _show(self) -> None:
+        if self._total:
             self._clear()
-            print(f"{self._done} of {self._all} trials", end="" if self._in_notebook else "\n", flush=True)
+            print(f"{self._done} of {self._total} trials", end="" if self._in_notebook else "\n", flush=True)
 
     def _clear(self) -> None:
-        if self._in_notebook and self._all:
+        if self._in_notebook and self._total:
             from IPython.display import clear_output
 
             clear_output(wait=True)

@@ -1,4 +1,4 @@
-"""How large the runs of the course are: one variable, ABLATION_SCALE, for all notebooks."""
+"""The size of the course's runs, set by the environment variable ABLATION_SCALE for all notebooks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ T = TypeVar("T")
 
 
 def scale() -> str:
-    """The scale of this session: "fast" (seconds, what the saved pages show) unless ABLATION_SCALE says otherwise.
+    """Return the current scale, the value of ABLATION_SCALE.
 
-    "normal" takes minutes for a training cell; "full" runs every seed and renews the stored results.
+    "fast", the default, takes seconds; the saved notebooks were run with it. "normal" takes minutes per training cell.
+    "full" runs every seed and updates the stored results.
 
     Raises:
-        AblationError: if ABLATION_SCALE names no scale.
+        AblationError: if ABLATION_SCALE is not one of these.
     """
     given = os.environ.get(VARIABLE) or SCALES[0]
     if given not in SCALES:
@@ -28,7 +29,7 @@ def scale() -> str:
 
 
 def scaled(fast: T, normal: T, full: T) -> T:
-    """The one of three values that belongs to the scale of this session.
+    """Return the value for the current scale.
 
     >>> len(scaled(fast=range(1), normal=range(3), full=range(5)))
     1

@@ -1,4 +1,4 @@
-"""Images by name: `data.load("digits")`, `"cifar10#10000"` or `"imagefolder:PATH"` gives batches to train and test on.
+"""Data sets by name: `data.load("digits")`, `data.load("cifar10#10000")` or `data.load("imagefolder:PATH")`.
 
 May import `ablation.design` and the modules beside the packages (errors, files, environment).
 """

@@ -1,4 +1,4 @@
-"""What a data set is, known without loading an image, and what training needs of one."""
+"""The description of a data set, available without loading images, and the interface that training requires."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a data set is, known without loading an image.
+    """Description of a data set, available without loading images.
 
     Args:
-        name: as given to `load`.
-        size: side of its images in pixels, or None where the recipe decides.
-        num_classes, in_chans: of its images.
-        note: what results on it can and cannot show; "" for nothing to say.
+        name: the name given to `load`.
+        size: side of the images in pixels, or None if the recipe sets it.
+        num_classes: number of classes.
+        in_chans: number of channels of the images.
+        note: what results on this data set can and cannot show; "" if there is nothing to note.
     """
 
     name: str
@@ -33,28 +34,30 @@ class DatasetInfo:
 
 
 class Data(Protocol):
-    """What training needs of a data set. Batches are (N, C, H, W) float32 and (N,) int64, on the CPU."""
+    """Interface that training requires of a data set. Batches are (N, C, H, W) float32 and (N,) int64, on the CPU."""
 
     info: DatasetInfo
-    mean: tuple[
-        float, ...
-    ]  # of the training images, one number a channel, pixels from 0 to 1: images are normalised by these
+    # Mean and standard deviation of the training images per channel, for pixels from 0 to 1; images are normalised with them.
+    mean: tuple[float, ...]
     std: tuple[float, ...]
 
     @property
     def checksum(self) -> str:
-        """Of the images and labels: another checksum, another experiment."""
+        """Checksum of the images and labels. Trials on data with different checksums are different experiments."""
 
     def steps_per_epoch(self, recipe: Recipe) -> int:
-        """Optimizer steps in one epoch; an incomplete last batch is left out."""
+        """Return the number of optimizer steps per epoch; an incomplete last batch is dropped."""
 
     def train_batches(
         self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int, start: int = 0
     ) -> Iterator[Batch]:
-        """This process's share of the batches of one epoch, from step `start` on; the order depends on seed and epoch alone."""
+        """Yield this process's share of each batch of one epoch, from step `start` on.
+
+        The order of the images depends only on the seed and the epoch.
+        """
 
     def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[Batch]:
-        """This process's share of the test images; over all processes, each image once."""
+        """Yield this process's share of the test images. Across all processes, each image occurs exactly once."""
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Data:
-        """The same images, normalised by other numbers: those that a network was trained with."""
+        """Return the same images normalised with another mean and deviation, such as those a network was trained with."""

@@ -1,4 +1,4 @@
-"""Image files decoded once: arrays kept under `data_root()`, with a checksum, and mapped by every process that needs them."""
+"""A cache of decoded image files: arrays with checksums under `data_root()`, memory-mapped by every process that reads them."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ..errors import AblationError
 from ..files import data_root, write_atomically
 
 
-def decoded(files: Sequence[Path], size: int) -> NDArray[np.uint8]:
-    """The pixels of image files of one size, in their order.
+def load_decoded(files: Sequence[Path], size: int) -> NDArray[np.uint8]:
+    """Return the pixels of image files of the same size, in the order of the files.
 
     Args:
-        files: images, each `size` x `size`.
-        size: their side in pixels.
+        files: image files, each `size` x `size`.
+        size: side of the images in pixels.
 
     Returns:
-        (N, 3, size, size), mapped from the file that keeps them. Files that were changed are decoded again; so is a kept array
-        that is damaged. Where nothing can be kept, the array lies in memory.
+        (N, 3, size, size), memory-mapped from the cache file. The images are decoded again if a file has changed or if the
+        cached array is damaged. If the cache cannot be written, the array is held in memory.
 
     Raises:
-        AblationError: naming the file that is no image or of another size.
+        AblationError: if a file is not an image or has a different size; the message names the file.
     """
-    listed = [f"{path.resolve()} {(about := path.stat()).st_size} {about.st_mtime_ns}" for path in files]
-    key = hashlib.sha256("\n".join([str(size), *listed]).encode()).hexdigest()[:20]
-    kept = data_root() / "decoded" / f"{key}.npy"
-    array = _kept(kept, len(files), size)
+    lines = [f"{path.resolve()} {(stat := path.stat()).st_size} {stat.st_mtime_ns}" for path in files]
+    key = hashlib.sha256("\n".join([str(size), *lines]).encode()).hexdigest()[:20]
+    cache_file = data_root() / "decoded" / f"{key}.npy"
+    array = _read_cache(cache_file, len(files), size)
     if array is not None:
         return array
     array = np.empty((len(files), 3, size, size), np.uint8)
@@ -42,39 +42,39 @@ def decoded(files: Sequence[Path], size: int) -> NDArray[np.uint8]:
     for i, path in enumerate(
         track(files, "decoding images", console=console, transient=True, disable=not console.is_terminal)
     ):
-        array[i] = _pixels(path, size)
+        array[i] = _read_pixels(path, size)
     try:
         buffer = io.BytesIO()
         np.save(buffer, array)
-        write_atomically(kept, buffer.getvalue())
-        write_atomically(kept.with_suffix(".sha256"), _checksum(array).encode())
-    except AblationError:  # no room, or not ours to write: it is decoded again next time
+        write_atomically(cache_file, buffer.getvalue())
+        write_atomically(cache_file.with_suffix(".sha256"), _checksum(array).encode())
+    except AblationError:  # the disk is full or the folder is read-only: the images are decoded again next time
         return array
-    mapped = _kept(kept, len(files), size)
+    mapped = _read_cache(cache_file, len(files), size)
     return array if mapped is None else mapped
 
 
-def _kept(file: Path, n: int, size: int) -> NDArray[np.uint8] | None:
-    """What was kept, if it is whole."""
+def _read_cache(file: Path, n: int, size: int) -> NDArray[np.uint8] | None:
+    """Return the cached array, or None if it is missing or damaged."""
     try:
-        array = np.load(file, mmap_mode="c")  # changes of a copy stay with it; torch warns of what it cannot write to
-        said = file.with_suffix(".sha256").read_text()
+        array = np.load(file, mmap_mode="c")  # copy-on-write: torch warns about arrays that it cannot write to
+        checksum = file.with_suffix(".sha256").read_text()
     except (OSError, ValueError, EOFError):
         return None
-    whole = array.dtype == np.uint8 and array.shape == (n, 3, size, size) and said == _checksum(array)
-    return array if whole else None
+    valid = array.dtype == np.uint8 and array.shape == (n, 3, size, size) and checksum == _checksum(array)
+    return array if valid else None
 
 
-def _pixels(path: Path, size: int) -> NDArray[np.uint8]:
+def _read_pixels(path: Path, size: int) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:  # PIL raises all three for damaged files
+    except (OSError, ValueError, SyntaxError) as error:  # PIL raises any of these for damaged files
         raise AblationError(f"{path} cannot be read as an image: {error}") from None
     if pixels.shape[:2] != (size, size):
         raise AblationError(
-            f"{path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, others of its data set are {size} x {size}: bring all "
-            "images to one size, or train with a recipe that crops (crop_scale)"
+            f"{path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, but other images of the data set are {size} x {size}: "
+            "resize all images to the same size, or train with a recipe that crops (crop_scale)"
         )
     return pixels.transpose(2, 0, 1)
 

@@ -1,6 +1,6 @@
-"""Downloads that cannot hang: every request times out, and a connection that is too slow is given up.
+"""Downloads that cannot hang: every request has a timeout, and a connection that is too slow is aborted.
 
-torchvision downloads through urllib and waits for ever; within `enforced_pace` its requests are bounded.
+torchvision downloads through urllib without a timeout. Inside `download_limits`, its requests are limited in time.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-TIMEOUT_SECONDS = 20.0  # for a server that sends nothing, and the time over which the rate is measured
-SLOWEST = 100_000  # bytes per second: CIFAR-10 then takes half an hour, and its usual server can be slower still
+TIMEOUT_SECONDS = 20.0  # for a server that sends nothing; also the window over which the rate is measured
+MIN_BYTES_PER_SECOND = 100_000  # CIFAR-10 then takes half an hour; its usual server can be even slower
 
 
 @contextmanager
-def enforced_pace(too_slow: Callable[[str], Exception]) -> Iterator[None]:
-    """Bound the time of every urllib request made inside this context.
+def download_limits(too_slow: Callable[[str], Exception]) -> Iterator[None]:
+    """Apply a timeout and a minimum rate to every urllib request made inside this context.
 
     Args:
-        too_slow: makes the exception that is raised for a slow connection, from a description of it.
+        too_slow: returns the exception to raise for a slow connection, given a description of the problem.
     """
-    before = getattr(urllib.request, "_opener", None)
-    urllib.request.install_opener(urllib.request.build_opener(_Pace(too_slow)))
+    previous = getattr(urllib.request, "_opener", None)
+    urllib.request.install_opener(urllib.request.build_opener(_LimitHandler(too_slow)))
     try:
         yield
     finally:
-        urllib.request._opener = before  # type: ignore[attr-defined]
+        urllib.request._opener = previous  # type: ignore[attr-defined]
 
 
-class _Pace(urllib.request.BaseHandler):
-    """Gives each request a timeout and each response a minimum rate."""
+class _LimitHandler(urllib.request.BaseHandler):
+    """A urllib handler that sets a timeout on each request and a minimum rate on each response."""
 
     def __init__(self, too_slow: Callable[[str], Exception]) -> None:
         self.too_slow = too_slow
@@ -45,13 +45,13 @@ class _Pace(urllib.request.BaseHandler):
 
         def read(amount: int = -1) -> bytes:
             nonlocal since, received
-            data: bytes = response.read1(amount)  # read would wait for all of it, however slowly it comes
+            data: bytes = response.read1(amount)  # read() would block until all of it has arrived, however slowly
             received += len(data)
             elapsed = time.monotonic() - since
             if data and elapsed > TIMEOUT_SECONDS:
-                if received < SLOWEST * elapsed:
+                if received < MIN_BYTES_PER_SECOND * elapsed:
                     rate = received / elapsed / 1000
-                    raise self.too_slow(f"{request.full_url} sends only {rate:.1f} kB/s: given up")
+                    raise self.too_slow(f"{request.full_url} sends only {rate:.1f} kB/s: download aborted")
                 since, received = time.monotonic(), 0
             return data
 

@@ -1,20 +1,27 @@
-"""A data set in which the receptive field decides: are two marks far apart of the same kind?
+"""A data set whose difficulty depends on the receptive field: are two distant marks of the same kind?
 
-Each image is mild noise with two marks of 3 x 3 pixels in one row, each a plus or a cross, `distance` columns apart.
-Class 1 is two of a kind, class 0 is one of each. Both kinds have five bright pixels, all four pairs are equally
-frequent, and places are drawn without regard to them: no single mark, place or count tells the class.
+Each image is weak noise with two marks of 3 x 3 pixels in the same row, `distance` columns apart. Each mark is a plus or a
+cross. Class 1 means two marks of the same kind, class 0 one of each. Both kinds have five bright pixels, all four pairs are
+equally frequent, and the positions are drawn independently of the kinds, so no single mark, position or pixel count reveals
+the class.
 
-What a network can reach whose last positions see at most one mark each. Its score for class 1 over class 0 is a mean over
-positions, so it is additive: s(left, right) = a(left) + b(right) + c, where a, b and c depend on place and noise
-alone. Then s(plus, plus) + s(cross, cross) = s(plus, cross) + s(cross, plus). To be right on all four, both scores
-on the left must be positive and both on the right must not, which is impossible; three of four are possible. Images
-come in quadruples, the four pairs at one place on one noise, so the bound holds to the letter and not only on
-average: such a network has at most 75 % of any split right, whatever its weights. (A normalisation after the global
-pooling whose statistics are the image's own, such as layer normalisation, would not be additive; batch normalisation
-in evaluation is. Our networks for this data, `network`, have none there.) A network that sees both marks at once can
-have all of them right.
+Consider a network whose last feature map has only positions that see at most one mark each. Claim: its accuracy is at most
+75 % on any split, for any weights.
 
-Everything is integer arithmetic on the raw output of NumPy's PCG64, so the bytes are the same on every machine.
+Proof. The score for class 1 minus the score for class 0 is a mean over positions, so it is additive:
+s(left, right) = a(left) + b(right) + c, where a, b and c depend only on the position of the marks and on the noise. Therefore
+s(plus, plus) + s(cross, cross) = s(plus, cross) + s(cross, plus). To classify all four pairs correctly, both scores on the
+left must be positive and both scores on the right must not be, which is impossible. Three of the four can be correct. The
+images come in quadruples, the four pairs at the same position on the same noise, so the bound holds exactly for every
+quadruple and not only on average.
+
+The proof requires that no normalisation after the global pooling uses statistics of the image itself, as layer normalisation
+does: the scores would not be additive. Batch normalisation in evaluation mode keeps them additive. The networks for this data
+set, built by `network`, have no normalisation there. A network that sees both marks at the same time can classify all images
+correctly.
+
+All pixels are computed with integer arithmetic from the raw output of NumPy's PCG64, so the bytes are the same on every
+machine.
 """
 
 from __future__ import annotations
@@ -37,21 +44,21 @@ if TYPE_CHECKING:
 
 SIZE = 32  # side of an image in pixels
 MARK = 3  # side of a mark in pixels
-DISTANCE = 22  # more than 3 x 3 kernels reach in `network`, less than 7 x 7 kernels do
-ADDITIVE_BOUND = 75.0  # percent that a sum over windows with one mark each can have right
+DISTANCE = 22  # beyond the receptive field of `network` with 3 x 3 kernels, within that with 7 x 7 kernels
+ADDITIVE_BOUND = 75.0  # highest accuracy, in percent, of a sum over windows that contain one mark each
 
 _PREFIX = "longrange"
 _TRAIN, _TEST = 1024, 256  # quadruples
 _SEED = 20220103
 _PLUS = ((0, 1, 0), (1, 1, 1), (0, 1, 0))
 _CROSS = ((1, 0, 1), (0, 1, 0), (1, 0, 1))
-_BRIGHTNESS = 128  # of a mark over the noise, which has mean 64 and standard deviation 18 of 255
+_BRIGHTNESS = 128  # added to the noise, which has mean 64 and standard deviation 18 on a scale of 0 to 255
 
-# What `network` is trained with here. Ours, not the paper's.
+# The recipe for `network` on this data set. It is not from the paper.
 RECIPE = Recipe(
     name="longrange",
     epochs=5,
-    batch_size=32,  # with 64, half the steps, two of eight seeds were still at the beginning after five epochs
+    batch_size=32,  # with 64 (half as many steps), two of eight seeds had not started to learn after five epochs
     optimizer="adamw",
     lr=4e-3,
     lr_batch=32,
@@ -61,17 +68,17 @@ RECIPE = Recipe(
 
 
 def network(kernel_size: int) -> Architecture:
-    """The small network to compare kernels with on this data: four depthwise blocks without a norm after the pooling.
+    """Return a small network for comparing kernel sizes: four depthwise blocks with no norm after the pooling.
 
-    With `RECIPE` and marks 22 px apart, kernels of 7 have all of them right and kernels of 3 half (five seeds each); marks 8 px
-    apart, kernels of 3 have all right too: what they lack is reach.
+    With `RECIPE` and marks 22 px apart, 7 x 7 kernels classify all images correctly and 3 x 3 kernels half of them (five seeds
+    each). With marks 8 px apart, 3 x 3 kernels classify all images correctly too, so only their receptive field limits them.
 
     Args:
-        kernel_size: of its spatial convolutions, in positions. 3 gives a receptive field of 19 px, 7 one of 51 px.
+        kernel_size: kernel size of the spatial convolutions. 3 gives a receptive field of 19 px, 7 gives one of 51 px.
     """
     return Architecture(
         depths=(1, 1, 1, 1),
-        width=4,  # half the time of 8, and as good
+        width=4,  # takes half the time of width 8 and is as accurate
         stem_stride=1,
         depthwise=True,
         block="inverted",
@@ -81,7 +88,7 @@ def network(kernel_size: int) -> Architecture:
 
 
 def covers_both(receptive_field: int, distance: int = DISTANCE) -> bool:
-    """Whether a window of that side, in pixels, can hold a pixel of both marks; if not, 75 % is the most there is.
+    """Return whether a receptive field, in pixels, can contain pixels of both marks. If not, accuracy is at most 75 %.
 
     >>> covers_both(19), covers_both(51)
     (False, True)
@@ -90,10 +97,10 @@ def covers_both(receptive_field: int, distance: int = DISTANCE) -> bool:
 
 
 def longrange_info(distance: int = DISTANCE) -> DatasetInfo:
-    """What the data set with that distance between its marks is.
+    """Return the description of the data set with that distance between the marks.
 
     Raises:
-        AblationError: if the marks would overlap or do not fit into the image.
+        AblationError: if the marks would overlap or would not fit into the image.
     """
     if isinstance(distance, bool) or not isinstance(distance, int) or not MARK <= distance <= SIZE - MARK:
         raise AblationError(
@@ -105,35 +112,37 @@ def longrange_info(distance: int = DISTANCE) -> DatasetInfo:
         SIZE,
         2,
         1,
-        f"Two marks {distance} px apart, of one kind or not. A network that never sees both at once has at most "
-        f"{ADDITIVE_BOUND:.0f} % right: this shows what a receptive field is needed for, and nothing about photographs.",
+        f"Two marks {distance} px apart, of the same kind or not. A network that never sees both at the same time is at most "
+        f"{ADDITIVE_BOUND:.0f} % accurate: this shows when a large receptive field is needed, and nothing about photographs.",
     )
 
 
 def distance_of(name: str) -> int:
-    """The distance that a data set's name asks for: "longrange" or "longrange:DISTANCE".
+    """Return the distance given in a data set's name, "longrange" or "longrange:DISTANCE".
 
     Raises:
-        AblationError: if it is not a number.
+        AblationError: if the distance is not a number.
 
     >>> distance_of("longrange:8")
     8
     """
     given = name.removeprefix(_PREFIX).removeprefix(":")
     if name != _PREFIX and not given.isdecimal():
-        raise AblationError(f"{name!r} asks for no distance in pixels: expected is {_PREFIX}, or {_PREFIX}:{DISTANCE}")
+        raise AblationError(
+            f"{name!r} has no distance in pixels: expected {_PREFIX}, or for example {_PREFIX}:{DISTANCE}"
+        )
     return int(given) if given else DISTANCE
 
 
 @cache
 def load_longrange(distance: int = DISTANCE) -> InMemory:
-    """The data set with that distance between its marks: 4,096 training and 1,024 test images.
+    """Return the data set with that distance between the marks: 4,096 training and 1,024 test images.
 
     Args:
         distance: between the left edges of the two marks, in pixels.
 
     Raises:
-        AblationError: if the marks would overlap or do not fit into the image.
+        AblationError: if the marks would overlap or would not fit into the image.
     """
     import torch
 
@@ -143,7 +152,7 @@ def load_longrange(distance: int = DISTANCE) -> InMemory:
     images, labels = quadruples(distance)
     checksum = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()[:16]
     train, test = images[:_TRAIN], images[_TRAIN:]
-    mean = int(train.sum(dtype=np.int64)) / train.size  # sums of whole numbers, so that no machine rounds otherwise
+    mean = int(train.sum(dtype=np.int64)) / train.size  # integer sums, so rounding is the same on every machine
     std = sqrt(int((train.astype(np.int64) ** 2).sum()) / train.size - mean**2)
     return InMemory(
         info,
@@ -158,13 +167,15 @@ def load_longrange(distance: int = DISTANCE) -> InMemory:
 
 
 def quadruples(distance: int = DISTANCE) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All images, in fours: one noise and one place with each pair of marks; the training images come first.
+    """Return all images in groups of four: the four pairs of marks at the same position on the same noise.
+
+    The training images come first.
 
     Args:
         distance: between the left edges of the two marks, in pixels.
 
     Returns:
-        Images (Q, 4, SIZE, SIZE) from 0 to 255, of the pairs plus-plus, plus-cross, cross-plus, cross-cross, and their
+        Images (Q, 4, SIZE, SIZE) from 0 to 255, with the pairs plus-plus, plus-cross, cross-plus, cross-cross, and their
         classes (Q, 4).
     """
     n = _TRAIN + _TEST
@@ -172,14 +183,14 @@ def quadruples(distance: int = DISTANCE) -> tuple[NDArray[np.uint8], NDArray[np.
     rows = (bits.random_raw(n) % (SIZE - MARK + 1)).astype(np.int64)
     columns = (bits.random_raw(n) % (SIZE - MARK - distance + 1)).astype(np.int64)
     words = bits.random_raw(n * SIZE * SIZE // 2).astype("<u8")
-    four = words.view(np.uint8).reshape(n, SIZE, SIZE, 4).astype(np.uint16)
-    noise = (four.sum(-1) >> 3).astype(np.uint8)  # (Q, SIZE, SIZE), from 0 to 127, close to a bell curve
+    random_bytes = words.view(np.uint8).reshape(n, SIZE, SIZE, 4).astype(np.uint16)
+    noise = (random_bytes.sum(-1) >> 3).astype(np.uint8)  # (Q, SIZE, SIZE), from 0 to 127, approximately normal
     images = np.repeat(noise[:, None], 4, axis=1)
     kinds = np.array([_PLUS, _CROSS], dtype=np.uint8) * np.uint8(_BRIGHTNESS)
     pairs = [(left, right) for left in (0, 1) for right in (0, 1)]
-    for image, row, column in zip(images, rows, columns, strict=True):
-        for one, (left, right) in zip(image, pairs, strict=True):
-            one[row : row + MARK, column : column + MARK] += kinds[left]
-            one[row : row + MARK, column + distance : column + distance + MARK] += kinds[right]
+    for quadruple, row, column in zip(images, rows, columns, strict=True):
+        for image, (left, right) in zip(quadruple, pairs, strict=True):
+            image[row : row + MARK, column : column + MARK] += kinds[left]
+            image[row : row + MARK, column + distance : column + distance + MARK] += kinds[right]
     labels = np.array([int(left == right) for left, right in pairs], dtype=np.int64)
     return images, np.tile(labels, (n, 1))

@@ -1,8 +1,8 @@
-"""Data sets by name: the embedded digits first, a procedural set, the well-known ones of torchvision, folders of images.
+"""Data sets by name: the bundled digits, a procedural data set, data sets of torchvision, and folders of images.
 
-`digits` is the test part of the Optical Recognition of Handwritten Digits set (Alpaydin and Kaynak 1998, UCI), 1,797
-real 8 x 8 images that scikit-learn ships, so it needs no download. The split is fixed and stratified: of each class,
-every fifth image in the set's own order is a test image.
+`digits` is the test part of the Optical Recognition of Handwritten Digits data set (Alpaydin and Kaynak 1998, UCI): 1,797
+real 8 x 8 images that are included in scikit-learn, so no download is needed. The split is fixed and stratified: every fifth
+image of each class, in the original order, is a test image.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _DIGITS = DatasetInfo(
 
 
 def info(name: str) -> DatasetInfo:
-    """What the data set of that name is. NAME#10000 is a fixed balanced choice of so many training images.
+    """Return the description of the data set with that name. NAME#10000 is a fixed balanced subset of 10,000 training images.
 
     Raises:
-        AblationError: if there is none (the nearest name is offered), or its folder is not as it must be.
+        AblationError: if no data set has that name (the message suggests the nearest), or its folder has the wrong layout.
     """
     base = name.partition("#")[0]
     if base == "digits":
@@ -58,25 +58,25 @@ def info(name: str) -> DatasetInfo:
 
 @cache
 def load(name: str) -> Data:
-    """The data set of that name, ready to train on; loaded once per process."""
+    """Return the data set with that name, ready for training. It is loaded once per process."""
     from .selection import split_name
 
     base, selection = split_name(name)
-    found = info(name)
+    description = info(name)
     if base == "imagenette":
         base = f"imagefolder:{imagenette_folder()}"
     if base.startswith(_FOLDERS):
         from .folder import Folder
 
-        return Folder(found, *_folders(base), selection)
+        return Folder(description, *_folders(base), selection)
     if base in SETS:
-        return _selected(load_published(base), selection, name)
+        return _select(load_published(base), selection, name)
     whole = _digits() if base == "digits" else load_longrange(distance_of(base))
-    return _selected(whole, selection, name)
+    return _select(whole, selection, name)
 
 
-def _selected(data: InMemory, selection: Selection, name: str) -> InMemory:
-    """The part of a data set that was asked for."""
+def _select(data: InMemory, selection: Selection, name: str) -> InMemory:
+    """Return the selected subset of a data set."""
     if selection.train is None:
         return data
     import dataclasses
@@ -115,20 +115,24 @@ def _digits() -> InMemory:
 
 
 def _folders(base: str) -> tuple[Path, Path, list[str]]:
-    """The training and the test folder of an image-folder data set, and its classes, which both must have."""
+    """Return the training folder, the test folder and the class names of an image-folder data set.
+
+    Raises:
+        AblationError: if a folder is missing, the two folders have different classes, or there are fewer than two classes.
+    """
     root = Path(base.partition(":")[2]).expanduser()
-    wanted = f"expected are {root}/train/CLASS/* and {root}/val/CLASS/* or {root}/test/CLASS/*"
+    expected = f"expected {root}/train/CLASS/* and {root}/val/CLASS/* or {root}/test/CLASS/*"
     if not (root / "train").is_dir():
-        raise AblationError(f"{base} has no folder {root / 'train'}: {wanted}")
+        raise AblationError(f"{base} has no folder {root / 'train'}: {expected}")
     test = next((root / split for split in _TEST_SPLITS if (root / split).is_dir()), None)
     if test is None:
-        raise AblationError(f"{base} has no folder {root / 'val'}: {wanted}")
-    classes, tested = (
+        raise AblationError(f"{base} has no folder {root / 'val'}: {expected}")
+    classes, test_classes = (
         sorted(path.name for path in folder.iterdir() if path.is_dir()) for folder in (root / "train", test)
     )
-    if classes != tested:
-        odd = sorted(set(classes) ^ set(tested))
-        raise AblationError(f"the classes in {root}/train and {test} differ: {', '.join(odd[:5])}")
+    if classes != test_classes:
+        unmatched = sorted(set(classes) ^ set(test_classes))
+        raise AblationError(f"the classes in {root}/train and {test} differ: {', '.join(unmatched[:5])}")
     if len(classes) < 2:
-        raise AblationError(f"{root}/train has {len(classes)} class folders; a classifier needs 2 or more")
+        raise AblationError(f"{root}/train has {len(classes)} class folders; a classifier needs at least 2")
     return root / "train", test, classes

@@ -1,9 +1,9 @@
-"""The well-known sets that torchvision fetches: CIFAR-10 and CIFAR-100, Fashion-MNIST, Imagenette.
+"""Public data sets downloaded through torchvision: CIFAR-10, CIFAR-100, Fashion-MNIST and Imagenette.
 
 Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"; Xiao, Rasul and Vollgraf 2017, arXiv
-1708.07747; Howard 2019, https://github.com/fastai/imagenette (ten classes of ImageNet; here its edition of 320 px on
-the short side). Addresses, checksums and formats are torchvision's. What is added: a download never hangs, and it
-happens in a folder aside, so that no part of a set is ever taken for the whole.
+1708.07747; Howard 2019, https://github.com/fastai/imagenette (ten classes of ImageNet; the version used here has
+320 px on the short side). URLs, checksums and file formats come from torchvision. This module adds time limits, so that
+a download cannot hang, and downloads into a temporary folder, so that an incomplete data set is never used.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from numpy.typing import NDArray
 from ..errors import AblationError, unknown
 from ..files import data_root, writable_folder
 from .about import DatasetInfo
-from .download import enforced_pace
+from .download import download_limits
 
 if TYPE_CHECKING:
     from .in_memory import InMemory
 
-_IMAGENETTE = "320px"  # of torchvision's "full", "320px" and "160px": enough for crops of 224
+_IMAGENETTE = "320px"  # torchvision offers "full", "320px" and "160px"; 320 px is enough for crops of 224
 
 
 @dataclass(frozen=True)
 class PublishedSet:
-    """A set of torchvision's, and what its own class does not say.
+    """A data set of torchvision, with details that the torchvision class does not provide.
 
     Args:
-        info: what it is.
-        torchvision: name of its class there.
-        megabytes: of its archives.
-        train, test: how many images it has.
-        page: where its archives can be had by hand.
+        info: description of the data set.
+        torchvision: name of the class in `torchvision.datasets`.
+        megabytes: total size of the archives.
+        train, test: number of training and test images.
+        page: web page from which the archives can be downloaded manually.
     """
 
     info: DatasetInfo
@@ -74,24 +74,24 @@ SETS = {
 
 @cache
 def load_published(name: str) -> InMemory:
-    """A set whose images lie in memory, fetched if its files are not there.
+    """Return a data set with its images in memory, downloading it if its files are missing.
 
     Args:
         name: "cifar10", "cifar100" or "fashion_mnist".
 
     Returns:
-        The images as bytes, (N, C, H, W), normalised batch by batch with the mean and deviation of the training images.
+        The images as uint8, (N, C, H, W). Each batch is normalised with the mean and deviation of the training images.
 
     Raises:
-        AblationError: if the files are neither there nor to be had; it says which to put where.
+        AblationError: if the files are missing and cannot be downloaded; the message says which files to put where.
     """
     import torch
 
     from .in_memory import InMemory
 
-    published = _named(name)
+    published = _lookup(name)
     if published.info.size is None:
-        raise AblationError(f"{name} is a folder of image files: it is streamed, not loaded")
+        raise AblationError(f"{name} is a folder of image files: it is streamed, not loaded into memory")
     _install(published)
     (train, train_labels), (test, test_labels) = (_read(published, is_train) for is_train in (True, False))
     mean, std = _moments(train)
@@ -111,23 +111,23 @@ def load_published(name: str) -> InMemory:
 
 
 def imagenette_folder() -> Path:
-    """The folder of Imagenette with train/ and val/ in it, fetched if it is not there.
+    """Return the folder of Imagenette that contains train/ and val/, downloading it if it is missing.
 
     Raises:
-        AblationError: if the files are neither there nor to be had; it says which to put where.
+        AblationError: if the files are missing and cannot be downloaded; the message says which files to put where.
     """
     published = SETS["imagenette"]
     _install(published)
-    (folder,) = _unpacked(published)
+    (folder,) = _unpacked_paths(published)
     path = data_root() / folder
     for split, expected in (("train", published.train), ("val", published.test)):
         found = sum(1 for _ in (path / split).glob("*/*.JPEG"))
         if found != expected:
-            raise _damaged(published, f"{path / split} holds {found} images in place of {expected}")
+            raise _damage_error(published, f"{path / split} contains {found} images instead of {expected}")
     return path
 
 
-def _named(name: str) -> PublishedSet:
+def _lookup(name: str) -> PublishedSet:
     if name not in SETS:
         raise unknown("data set", name, SETS)
     return SETS[name]
@@ -138,91 +138,94 @@ def _class(published: PublishedSet) -> Any:
 
 
 def _archives(published: PublishedSet) -> dict[str, tuple[str, str]]:
-    """Path under the root -> address and MD5, as torchvision's class has them."""
-    its = _class(published)
+    """Return {path under the root: (URL, MD5)}, as defined by the torchvision class."""
+    dataset = _class(published)
     if published.torchvision == "FashionMNIST":
-        return {f"FashionMNIST/raw/{file}": (f"{its.mirrors[0]}{file}", md5) for file, md5 in its.resources}
+        return {f"FashionMNIST/raw/{file}": (f"{dataset.mirrors[0]}{file}", md5) for file, md5 in dataset.resources}
     if published.torchvision == "Imagenette":
-        url, md5 = its._ARCHIVES[_IMAGENETTE]
+        url, md5 = dataset._ARCHIVES[_IMAGENETTE]
         return {url.rpartition("/")[2]: (url, md5)}
-    return {its.filename: (its.url, its.tgz_md5)}
+    return {dataset.filename: (dataset.url, dataset.tgz_md5)}
 
 
-def _unpacked(published: PublishedSet) -> list[str]:
-    """Paths under the root that are there when the set is, and not before."""
+def _unpacked_paths(published: PublishedSet) -> list[str]:
+    """Return the paths under the root that exist if and only if the data set is installed."""
     if published.torchvision.startswith("CIFAR"):
         return [_class(published).base_folder]
     return [str(Path(archive).with_suffix("")) for archive in _archives(published)]
 
 
-def _is_there(published: PublishedSet) -> bool:
-    return all((data_root() / path).exists() for path in _unpacked(published))
+def _is_installed(published: PublishedSet) -> bool:
+    return all((data_root() / path).exists() for path in _unpacked_paths(published))
 
 
 def _install(published: PublishedSet) -> None:
-    """Have the set unpacked under the root: as it is, from archives that lie there, or from the network."""
-    if _is_there(published):
+    """Make sure the data set is unpacked under the root, from archives found there or else by downloading it."""
+    if _is_installed(published):
         return
     root = writable_folder(data_root())
     archives = _archives(published)
     missing = [path for path in archives if not (root / path).is_file()]
     for path in archives:
         if path not in missing and _md5(root / path) != archives[path][1]:
-            raise _by_hand(published, f"{root / path} is not the file that was published: its checksum is another")
+            raise _install_error(published, f"{root / path} has the wrong checksum: it is not the published file")
     if missing:
         print(
             f"{published.info.name}: downloading {published.megabytes} MB from {archives[missing[0]][0]} to {root}. "
-            f"If that is slow, stop it: {_advice(published)}",
+            f"If the download is slow, stop it and {_advice(published)}",
             file=sys.stderr,
             flush=True,
         )
     try:
-        with tempfile.TemporaryDirectory(dir=root, prefix=f".{published.info.name}.") as aside:
+        with tempfile.TemporaryDirectory(dir=root, prefix=f".{published.info.name}.") as temporary:
             for path in archives:
                 if path not in missing:
-                    _link(root / path, Path(aside) / path)
-            with enforced_pace(lambda problem: _by_hand(published, problem)):
-                _construct(published, Path(aside), download=True)
-            for path in _unpacked(published):
+                    _link(root / path, Path(temporary) / path)
+            with download_limits(lambda problem: _install_error(published, problem)):
+                _construct(published, Path(temporary), download=True)
+            for path in _unpacked_paths(published):
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
-                (Path(aside) / path).rename(root / path)
+                (Path(temporary) / path).rename(root / path)
     except AblationError:
         raise
-    except Exception as error:  # torchvision, urllib and tarfile each fail in many ways
-        if _is_there(published):  # another process was quicker
+    except Exception as error:  # torchvision, urllib and tarfile raise many kinds of exceptions
+        if _is_installed(published):  # another process installed it first
             return
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise _by_hand(published, f"{published.info.name} could not be fetched ({reason})") from error
+        raise _install_error(published, f"{published.info.name} could not be downloaded ({reason})") from error
 
 
 def _construct(published: PublishedSet, root: Path, is_train: bool = True, download: bool = False) -> Any:
     if published.torchvision == "Imagenette":
         return _class(published)(root, split="train" if is_train else "val", size=_IMAGENETTE, download=download)
-    with warnings.catch_warnings():  # the pickles of CIFAR are older than NumPy's wish for a boolean in them
+    with warnings.catch_warnings():  # the old pickles of CIFAR have an integer where NumPy expects a boolean
         warnings.simplefilter("ignore")
         return _class(published)(root, train=is_train, download=download)
 
 
 def _read(published: PublishedSet, is_train: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images (N, C, H, W) and labels (N,) of one split."""
+    """Return the images (N, C, H, W) and labels (N,) of one split."""
     try:
-        read = _construct(published, data_root(), is_train)
-        images, labels = np.asarray(read.data), np.asarray(read.targets, dtype=np.int64)
-    except Exception as error:  # a damaged file fails wherever its format breaks
-        raise _damaged(published, str(error).partition(". ")[0] or type(error).__name__) from error
+        dataset = _construct(published, data_root(), is_train)
+        images, labels = np.asarray(dataset.data), np.asarray(dataset.targets, dtype=np.int64)
+    except Exception as error:  # a damaged file can raise any exception, depending on where the format breaks
+        raise _damage_error(published, str(error).partition(". ")[0] or type(error).__name__) from error
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     expected = published.train if is_train else published.test
     if not len(images) == len(labels) == expected:
-        raise _damaged(published, f"{len(images)} images and {len(labels)} labels in place of {expected}")
+        raise _damage_error(published, f"{len(images)} images and {len(labels)} labels instead of {expected}")
     return np.ascontiguousarray(images), labels
 
 
 def _moments(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, pixels from 0 to 1; sums of whole numbers, rounded once."""
+    """Return the mean and standard deviation per channel, for pixels from 0 to 1.
+
+    The sums are exact integers, so rounding happens only once.
+    """
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
-    for some in np.array_split(images, len(images) // 1000 + 1):
+    for chunk in np.array_split(images, len(images) // 1000 + 1):
         for channel, count in enumerate(counts):
-            count += np.bincount(some[:, channel].ravel(), minlength=256)
+            count += np.bincount(chunk[:, channel].ravel(), minlength=256)
     values, n = np.arange(256), int(counts[0].sum())
     means = [int(count @ values) / n for count in counts]
     squares = [int(count @ values**2) / n for count in counts]
@@ -234,7 +237,7 @@ def _link(file: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(file)
-    except OSError:  # a file system without links
+    except OSError:  # the file system does not support hard links
         shutil.copyfile(file, target)
 
 
@@ -247,16 +250,16 @@ def _advice(published: PublishedSet) -> str:
     files: dict[Path, list[str]] = {}
     for path in _archives(published):
         files.setdefault((data_root() / path).parent, []).append(Path(path).name)
-    where = "; ".join(f"put {', '.join(names)} into {folder}" for folder, names in files.items())
-    return f"{where} (from {published.page}, or any copy of it). digits and longrange need no download"
+    instructions = "; ".join(f"put {', '.join(names)} into {folder}" for folder, names in files.items())
+    return f"{instructions} (from {published.page} or a mirror). digits and longrange need no download"
 
 
-def _by_hand(published: PublishedSet, problem: str) -> AblationError:
+def _install_error(published: PublishedSet, problem: str) -> AblationError:
     return AblationError(f"{problem}. Instead, {_advice(published)}")
 
 
-def _damaged(published: PublishedSet, problem: str) -> AblationError:
-    places = ", ".join(str(data_root() / path) for path in _unpacked(published))
+def _damage_error(published: PublishedSet, problem: str) -> AblationError:
+    paths = ", ".join(str(data_root() / path) for path in _unpacked_paths(published))
     return AblationError(
-        f"{published.info.name} is damaged: {problem}. Take away {places}; then it is fetched again, or {_advice(published)}"
+        f"{published.info.name} is damaged: {problem}. Delete {paths} to download it again, or {_advice(published)}"
     )

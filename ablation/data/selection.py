@@ -1,4 +1,7 @@
-"""Part of a data set, named in its name: DATA#10000, a fixed balanced choice of training images, or DATA#10000+5000."""
+"""Subsets of a data set, given in its name: DATA#10000 is a fixed balanced subset of the training images.
+
+DATA#10000+5000 additionally holds out 5,000 other training images for testing.
+"""
 
 from __future__ import annotations
 
@@ -16,41 +19,42 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Selection:
-    """Which training images are trained on, and what is tested on.
+    """The images to train on and the images to test on.
 
     Args:
-        train: how many training images, the same number of each class; None for all of them.
-        held_out: how many other training images are tested on, for choosing a learning rate and the like without a look at the
-            test images; None for the test images themselves.
+        train: number of training images, the same for each class; None for all of them.
+        held_out: number of other training images to test on, for example to choose a learning rate without using the test
+            images; None to test on the test images.
     """
 
     train: int | None = None
     held_out: int | None = None
 
     def __call__(self, labels: NDArray[np.int64], name: str) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-        """Places of the chosen training images, and of those held out, in ascending order.
+        """Return the indices of the training images and of the held-out images (None for none), in ascending order.
 
-        The choice depends on the labels alone: DATA#10000 and DATA#10000+5000 train on the same images.
+        The selection depends only on the labels: DATA#10000 and DATA#10000+5000 train on the same images.
 
         Raises:
-            AblationError: if there are too few images, or the numbers do not divide by the classes.
+            AblationError: if there are too few images, or the numbers are not divisible by the number of classes.
         """
         if self.train is None:
             return np.arange(len(labels)), None
         classes = int(labels.max()) + 1
-        each, tested = self.train // classes, (self.held_out or 0) // classes
-        if not each or each * classes != self.train or tested * classes != (self.held_out or 0) or self.held_out == 0:
-            raise AblationError(f"{name}: {self} does not divide by {classes} classes")
+        per_class, held_out_per_class = self.train // classes, (self.held_out or 0) // classes
+        divides = per_class * classes == self.train and held_out_per_class * classes == (self.held_out or 0)
+        if not per_class or not divides or self.held_out == 0:
+            raise AblationError(f"{name}: {self} does not divide evenly into {classes} classes")
         generator = np.random.Generator(np.random.PCG64(_SEED))
         train, held_out = [], []
         for label in range(classes):
-            places = generator.permutation(np.flatnonzero(labels == label))
-            if len(places) < each + tested:
+            indices = generator.permutation(np.flatnonzero(labels == label))
+            if len(indices) < per_class + held_out_per_class:
                 raise AblationError(
-                    f"{name}: {self} asks for {each + tested} images of class {label}, which has {len(places)}"
+                    f"{name}: {self} needs {per_class + held_out_per_class} images of class {label}, which has {len(indices)}"
                 )
-            train.append(places[:each])
-            held_out.append(places[each : each + tested])
+            train.append(indices[:per_class])
+            held_out.append(indices[per_class : per_class + held_out_per_class])
         return np.sort(np.concatenate(train)), np.sort(np.concatenate(held_out)) if self.held_out else None
 
     def __str__(self) -> str:
@@ -60,12 +64,12 @@ class Selection:
 
 
 def split_name(name: str) -> tuple[str, Selection]:
-    """The data set's own name, and what is chosen of it.
+    """Split a name into the name of the whole data set and the selection.
 
     >>> split_name("digits#500")
     ('digits', Selection(train=500, held_out=None))
     """
-    found = _NAME.fullmatch(name)
-    assert found is not None  # it matches anything
-    numbers = (int(found[part]) if found[part] else None for part in ("train", "held_out"))
-    return found["base"], Selection(*numbers)
+    match = _NAME.fullmatch(name)
+    assert match is not None  # the pattern matches any string
+    numbers = (int(match[part]) if match[part] else None for part in ("train", "held_out"))
+    return match["base"], Selection(*numbers)

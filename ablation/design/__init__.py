@@ -1,4 +1,4 @@
-"""What is studied, as frozen values: architectures, steps, the paper's ladders, their cost, training recipes and trials.
+"""Architectures, steps, the paper's ladders, their cost, training recipes and trials, as frozen values.
 
-Pure Python: importing this package needs no torch, numpy or pandas. May import only the modules beside the packages (errors).
+Pure Python: importing this package needs no torch, numpy or pandas. It may import only the top-level module `errors`.
 """

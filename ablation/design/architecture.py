@@ -1,7 +1,7 @@
-"""One point of the design space: a four-stage convnet as a frozen value, and the only place for defaults.
+"""Description of a four-stage convnet as a frozen value. All defaults are defined here.
 
-The default value is ResNet-50 (He et al. 2016, arXiv 1512.03385) as torchvision builds it, with the stride of a stage
-on the 3x3 convolution. Each field is one thing that "A ConvNet for the 2020s" (Liu et al. 2022, arXiv 2201.03545)
+The default is ResNet-50 (He et al. 2016, arXiv 1512.03385) as torchvision builds it, with the stride of a stage in the
+3x3 convolution. Each field is one design choice that "A ConvNet for the 2020s" (Liu et al. 2022, arXiv 2201.03545)
 changes on the way to ConvNeXt.
 """
 
@@ -33,32 +33,34 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, repr=False)
 class Architecture:
-    """A four-stage convnet, described. Any combination of values is a network.
+    """Description of a four-stage convnet. Every combination of valid values is a buildable network.
 
-    Frozen and hashable, checked when made; `repr` shows only what differs from ResNet-50.
+    Instances are frozen, hashable and validated on creation. `repr` shows only the fields that differ from ResNet-50.
 
     Args:
-        depths: blocks in each of the four stages.
-        width: channels w of the first stage; every later stage doubles it. A bottleneck stage puts out `expansion * w`
-            channels, an inverted one `w`.
-        stem: "conv" (7x7 stride 2, norm, activation, 3x3 max-pool) or "patchify" (one convolution, its stride its size).
-        stem_stride: how much smaller the first stage is than the image: 4 for 224 px; 2 and 1 for small images.
-        depthwise: the spatial convolution of a block has one filter per channel.
+        depths: number of blocks in each of the four stages.
+        width: channels w of the first stage; w doubles at every later stage. A bottleneck stage outputs `expansion * w`
+            channels, an inverted stage outputs `w`.
+        stem: "conv" (7x7 stride 2, norm, activation, 3x3 max pooling) or "patchify" (one convolution whose stride equals
+            its kernel size).
+        stem_stride: total stride of the stem: 4 for 224 px; 2 or 1 for small images.
+        depthwise: whether the spatial convolution of a block is depthwise (one filter per channel).
         block: "bottleneck" (narrow in the middle) or "inverted" (wide in the middle).
-        spatial_first: the spatial convolution comes before both 1x1, at the block's input width.
-        kernel_size: side of the spatial convolution, odd, in positions.
-        activation: its name; see `register_activation`.
-        activations: "every" (after each of the first two convolutions and the addition) or "single" (before the last 1x1).
-        norm: its name; see `register_norm`.
-        norms: "every" (after each convolution of a block) or "single" (after the spatial one).
+        spatial_first: whether the spatial convolution precedes both 1x1 convolutions, at the input width of the block.
+        kernel_size: side of the spatial convolution in positions; odd.
+        activation: name of the activation; see `register_activation`.
+        activations: "every" (after each of the first two convolutions and after the addition) or "single" (before the
+            last 1x1 convolution).
+        norm: name of the norm; see `register_norm`.
+        norms: "every" (after each convolution of a block) or "single" (after the spatial convolution).
         downsampling: "block" (stride in the first block of a stage), "separate" (a norm and a 2x2 stride-2 convolution
-            between stages, a norm after a patchify stem, a last norm after pooling) or "pool" (as separate, with 2x2 average
-            pooling and a 1x1 convolution; ours, for comparison).
+            between stages, a norm after a patchify stem, a final norm after pooling) or "pool" (like "separate", but with
+            2x2 average pooling and a 1x1 convolution; not in the paper, added for comparison).
         expansion: ratio of the wide to the narrow width of a block.
-        layer_scale: initial value of a learnt per-channel factor at the end of the residual branch, or None for none.
+        layer_scale: initial value of a learnt per-channel factor at the end of the residual branch, or None to omit it.
 
     Raises:
-        AblationError: if a value is not possible; it says what was given and what is possible.
+        AblationError: if a value is invalid; the message states the given value and the valid ones.
 
     >>> Architecture(kernel_size=7, depths=(3, 3, 9, 3))
     Architecture(depths=(3, 3, 9, 3), kernel_size=7)
@@ -81,9 +83,9 @@ class Architecture:
     layer_scale: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "depths", _depths(self.depths))
-        for name, possible in _CHOICES.items():
-            _check_choice(name, getattr(self, name), possible)
+        object.__setattr__(self, "depths", _checked_depths(self.depths))
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
         _check_positive("width", self.width)
         _check_positive("expansion", self.expansion)
         _check_positive("kernel_size", self.kernel_size)
@@ -98,11 +100,11 @@ class Architecture:
             object.__setattr__(self, "layer_scale", float(self.layer_scale))
 
     def __repr__(self) -> str:
-        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
-        return f"Architecture({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        return f"Architecture({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
     def replace(self, **changes: Any) -> Architecture:
-        """The same description with some fields changed; `self` is left as it is.
+        """Return a copy with some fields changed.
 
         >>> RESNET50.replace(width=96).width
         96
@@ -113,103 +115,103 @@ class Architecture:
         return dataclasses.replace(self, **changes)
 
     def apply(self, *steps: Callable[[Architecture], Architecture]) -> Architecture:
-        """The description after these steps, taken from left to right."""
+        """Return the description after applying these steps from left to right."""
         architecture = self
         for step in steps:
             architecture = step(architecture)
         return architecture
 
     def diff(self, other: Architecture) -> dict[str, tuple[Any, Any]]:
-        """What changes from this description to another: the core question of an ablation.
+        """Return the fields in which this description and another differ.
 
         Returns:
-            field -> (value here, value there), only for the fields that differ.
+            field -> (value in `self`, value in `other`), only for the fields that differ.
 
         >>> RESNET50.diff(RESNET50.replace(activation="gelu"))
         {'activation': ('relu', 'gelu')}
         """
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in _FIELDS}
-        return {name: (mine, theirs) for name, (mine, theirs) in pairs.items() if mine != theirs}
+        return {name: (first, second) for name, (first, second) in pairs.items() if first != second}
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field as plain JSON-ready data; `from_dict` is its inverse."""
+        """Return every field as plain data that JSON can represent; `from_dict` is the inverse."""
         return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in _FIELDS}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Architecture:
-        """The description that `to_dict` gave. Fields left out take their default."""
+        """Return the description that `to_dict` serialised. Missing fields take their defaults."""
         if not isinstance(data, Mapping):
-            raise AblationError(f"an architecture is read from a dictionary of fields, not from {data!r}")
+            raise AblationError(f"an architecture must be a dictionary of fields, not {data!r}")
         return cls().replace(**data)
 
     def to_json(self) -> str:
-        """One line of JSON; `from_json` is its inverse."""
+        """Return the description as one line of JSON; `from_json` is the inverse."""
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> Architecture:
-        """The description that `to_json` gave."""
+        """Return the description that `to_json` serialised."""
         try:
             return cls.from_dict(json.loads(text))
         except json.JSONDecodeError as error:
-            raise AblationError(f"not the JSON of an architecture: {error}") from None
+            raise AblationError(f"invalid JSON for an architecture: {error}") from None
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The width w of each stage."""
+        """Width w of each stage."""
         return tuple(self.width * 2**i for i in range(NUM_STAGES))
 
     @property
     def out_channels(self) -> tuple[int, ...]:
-        """Channels that each stage puts out: `expansion * w` for a bottleneck, `w` for an inverted block."""
+        """Output channels of each stage: `expansion * w` for bottleneck blocks, `w` for inverted blocks."""
         return tuple(w * (self.expansion if self.block == "bottleneck" else 1) for w in self.widths)
 
     @property
     def in_channels(self) -> tuple[int, ...]:
-        """Channels that the first block of each stage takes in; the stem puts out the first of them."""
+        """Input channels of the first block of each stage; the first entry is also the number of output channels of the stem."""
         if self.has_downsampling_layers:
             return (self.width, *self.out_channels[1:])
         return (self.width, *self.out_channels[:-1])
 
     @property
     def has_downsampling_layers(self) -> bool:
-        """Whether stages are joined by layers of their own rather than by strided blocks."""
+        """Whether separate layers between the stages downsample, rather than strided blocks."""
         return self.downsampling != "block"
 
     @property
     def has_bias(self) -> bool:
-        """Whether the convolutions of a block have a bias: batch normalisation would only take it away again."""
+        """Whether the convolutions of a block have a bias. Batch normalisation would cancel it, so there it is omitted."""
         return self.norm != "batch"
 
     @property
     def reductions(self) -> tuple[int, ...]:
-        """How many pixels of the image lie between two positions of each stage."""
+        """Distance in image pixels between adjacent positions of each stage (its total stride)."""
         return tuple(self.stem_stride * 2**i for i in range(NUM_STAGES))
 
     @property
     def min_size(self) -> int:
-        """The smallest image side, in pixels, that leaves at least one position in the last stage.
+        """Smallest image side, in pixels, that leaves at least one position in the last stage.
 
-        A strided convolution with padding keeps a last position whatever comes in; a patchify stem and the 2x2 layers
-        between stages have no padding and do not.
+        A strided convolution with padding always outputs at least one position. A patchify stem and the 2x2 layers between
+        stages have no padding and output nothing for a map smaller than their kernel.
         """
         between = 2 ** (NUM_STAGES - 1) if self.has_downsampling_layers else 1
         return next(size for size in range(1, 8 * between + 1) if self.stem_size(size) >= between)
 
     def stem_size(self, size: int) -> int:
-        """Side of the first stage's map, in positions, for an image of that side in pixels; 0 if none is left."""
+        """Return the side of the stem's output in positions, for an image of that side in pixels; 0 if it is empty."""
         if self.stem == "patchify":
             return size // self.stem_stride
         return -(-size // self.stem_stride)
 
     def sizes(self, size: int) -> tuple[int, ...]:
-        """Side of each stage's map, in positions.
+        """Return the side of each stage's feature map in positions.
 
         Args:
             size: side of the image in pixels.
 
         Raises:
-            AblationError: if the image is too small for the strides; it says the smallest that works.
+            AblationError: if the image is too small for the strides; the message states the smallest size that works.
 
         >>> RESNET50.sizes(224)
         (56, 28, 14, 7)
@@ -217,7 +219,7 @@ class Architecture:
         if isinstance(size, bool) or not isinstance(size, int) or size < self.min_size:
             raise AblationError(
                 f"an image of {size} px is too small for the strides of {self!r}: the smallest that works is "
-                f"{self.min_size} px (a smaller stem_stride, 2 or 1, lets smaller images in)"
+                f"{self.min_size} px (for smaller images, use a stem_stride of 2 or 1)"
             )
         sides = [self.stem_size(size)]
         for _ in range(NUM_STAGES - 1):
@@ -237,15 +239,15 @@ def _check_positive(name: str, value: object) -> None:
         raise AblationError(f"{name} {value!r} must be a positive whole number")
 
 
-def _check_choice(name: str, value: object, possible: tuple[Any, ...]) -> None:
-    if any(value == choice and type(value) is type(choice) for choice in possible):
+def _check_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
+    if any(value == choice and type(value) is type(choice) for choice in choices):
         return
-    if isinstance(possible[0], str):
-        raise unknown(name, value, possible)
-    raise AblationError(f"{name} {value!r} is not possible. Possible: {', '.join(map(str, possible))}")
+    if isinstance(choices[0], str):
+        raise unknown(name, value, choices)
+    raise AblationError(f"{name} {value!r} is not supported. Possible: {', '.join(map(str, choices))}")
 
 
-def _depths(value: Any) -> tuple[int, int, int, int]:
+def _checked_depths(value: Any) -> tuple[int, int, int, int]:
     depths = tuple(value) if isinstance(value, list | tuple) else (value,)
     if len(depths) != NUM_STAGES:
         raise AblationError(f"depths {value!r} must have {NUM_STAGES} entries, one per stage, such as (3, 3, 9, 3)")

@@ -1,7 +1,7 @@
 """The published ConvNeXt models as chains of steps from ResNet-50.
 
-Depths and widths: tiny to xlarge from section 3 of the paper (Liu et al. 2022, arXiv 2201.03545); atto to nano are
-timm's (Wightman, https://github.com/huggingface/pytorch-image-models, timm/models/convnext.py).
+Depths and widths of tiny to xlarge are from section 3 of the paper (Liu et al. 2022, arXiv 2201.03545); those of atto to
+nano are from timm (Wightman, https://github.com/huggingface/pytorch-image-models, timm/models/convnext.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SIZES = {
 
 
 def convnext_steps(size: str) -> Step:
-    """The chain of steps that turns ResNet-50 into that ConvNeXt, layer scale last."""
+    """Return the chain of steps from ResNet-50 to the ConvNeXt of that size, with layer scale as the last step."""
     if size not in SIZES:
         raise unknown("size of ConvNeXt", size, SIZES)
     depths, width = SIZES[size]
@@ -47,10 +47,10 @@ def convnext_steps(size: str) -> Step:
 
 
 def convnext(size: str = "tiny") -> Architecture:
-    """A published ConvNeXt.
+    """Return the description of a published ConvNeXt.
 
     Args:
-        size: "tiny", "small", "base", "large", "xlarge" (the paper's), "atto", "femto", "pico", "nano" (timm's).
+        size: "tiny", "small", "base", "large" or "xlarge" (from the paper), or "atto", "femto", "pico" or "nano" (from timm).
 
     >>> convnext("tiny").diff(convnext("small"))
     {'depths': ((3, 3, 9, 3), (3, 3, 27, 3))}

@@ -1,13 +1,13 @@
 """Parameters, multiply-accumulates, activations and receptive field of a description, in closed form.
 
-What is counted is what the paper counts ("FLOPs" there): the multiply-accumulates of convolutions and linear layers.
-Norms, pooling and element-wise operators are not MACs. Activations are the elements that convolutions and linear
-layers put out (Radosavovic et al. 2020, arXiv 2003.13678). The receptive field of a position is the side, in pixels,
-of the square of the image that can reach it, along the longest path: it grows by (k - 1) * jump at each k x k layer
-(Araujo et al. 2019, https://doi.org/10.23915/distill.00021).
+MACs are counted as in the paper (which calls them FLOPs): the multiply-accumulates of convolutions and linear layers.
+Norms, pooling and element-wise operators do not count. Activations are the output elements of convolutions and linear
+layers (Radosavovic et al. 2020, arXiv 2003.13678). The receptive field of a position is the side, in pixels, of the
+square of the image that can influence it, along the longest path: it grows by (k - 1) * jump at each k x k layer (Araujo
+et al. 2019, https://doi.org/10.23915/distill.00021).
 
-Nothing is built: the blocks of a stage after its first are alike, so a network costs the same few sums whatever its
-depth. `ablation.count` measures the same numbers on the built network, and the tests hold the two equal.
+No network is built. All blocks of a stage after the first are identical, so the computation takes the same few sums at
+any depth. `ablation.count` measures the same numbers on the built network; the tests check that both agree.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class StageCost:
 
     Args:
         name: "stem", "stages.0" to "stages.3", "head".
-        channels: channels put out.
-        size: side of the map put out, in positions.
+        channels: output channels.
+        size: side of the output map in positions.
         params: learnt parameters.
-        macs: multiply-accumulates for one image.
-        activations: elements put out by convolutions and linear layers for one image.
+        macs: multiply-accumulates per image.
+        activations: output elements of convolutions and linear layers per image.
         receptive_field: side in pixels after this part, or None if a layer sees the whole image.
     """
 
@@ -44,14 +44,14 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs: whole numbers, for one image.
+    """Cost of a network per image, as integers.
 
     Args:
         params: learnt parameters.
         macs: multiply-accumulates of convolutions and linear layers.
-        activations: elements put out by convolutions and linear layers.
-        receptive_field: of the last stage, side in pixels; None if a layer sees the whole image.
-        stages: the same by part, in order: stem, four stages, head.
+        activations: output elements of convolutions and linear layers.
+        receptive_field: side in pixels after the last stage; None if a layer sees the whole image.
+        stages: the same numbers for each part, in order: stem, four stages, head.
     """
 
     params: int
@@ -62,7 +62,7 @@ class Cost:
 
 
 class _Tally:
-    """Running sums over one part of the network."""
+    """Running totals for one part of the network."""
 
     def __init__(self) -> None:
         self.params = self.macs = self.activations = 0
@@ -80,19 +80,19 @@ class _Tally:
 
 
 def cost(architecture: Architecture, size: int = 224, num_classes: int = 1000, in_chans: int = 3) -> Cost:
-    """What a description costs, without building it.
+    """Return the cost of a description without building the network.
 
     Args:
         architecture: the description.
         size: side of the square image in pixels.
-        num_classes: outputs of the classifier; 0 for none.
+        num_classes: outputs of the classifier; 0 for no classifier.
         in_chans: channels of the image.
 
     Returns:
-        Whole numbers for one image, in all and by stage.
+        The cost per image, in total and by stage.
 
     Raises:
-        AblationError: if the image is too small for the strides, or a number is not positive.
+        AblationError: if the image is too small for the strides, or a count is invalid.
 
     >>> c = cost(Architecture())
     >>> c.params, c.macs, c.receptive_field
@@ -103,15 +103,15 @@ def cost(architecture: Architecture, size: int = 224, num_classes: int = 1000, i
     sizes = a.sizes(size)
     norm, act = registry.norm(a.norm), registry.activation(a.activation)
     parts: list[StageCost] = []
-    field, jump, sees_all = 1, 1, False
+    field, jump, is_global = 1, 1, False
 
-    def close(name: str, tally: _Tally, channels: int, side: int) -> None:
-        reach = None if sees_all else field
-        parts.append(StageCost(name, channels, side, tally.params, tally.macs, tally.activations, reach))
+    def add_part(name: str, tally: _Tally, channels: int, side: int) -> None:
+        receptive_field = None if is_global else field
+        parts.append(StageCost(name, channels, side, tally.params, tally.macs, tally.activations, receptive_field))
 
-    def see(*layers: registry.Layer) -> None:
-        nonlocal sees_all
-        sees_all = sees_all or any(layer.depends_on == "image" for layer in layers)
+    def add_dependence(*layers: registry.Layer) -> None:
+        nonlocal is_global
+        is_global = is_global or any(layer.depends_on == "image" for layer in layers)
 
     # stem
     tally = _Tally()
@@ -122,14 +122,14 @@ def cost(architecture: Architecture, size: int = 224, num_classes: int = 1000, i
         k, side = (3, size) if a.stem_stride == 1 else (7, -(-size // 2))
         tally.conv(in_chans, a.width, k, side)
         tally.params += norm.params(a.width) + act.params(a.width)
-        see(norm, act)
+        add_dependence(norm, act)
         field, jump = k, min(a.stem_stride, 2)
         if a.stem_stride == 4:
             field, jump = field + 2 * jump, 4
     if a.has_downsampling_layers and a.stem == "patchify":
         tally.params += norm.params(a.width)
-        see(norm)
-    close("stem", tally, a.width, sizes[0])
+        add_dependence(norm)
+    add_part("stem", tally, a.width, sizes[0])
 
     # stages
     before = a.width
@@ -141,18 +141,18 @@ def cost(architecture: Architecture, size: int = 224, num_classes: int = 1000, i
         if i > 0 and a.has_downsampling_layers:
             tally.params += norm.params(before)
             tally.conv(before, cin, 2 if a.downsampling == "separate" else 1, side, bias=True)
-            see(norm)
+            add_dependence(norm)
             field, jump = field + jump, jump * 2
         elif i > 0:
             stride = 2
-        first_side = sizes[i - 1] if stride == 2 else side  # the side that the first block takes in
+        first_side = sizes[i - 1] if stride == 2 else side  # input side of the first block
         tally.add(_block(a, cin, w, cout, first_side, side), 1)
         tally.add(_block(a, cout, w, cout, side, side), depth - 1)
         field, jump = field + (a.kernel_size - 1) * jump, jump * stride
         field += (a.kernel_size - 1) * jump * (depth - 1)
-        see(norm, act)
+        add_dependence(norm, act)
         before = cout
-        close(f"stages.{i}", tally, cout, side)
+        add_part(f"stages.{i}", tally, cout, side)
 
     # head
     tally = _Tally()
@@ -160,7 +160,7 @@ def cost(architecture: Architecture, size: int = 224, num_classes: int = 1000, i
         tally.params += norm.params(before)
     if num_classes:
         tally.conv(before, num_classes, 1, 1, bias=True)
-    close("head", tally, num_classes or before, 1)
+    add_part("head", tally, num_classes or before, 1)
 
     return Cost(
         params=sum(part.params for part in parts),
@@ -172,7 +172,7 @@ def cost(architecture: Architecture, size: int = 224, num_classes: int = 1000, i
 
 
 def _block(a: Architecture, cin: int, w: int, cout: int, side_in: int, side: int) -> _Tally:
-    """One residual block that takes in `side_in` positions a side and puts out `side`."""
+    """Return the cost of one residual block with an input map of side `side_in` and an output map of side `side`."""
     norm, act = registry.norm(a.norm), registry.activation(a.activation)
     tally = _Tally()
     wide = a.expansion * w
@@ -194,14 +194,14 @@ def _block(a: Architecture, cin: int, w: int, cout: int, side_in: int, side: int
     tally.params += sum(map(norm.params, norms)) + sum(map(act.params, acts))
     if a.layer_scale is not None:
         tally.params += cout
-    if cin != cout:  # a strided block always changes its channels too
+    if cin != cout:  # a strided block always changes the number of channels too
         tally.conv(cin, cout, 1, side)
         tally.params += norm.params(cout)
     return tally
 
 
 def check_counts(num_classes: int, in_chans: int) -> None:
-    """Raise an `AblationError` unless both are whole numbers a network can have."""
-    for name, value, least in (("num_classes", num_classes, 0), ("in_chans", in_chans, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise AblationError(f"{name} {value!r} must be a whole number, {least} or more")
+    """Raise an `AblationError` unless `num_classes` is an integer >= 0 and `in_chans` an integer >= 1."""
+    for name, value, minimum in (("num_classes", num_classes, 0), ("in_chans", in_chans, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise AblationError(f"{name} {value!r} must be a whole number, {minimum} or more")

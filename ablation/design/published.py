@@ -1,4 +1,4 @@
-"""What the paper published: its Tables 10 and 11 as data.
+"""Tables 10 and 11 of the paper as data.
 
 Source: Liu, Mao, Wu, Feichtenhofer, Darrell, Xie, "A ConvNet for the 2020s", CVPR 2022, arXiv 2201.03545, appendix C,
 Table 10 (ResNet-50 to ConvNeXt-T, mean and standard deviation of three seeds) and Table 11 (ResNet-200 to
@@ -15,13 +15,13 @@ SOURCE = "Liu et al. 2022, arXiv 2201.03545, Tables 10 and 11"
 
 @dataclass(frozen=True)
 class Published:
-    """One row as printed in the paper.
+    """One row of a table as printed in the paper.
 
     Args:
-        accuracy: ImageNet-1K top-1 in percent.
-        std: its standard deviation over three seeds in percentage points, or None where the paper gives none.
-        gflops: multiply-accumulates in units of 10^9 as the paper prints them; it calls them FLOPs.
-        note: why our count of the same row differs, or "" where it rounds to the same figure.
+        accuracy: ImageNet-1K top-1 accuracy in percent.
+        std: standard deviation of the accuracy over three seeds in percentage points, or None where the paper gives none.
+        gflops: multiply-accumulates in units of 10^9 as printed in the paper, which calls them FLOPs.
+        note: why our count for the same row differs, or "" where it rounds to the same number.
     """
 
     accuracy: float
@@ -31,10 +31,10 @@ class Published:
 
 
 _BN_TO_LN = (
-    "exchanging norms adds no convolution or linear MACs, and Table 11 has this step unchanged at 14.81; "
-    "4.46 is what our next row gives"
+    "replacing the norms adds no MACs of convolutions or linear layers, and Table 11 shows no change for this step "
+    "(14.81); 4.46 is our count for the next row"
 )
-_SEPARATE = "the layers described give 4.455 G MACs, which timm's convnext_tiny confirms; 4.49 stays unexplained"
+_SEPARATE = "the described layers amount to 4.455 G MACs, as in timm's convnext_tiny; the printed 4.49 is unexplained"
 
 RESNET50: dict[str, Published] = {
     "original_recipe": Published(76.13, None, 4.09),
@@ -74,7 +74,7 @@ RESNET200: dict[str, Published] = {
     "layer_norm": Published(83.35, None, 14.81),
     "strided_downsampling": Published(83.60, None, 15.35),
 }
-# For reference, the Transformer that each ladder is measured against, by the name of timm's model.
+# The Transformer that the paper compares each ladder with, by the name of timm's model.
 SWIN: dict[str, Published] = {
     "swin_tiny_patch4_window7_224": Published(81.30, None, 4.50),
     "swin_base_patch4_window7_224": Published(83.50, None, 15.43),

@@ -1,8 +1,6 @@
-"""Training recipes as frozen values: the two of the paper, complete, and small ones of our own.
+"""Training recipes as frozen values, and how the batch of a recipe is divided between devices.
 
-ORIGINAL and MODERN are the paper's (Liu et al. 2022, arXiv 2201.03545; MODERN is its Table 5, ORIGINAL is what
-ResNet-50's 76.13 was trained with, that of torchvision). Everything under another name is ours, each value with its
-reason, and never called the paper's.
+The recipes themselves are in `ablation.design.recipes`.
 """
 
 from __future__ import annotations
@@ -16,35 +14,36 @@ from ..errors import AblationError, unknown
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: optimizer, schedule, augmentation, regularisation. The only place for these values.
+    """Training settings: optimizer, schedule, augmentation and regularisation. All defaults are defined here.
 
     Args:
-        name: what tables call it.
+        name: name of the recipe in tables.
         epochs: passes over the training images.
-        batch_size: images per optimizer step, over all devices and accumulated batches together.
+        batch_size: images per optimizer step, summed over all devices and accumulated parts.
         optimizer: "sgd" (with momentum, no Nesterov) or "adamw".
-        lr: learning rate for a batch of `lr_batch` images; it scales in proportion to `batch_size`.
-        lr_batch: the batch that `lr` is meant for.
-        momentum: of SGD.
-        betas: of AdamW.
-        weight_decay: decoupled for AdamW.
-        decay_norms: whether norms and biases decay too.
-        schedule: "step" (times `decay_rate` every `decay_epochs`) or "cosine" (to `min_lr`).
+        lr: learning rate for a batch of `lr_batch` images; it is scaled in proportion to `batch_size`.
+        lr_batch: batch size that `lr` refers to.
+        momentum: momentum of SGD.
+        betas: betas of AdamW.
+        weight_decay: weight decay; decoupled for AdamW.
+        decay_norms: whether weight decay also applies to norms and biases.
+        schedule: "step" (multiply by `decay_rate` every `decay_epochs`) or "cosine" (decay to `min_lr`).
         decay_epochs, decay_rate, min_lr: see `schedule`.
-        warmup_epochs: of linear rise from 0; the schedule starts after them.
-        crop_scale: share of the image's area that a random resized crop keeps, least and most; None for no such crop.
-        shift_px: random shift by up to so many pixels, with zeros coming in; for small images.
+        warmup_epochs: epochs of linear warm-up from 0; the schedule starts after them.
+        crop_scale: smallest and largest share of the image area that a random resized crop keeps; None for no such crop.
+        shift_px: largest random shift in pixels, filled with zeros; for small images.
         hflip: probability of a horizontal flip.
-        randaugment: timm's name of a RandAugment policy, or "" for none.
-        mixup, cutmix: their alpha; 0 for none.
-        random_erasing: probability.
-        label_smoothing: share of the target spread over all classes.
+        randaugment: RandAugment policy in timm's notation, or "" for none.
+        mixup, cutmix: alpha of Mixup and CutMix; 0 disables them.
+        random_erasing: probability of random erasing.
+        label_smoothing: share of the target distributed over all classes.
         drop_path: stochastic depth rate of the last block.
-        clip_grad: largest norm of the gradient of all weights together, or None to leave it as it is.
-        ema: decay of the exponential average of the weights that is evaluated, or None to evaluate the weights themselves.
-        size: side of the training and test images in pixels, for data that has no size of its own.
-        crop_pct: the test image is the central crop of this share.
-        interpolation: of resizing.
+        clip_grad: largest norm of the gradient over all weights, or None for no clipping.
+        ema: decay of the exponential moving average of the weights, which is then evaluated; None to evaluate the weights
+            themselves.
+        size: side of the training and test images in pixels, for data sets without a fixed image size.
+        crop_pct: share of the test image that the central crop keeps.
+        interpolation: interpolation for resizing.
     """
 
     name: str
@@ -94,16 +93,16 @@ class Recipe:
             raise AblationError(f"clip_grad {self.clip_grad!r} of recipe {self.name!r} must be positive, or None")
         if not self.lr > 0:
             raise AblationError(f"lr {self.lr!r} of recipe {self.name!r} must be positive")
-        for name in ("betas", "crop_scale"):  # tuples also after a round trip through JSON
+        for name in ("betas", "crop_scale"):  # JSON turns tuples into lists
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
-        for field in dataclasses.fields(self):  # 0 and 0.0 are the same recipe, in JSON too
+        for field in dataclasses.fields(self):  # 0 and 0.0 give the same recipe, also in JSON
             value = getattr(self, field.name)
             if str(field.type).startswith("float") and type(value) is int:
                 object.__setattr__(self, field.name, float(value))
 
     def replace(self, **changes: Any) -> Recipe:
-        """The same recipe with some values changed."""
+        """Return a copy with some values changed."""
         names = [field.name for field in dataclasses.fields(self)]
         for name in changes:
             if name not in names:
@@ -112,20 +111,20 @@ class Recipe:
 
     @property
     def effective_lr(self) -> float:
-        """The learning rate at the top of the schedule, for this batch size."""
+        """Peak learning rate of the schedule for this batch size."""
         return self.lr * self.batch_size / self.lr_batch
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a recipe comes to on so many devices; as text, one line.
+    """Batch division and number of steps of a recipe on a given number of devices; `str` formats it as one line.
 
     Args:
-        devices: processes that train together, each on its own share of every batch.
-        images: on a device at a time.
-        accumulate: parts in which a device takes its share, one after the other.
-        lr: at the top of the schedule.
-        steps_per_epoch: optimizer steps; an incomplete last batch is left out.
+        devices: processes that train in parallel, each on its own share of every batch.
+        images: images per device in each forward pass.
+        accumulate: parts of a device's share, processed sequentially with accumulated gradients.
+        lr: peak learning rate.
+        steps_per_epoch: optimizer steps per epoch; an incomplete last batch is dropped.
         epochs: passes over the training images.
     """
 
@@ -138,39 +137,37 @@ class Plan:
 
     @property
     def batch_size(self) -> int:
-        """Images per optimizer step, over all devices and parts together."""
+        """Images per optimizer step, summed over all devices and parts."""
         return self.devices * self.images * self.accumulate
 
     @property
     def steps(self) -> int:
-        """Optimizer steps in all."""
+        """Total number of optimizer steps."""
         return self.steps_per_epoch * self.epochs
 
     def __str__(self) -> str:
         return (
             f"effective batch {self.batch_size} = {self.devices} (devices) x {self.images} (images) x {self.accumulate} "
-            f"(accumulated parts), learning rate {self.lr:g}, {self.steps_per_epoch} steps an epoch, {self.steps} in all"
+            f"(accumulated parts), learning rate {self.lr:g}, {self.steps_per_epoch} steps per epoch, {self.steps} in total"
         )
 
 
 def make_plan(recipe: Recipe, steps_per_epoch: int, devices: int = 1, accumulate: int = 1) -> Plan:
-    """How a recipe's batch is shared between devices and accumulated parts.
-
-    >>> print(make_plan(MODERN, 1_281_167 // MODERN.batch_size, devices=8, accumulate=4))
-    effective batch 4096 = 8 (devices) x 128 (images) x 4 (accumulated parts), learning rate 0.004,
-    312 steps an epoch, 93600 in all
+    """Return how the batch of a recipe is divided between devices and accumulated parts.
 
     Args:
-        recipe: whose `batch_size` is that of all devices and parts together.
-        steps_per_epoch: as the data set says for this recipe.
-        devices: processes that train together.
-        accumulate: parts in which each takes its share.
-
-    Returns:
-        A `Plan`.
+        recipe: the recipe; its `batch_size` is the sum over all devices and parts.
+        steps_per_epoch: optimizer steps per epoch on the data set with this recipe.
+        devices: processes that train in parallel.
+        accumulate: parts into which each device divides its share.
 
     Raises:
-        AblationError: if the batch does not divide into devices and parts, or there are no parts.
+        AblationError: if the batch cannot be divided evenly, or `accumulate` is less than 1.
+
+    >>> from ablation.design.recipes import MODERN
+    >>> print(make_plan(MODERN, 1_281_167 // MODERN.batch_size, devices=8, accumulate=4))
+    effective batch 4096 = 8 (devices) x 128 (images) x 4 (accumulated parts), learning rate 0.004,
+    312 steps per epoch, 93600 in total
     """
     if accumulate < 1:
         raise AblationError(f"accumulate {accumulate} must be 1 or more")

@@ -1,7 +1,7 @@
-"""The names of norms and activations that a description may use, and what one layer of each costs.
+"""Registry of the norms and activations that a description may name, with the parameters of one layer of each.
 
-The description and its cost need a name and a number of parameters; only `ablation.network` needs the module itself.
-So the registry lives here and holds a user's factory without ever calling it.
+A description and its cost need only the name and the number of parameters; only `ablation.network` needs the module.
+This package therefore stores a user's factory but never calls it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..errors import AblationError, unknown
 
 @dataclass(frozen=True)
 class Layer:
-    """A norm or an activation by name.
+    """Registered norm or activation.
 
     Args:
         params: channels -> learnt parameters of one layer.
-        factory: channels -> module that takes and returns (N, C, H, W); None for the built-in ones, which
-            `ablation.network.layers` makes.
-        depends_on: "position" if an output depends on its own position alone, "image" if on every position: then the
-            receptive field of a network that uses it is the whole image.
+        factory: channels -> module that takes and returns (N, C, H, W); None for built-in layers, which
+            `ablation.network.layers` creates.
+        depends_on: "position" if an output depends only on the input at the same position, "image" if it depends on all
+            positions. In the latter case the receptive field of the network is the whole image.
     """
 
     params: Callable[[int], int]
@@ -43,12 +43,12 @@ ACTIVATIONS: dict[str, Layer] = {"relu": Layer(_none), "gelu": Layer(_none), "si
 
 
 def norm(name: str) -> Layer:
-    """The norm of that name, or an error that offers the nearest one."""
+    """Return the norm of that name; the error for an unknown name suggests the closest match."""
     return _find("norm", name, NORMS)
 
 
 def activation(name: str) -> Layer:
-    """The activation of that name, or an error that offers the nearest one."""
+    """Return the activation of that name; the error for an unknown name suggests the closest match."""
     return _find("activation", name, ACTIVATIONS)
 
 
@@ -58,16 +58,16 @@ def register_norm(
     params: Callable[[int], int] = _scale_and_shift,
     depends_on: str = "position",
 ) -> None:
-    """Make a norm known to descriptions, cost and build alike.
+    """Register a custom norm for use in descriptions, `cost` and `build`.
 
     Args:
-        name: what `Architecture(norm=...)` will call it.
-        factory: channels -> module over (N, C, H, W).
-        params: channels -> its learnt parameters; by default a scale and a shift per channel.
-        depends_on: "position", or "image" if an output depends on all positions.
+        name: name to use in `Architecture(norm=...)`.
+        factory: channels -> module that takes and returns (N, C, H, W).
+        params: channels -> learnt parameters of the module; by default a scale and a shift per channel.
+        depends_on: "position", or "image" if an output depends on all positions; see `Layer`.
 
     Raises:
-        AblationError: if the name is one of the built-in ones or not an identifier.
+        AblationError: if the name is built in or not an identifier.
     """
     _register("norm", NORMS, name, Layer(params, factory, depends_on))
 
@@ -75,16 +75,16 @@ def register_norm(
 def register_activation(
     name: str, factory: Callable[[int], Any], params: Callable[[int], int] = _none, depends_on: str = "position"
 ) -> None:
-    """Make an activation known to descriptions, cost and build alike.
+    """Register a custom activation for use in descriptions, `cost` and `build`.
 
     Args:
-        name: what `Architecture(activation=...)` will call it.
-        factory: channels -> module over (N, C, H, W).
-        params: channels -> its learnt parameters; none by default.
-        depends_on: "position", or "image" if an output depends on all positions.
+        name: name to use in `Architecture(activation=...)`.
+        factory: channels -> module that takes and returns (N, C, H, W).
+        params: channels -> learnt parameters of the module; none by default.
+        depends_on: "position", or "image" if an output depends on all positions; see `Layer`.
 
     Raises:
-        AblationError: if the name is one of the built-in ones or not an identifier.
+        AblationError: if the name is built in or not an identifier.
     """
     _register("activation", ACTIVATIONS, name, Layer(params, factory, depends_on))
 
@@ -97,9 +97,9 @@ def _find(kind: str, name: str, table: dict[str, Layer]) -> Layer:
 
 def _register(kind: str, table: dict[str, Layer], name: str, layer: Layer) -> None:
     if not (isinstance(name, str) and name.isidentifier()):
-        raise AblationError(f"the name of {kind} {name!r} must be an identifier, such as 'gelu_grn'")
+        raise AblationError(f"{kind} name {name!r} must be an identifier, such as 'gelu_grn'")
     if name in table and table[name].factory is None:
         raise AblationError(f"{kind} {name!r} is built in; choose another name")
     if layer.depends_on not in ("position", "image"):
-        raise AblationError(f"{kind} {name!r} depends on {layer.depends_on!r}; possible: 'position', 'image'")
+        raise AblationError(f"depends_on {layer.depends_on!r} of {kind} {name!r} must be 'position' or 'image'")
     table[name] = layer

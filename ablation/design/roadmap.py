@@ -1,7 +1,7 @@
-"""The paper's two ladders, ResNet-50 to ConvNeXt-T and ResNet-200 to ConvNeXt-B, as rungs.
+"""The two ladders of the paper, ResNet-50 to ConvNeXt-T and ResNet-200 to ConvNeXt-B, as sequences of rungs.
 
-Each rung is the kept rung before it and one step more. Kernel sizes 5, 9 and 11 are side branches: taken from the
-same rung as 7, measured, and not kept.
+Each rung applies one step to the last adopted rung before it. Kernel sizes 5, 9 and 11 are side branches: they start
+from the same rung as kernel size 7, and the ladder does not continue from them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from .steps import Step, chain
 
 @dataclass(frozen=True)
 class Rung:
-    """A row of the paper's table.
+    """One row of the paper's table.
 
     Args:
-        name: an identifier, unique within its ladder.
-        title: the row as one would print it.
-        step: what was changed from the kept rung before; `chain()` for the two rows that change only the recipe.
-        architecture: the network of this row.
-        recipe: "original" for the first row, "modern" for every other.
-        adopted: whether the road goes on from here; kernels 5, 9 and 11 are side branches.
-        previous: the name of the kept rung from which the step was taken, None for the first row.
-        published: the paper's accuracy and GFLOPs, or None for a ladder that is scaled down.
+        name: identifier, unique within the ladder.
+        title: title of the row for display.
+        step: change from the previous adopted rung; `chain()`, which changes nothing, for the first two rows, which differ
+            only in the recipe.
+        architecture: description of the network.
+        recipe: "original" for the first row, "modern" for all others.
+        adopted: whether the ladder continues from this rung; False for kernel sizes 5, 9 and 11.
+        previous: name of the adopted rung to which the step is applied; None for the first row.
+        published: the paper's accuracy and GFLOPs; None for a ladder that is scaled down.
     """
 
     name: str
@@ -42,15 +43,15 @@ class Rung:
 
 
 def roadmap(start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 4) -> tuple[Rung, ...]:
-    """The ladder that starts from a ResNet, one rung per row of the paper's table.
+    """Return the ladder that starts from a ResNet, one rung per row of the paper's table.
 
     Args:
         start: "resnet50" (Table 10) or "resnet200" (Table 11).
-        width_divisor: every rung's width is divided by it, for small experiments.
+        width_divisor: divisor of the width of every rung, for small experiments.
         stem_stride: 4 as in the paper; 2 or 1 for small images.
 
     Returns:
-        17 rungs. With a width divisor or another stem stride they carry no published column: it belongs to the defaults.
+        17 rungs. Their `published` is None unless `width_divisor` and `stem_stride` have their default values.
 
     Raises:
         AblationError: if the start is unknown or a width is not divisible.
@@ -79,11 +80,14 @@ def roadmap(start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 
         ("strided_downsampling", "", steps.strided_downsampling),
     ]
     rungs: list[Rung] = []
-    kept: Rung | None = None
-    full: dict[str | None, Architecture] = {None: base}  # the unscaled network of each kept rung, by name
+    last_adopted: Rung | None = None
+    unscaled: dict[str | None, Architecture] = {None: base}  # the unscaled network of each adopted rung, by name
     for name, row_title, step in rows:
-        previous = "move_up_depthwise" if name.startswith("kernel_size_") else kept.name if kept else None
-        architecture = full[previous].apply(step)
+        if name.startswith("kernel_size_"):
+            previous = "move_up_depthwise"
+        else:
+            previous = last_adopted.name if last_adopted else None
+        architecture = unscaled[previous].apply(step)
         adopted = not name.startswith("kernel_size_") or name == f"kernel_size_{KERNEL_KEPT}"
         rung = Rung(
             name=name,
@@ -97,7 +101,7 @@ def roadmap(start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 
         )
         rungs.append(rung)
         if adopted:
-            kept, full[name] = rung, architecture
+            last_adopted, unscaled[name] = rung, architecture
     return tuple(rungs)
 
 
@@ -127,7 +131,7 @@ def _scale(architecture: Architecture, divisor: int, stem_stride: int) -> Archit
 
 
 def find(name: str, rungs: tuple[Rung, ...] | None = None) -> Rung:
-    """The rung of that name, on the ResNet-50 ladder unless others are given; an error offers the nearest."""
+    """Return the rung of that name, by default from the ResNet-50 ladder; the error for an unknown name suggests the closest."""
     table = {rung.name: rung for rung in (roadmap() if rungs is None else rungs)}
     if name not in table:
         raise unknown("rung", name, table)
@@ -137,15 +141,15 @@ def find(name: str, rungs: tuple[Rung, ...] | None = None) -> Rung:
 def road(
     names: Iterable[str], start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 4
 ) -> tuple[Rung, ...]:
-    """A ladder of one's own: a ResNet and the networks after each of these steps, taken one after another.
+    """Return a custom ladder: a ResNet and the networks after each of these steps, applied sequentially.
 
     Args:
-        names: steps as `steps.parse` reads them, such as "gelu" or "kernel_size=7".
+        names: steps in the format of `steps.parse`, such as "gelu" or "kernel_size=7".
         start: "resnet50" or "resnet200".
         width_divisor, stem_stride: as for `roadmap`.
 
     Returns:
-        One rung for the start and one for each step, all of them kept, none with a published column.
+        One rung for the start and one per step, all of them adopted, with `published` None.
     """
     if start not in _LADDERS:
         raise unknown("roadmap", start, _LADDERS)

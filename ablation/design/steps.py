@@ -1,10 +1,10 @@
-"""The twelve steps of the paper's road, each a pure transform of an `Architecture`, and `chain` to compose them.
+"""The twelve steps of the paper, each a pure function of an `Architecture`, and `chain` to compose them.
 
-"A ConvNet for the 2020s", Liu et al. 2022, arXiv 2201.03545, sections 2.2 to 2.6. The paper changes a network in
-place, row by row; here a step looks only at the field it sets, never at where it starts, so any subset in any order
-is a network.
+"A ConvNet for the 2020s", Liu et al. 2022, arXiv 2201.03545, sections 2.2 to 2.6. The paper changes one network row by
+row. Here each step sets only its own field and does not depend on the values of the others, so any subset of the steps
+in any order gives a valid network.
 
-`STEPS` is the table of all of them by name: what the command line accepts and the tests hold to the laws of a step.
+`STEPS` maps names to steps. The command line accepts these names, and the tests check the properties of every entry.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Transform = Callable[[Architecture], Architecture]
 
 @dataclass(frozen=True)
 class Step:
-    """A named pure transform of a description, called as a function.
+    """Named pure function from one description to another; call the step to apply it.
 
     Args:
-        name: what it is called in tables and on the command line; two steps of one name are taken to be the same step.
-        transform: description -> description; it must leave its argument as it was, which a frozen value sees to.
-        title: the row of the paper's table; by default the name in words.
-        section: the section of the paper that takes the step, or "" for one that is not in it.
+        name: name in tables and on the command line; steps with equal name, title and section compare equal.
+        transform: description -> description; it must not modify its argument (which is frozen anyway).
+        title: title of the row in the paper's table; by default the name with spaces instead of underscores.
+        section: section of the paper that describes the step, or "" if it is not in the paper.
 
     >>> gelu
     gelu
@@ -47,7 +47,7 @@ class Step:
     def __call__(self, architecture: Architecture) -> Architecture:
         result = self.transform(architecture)
         if not isinstance(result, Architecture):
-            raise AblationError(f"step {self.name!r} returned {result!r}; a step returns an Architecture")
+            raise AblationError(f"step {self.name!r} returned {result!r}; a step must return an Architecture")
         return result
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ class Step:
 
 
 def chain(*steps: Step) -> Step:
-    """The step that takes these steps from left to right; `chain()` changes nothing.
+    """Return the step that applies these steps from left to right; `chain()` changes nothing.
 
     >>> chain(depthwise, gelu)
     chain(depthwise, gelu)
@@ -73,35 +73,39 @@ def chain(*steps: Step) -> Step:
 
 
 def set_fields(name: str, title: str, section: str, **fields: Any) -> Step:
-    """A step that sets fields of the description to fixed values; every step of the paper is one."""
-    Architecture().replace(**fields)  # a value that is not possible is an error where the step is made
+    """Return a step that sets fields of the description to fixed values, as every step of the paper does."""
+    Architecture().replace(**fields)  # raises an error for an invalid value when the step is created
     return Step(name, lambda architecture: architecture.replace(**fields), title, section)
 
 
 def stage_ratio(depths: Iterable[int] = (3, 3, 9, 3)) -> Step:
-    """Blocks per stage: from ResNet-50's (3, 4, 6, 3) to Swin-T's ratio 1:1:3:1 (section 2.2)."""
+    """Return the step that sets the blocks per stage: from ResNet-50's (3, 4, 6, 3) to Swin-T's ratio 1:1:3:1 (section 2.2)."""
     if not isinstance(depths, Iterable):
-        raise AblationError(f"stage_ratio takes four depths, such as (3, 3, 9, 3), not {depths!r}")
+        raise AblationError(f"stage_ratio requires four depths, such as (3, 3, 9, 3), not {depths!r}")
     depths = tuple(depths)
     name = "stage_ratio" if depths == (3, 3, 9, 3) else f"stage_ratio={','.join(map(str, depths))}"
     return set_fields(name, "stage ratio", "2.2", depths=depths)
 
 
 def widen(width: int = 96) -> Step:
-    """Channels of the first stage: depthwise convolution leaves room for Swin-T's 96 (section 2.3)."""
+    """Return the step that sets the width of the first stage, by default Swin-T's 96 channels (section 2.3).
+
+    Depthwise convolution lowers the cost enough to allow the larger width.
+    """
     name = "widen" if width == 96 else f"widen={width}"
     return set_fields(name, "increase width", "2.3", width=width)
 
 
 def kernel_size(k: int) -> Step:
-    """Side of the spatial convolution; the paper tries 5, 7, 9 and 11 and keeps 7 (section 2.5)."""
+    """Return the step that sets the kernel size; the paper tries 5, 7, 9 and 11 and adopts 7 (section 2.5)."""
     return set_fields(f"kernel_size={k}", f"kernel size {k}", "2.5", kernel_size=k)
 
 
 def layer_scale(initial: float | None = 1e-6) -> Step:
-    """A learnt per-channel factor at the end of each branch (Touvron et al. 2021, arXiv 2103.17239).
+    """Return the step that adds a learnt per-channel factor at the end of each branch (Touvron et al. 2021, arXiv 2103.17239).
 
-    No row of the paper's table sets it; the published ConvNeXt models have it, so it is a step here, but not one of the twelve.
+    No row of the paper's table adds it, but the published ConvNeXt models have it. It is therefore a step here, but not one
+    of the twelve.
     """
     return set_fields(f"layer_scale={initial}", "layer scale", "", layer_scale=initial)
 
@@ -134,30 +138,30 @@ PAPER_STEPS = tuple(STEPS)
 
 
 def register_step(step: Step) -> Step:
-    """Add a step of one's own to `STEPS`, so that `parse` and the command line know it.
+    """Add a custom step to `STEPS`, so that `parse` and the command line accept its name.
 
     Returns:
-        The step, so that the call can stand where the step is made.
+        The same step, so that it can be created and registered in one expression.
 
     Raises:
-        AblationError: if the name is one of the paper's, or is no plain word (a name is typed on the command line).
+        AblationError: if the name belongs to a step of the paper or is not an identifier.
     """
     if not step.name.isidentifier():
-        raise AblationError(f"the name of a step, {step.name!r}, must be an identifier, such as 'gelu_grn'")
+        raise AblationError(f"step name {step.name!r} must be an identifier, such as 'gelu_grn'")
     if step.name in PAPER_STEPS:
-        raise AblationError(f"step {step.name!r} is the paper's; choose another name")
+        raise AblationError(f"{step.name!r} is the name of a step of the paper; choose another name")
     STEPS[step.name] = step
     return step
 
 
 def parse(text: str) -> Step:
-    """The step that a text names, with its value after an equals sign where it takes one.
+    """Return the step that a text names, with a value after an equals sign for steps that take one.
 
     >>> parse("gelu"), parse("kernel_size=7"), parse("stage_ratio=3,3,27,3")
     (gelu, kernel_size=7, stage_ratio=3,3,27,3)
 
     Raises:
-        AblationError: for a name that does not exist (the nearest is offered) or a value that is not possible.
+        AblationError: for an unknown name (the message suggests the closest match) or an invalid value.
     """
     name, equals, value = text.strip().partition("=")
     if name not in STEPS:
@@ -165,18 +169,18 @@ def parse(text: str) -> Step:
     entry = STEPS[name]
     if isinstance(entry, Step):
         if equals:
-            raise AblationError(f"step {name!r} takes no value, but {text!r} gives it one")
+            raise AblationError(f"step {name!r} takes no value, but got {text!r}")
         return entry
     if not equals:
         if entry is kernel_size:
-            raise AblationError("step 'kernel_size' needs a value, such as kernel_size=7")
+            raise AblationError("step 'kernel_size' requires a value, such as kernel_size=7")
         return entry()
     try:
         numbers = [int(part) for part in value.split(",")]
     except ValueError:
-        raise AblationError(f"step {name!r} takes whole numbers, but {text!r} gives it {value!r}") from None
+        raise AblationError(f"step {name!r} takes whole numbers, but got {value!r}") from None
     if entry is stage_ratio:
         return stage_ratio(numbers)
     if len(numbers) != 1:
-        raise AblationError(f"step {name!r} takes one number, but {text!r} gives it {len(numbers)}")
+        raise AblationError(f"step {name!r} takes one number, but {text!r} has {len(numbers)}")
     return entry(numbers[0])

@@ -1,4 +1,4 @@
-"""A trial, what came of it, and the key under which the two are kept. Plain data, no torch."""
+"""Trials, their outcomes and the keys that identify them. Plain data, no torch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Trial:
-    """One training run, described: what to train, how, on what, from which seed.
+    """Description of one training run: architecture, recipe, data set and seed.
 
     Args:
         architecture: a description, or "timm:NAME" for any model of timm.
-        recipe: how to train it.
-        data: the name of a data set.
-        seed: 0 or more; it decides the initial weights, the order of images and every augmentation.
+        recipe: training settings.
+        data: name of a data set.
+        seed: 0 or more; it determines the initial weights, the order of the images and every augmentation.
     """
 
     architecture: Architecture | str
@@ -36,27 +36,27 @@ class Trial:
             raise AblationError(f"architecture {self.architecture!r} must be an Architecture, or 'timm:NAME'")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON-ready data; `from_dict` is its inverse."""
+        """Return the trial as plain data that JSON can represent; `from_dict` is the inverse."""
         architecture = self.architecture if isinstance(self.architecture, str) else self.architecture.to_dict()
         recipe = dataclasses.asdict(self.recipe)
         return {"architecture": architecture, "recipe": recipe, "data": self.data, "seed": self.seed}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Trial:
-        """The trial that `to_dict` gave."""
+        """Return the trial that `to_dict` serialised."""
         architecture = data["architecture"]
         if not isinstance(architecture, str):
             architecture = Architecture.from_dict(architecture)
         return cls(architecture, Recipe(**data["recipe"]), data["data"], data["seed"])
 
     def key(self, data_checksum: str) -> str:
-        """Return the hash that identifies this experiment: the trial and the images it is run on.
+        """Return the hash that identifies this experiment: the trial and its images.
 
-        Only fields that differ from their defaults are hashed, so that a field added later, with a default that changes nothing,
-        leaves the keys of earlier trials as they are. A default must therefore never change.
+        Only fields that differ from their defaults are hashed. A field that is added later, with a default that changes
+        nothing, therefore does not change the keys of earlier trials. A default must never change.
 
         Args:
-            data_checksum: checksum of the data set; it replaces the data set's name, so that a folder may be moved.
+            data_checksum: checksum of the data set; it replaces the name of the data set, so that a folder can be moved.
         """
         architecture: Any = self.architecture
         if isinstance(architecture, Architecture):
@@ -67,32 +67,33 @@ class Trial:
 
 
 def changed_fields(value: Architecture | Recipe) -> dict[str, Any]:
-    """Return the fields of a description that have no default or differ from it.
+    """Return the fields of a description that differ from their default or have none.
 
     >>> changed_fields(Architecture(width=96))
     {'width': 96}
     """
     fields = {field.name: (getattr(value, field.name), field.default) for field in dataclasses.fields(value)}
-    return {name: given for name, (given, default) in fields.items() if given != default}
+    return {name: current for name, (current, default) in fields.items() if current != default}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial.
+    """Outcome of a trial.
 
     Args:
-        status: "done"; "diverged" where the loss stopped being finite; "failed" where the trial could not be run to its end.
-        accuracy: top-1 on the test images in percent; None unless it is done.
-        test_loss: mean cross entropy on the test images; None unless it is done.
+        status: "done"; "diverged" if the loss became infinite or NaN; "failed" if the trial could not be completed.
+        accuracy: top-1 accuracy on the test images in percent; None unless the status is "done".
+        test_loss: mean cross entropy on the test images; None unless the status is "done".
         train_losses: mean training loss of each epoch.
-        test_images: how many were evaluated, each once.
+        test_images: number of test images, each evaluated once.
         params: learnt parameters.
-        seconds: of training and evaluation together.
-        images_per_second: training images over training time.
+        seconds: duration of training and evaluation together.
+        images_per_second: training images divided by training time.
         environment: versions, device, threads and commit.
-        not_learning: the training loss was still that of guessing after the first epoch at the full rate. Such a trial is trained
-            to its end and kept.
-        reason: why it diverged, with the learning rate and what to try, or the traceback of what failed; "" if it is done.
+        not_learning: whether the training loss was still at chance level after the first epoch at the full learning rate.
+            Such a trial is still trained to the end and kept.
+        reason: cause of the divergence, with the learning rate and suggestions, or the traceback of the error; "" if the
+            status is "done".
     """
 
     status: str
@@ -109,5 +110,5 @@ class Outcome:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Outcome:
-        """The outcome that `dataclasses.asdict` gave."""
+        """Return the outcome that `dataclasses.asdict` serialised."""
         return cls(**{**data, "train_losses": tuple(data["train_losses"])})

@@ -1,4 +1,4 @@
-"""The accuracies of a design, as a matrix of points and seeds: what every effect is computed from."""
+"""Accuracies of a design by point and seed, from which all effects are computed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Array = NDArray[np.float64]
 def accuracies(
     points: Iterable[Point], recipe: str, data_name: str, outcomes: Mapping[Trial, Outcome]
 ) -> dict[str, dict[int, float]]:
-    """What the analysis starts from: for each point, the accuracy of each seed that is done.
+    """Return the accuracy of each point for each seed that is done.
 
     Args:
-        points, recipe, data_name: as for `trials`.
-        outcomes: what came of its trials; those of other studies are passed over.
+        points, recipe, data_name: as for `designs.trials`.
+        outcomes: outcomes by trial; trials of other studies are ignored.
 
     Returns:
-        Name of the point -> seed -> top-1 in percent. A trial that failed, diverged or has not been run is not there;
-        points that share a trial have the same accuracies.
+        Name of the point -> seed -> top-1 in percent. Trials that failed, diverged or have not been run are missing.
+        Points that share a trial have the same accuracies.
     """
     modern = family(recipe).modern
     done: dict[object, dict[int, float]] = {}
@@ -38,11 +38,11 @@ def accuracies(
 
 
 def seed_matrix(design: Design, accuracies: Accuracies) -> tuple[Array, list[int]]:
-    """(points, seeds), NaN where a trial is missing, and the seeds."""
+    """Return the accuracies as a matrix (points, seeds), NaN where a trial is missing, and the seeds."""
     names = {point.name for point in design}
     for name in accuracies:
         if name not in names:
-            raise AblationError(f"accuracies are given for {name!r}, which is no point of design {design.name!r}")
+            raise AblationError(f"accuracies are given for {name!r}, which is not a point of design {design.name!r}")
     seeds = sorted({seed for by_seed in accuracies.values() for seed in by_seed})
     column = {seed: i for i, seed in enumerate(seeds)}
     values = np.full((len(design), len(seeds)), np.nan)
@@ -53,36 +53,38 @@ def seed_matrix(design: Design, accuracies: Accuracies) -> tuple[Array, list[int
 
 
 def complete_seeds(design: Design, accuracies: Accuracies) -> tuple[Array, list[int]]:
-    """(points, seeds) of a full factorial, only the seeds for which every point is there."""
+    """Return the accuracies of a full factorial (points, seeds), only seeds that have every point, and these seeds."""
     subsets = {frozenset(point.steps) for point in design}
     if len(design) != 2 ** len(design.steps) or len(subsets) != len(design):
         raise AblationError(
             f"main effects, interactions and exact Shapley values need every subset of the {len(design.steps)} steps; design "
-            f"{design.name!r} is no full factorial. Possible: factorial (and orderings for Shapley values)"
+            f"{design.name!r} is not a full factorial. Possible: factorial (and orderings for Shapley values)"
         )
     values, seeds = seed_matrix(design, accuracies)
-    whole = np.flatnonzero(~np.isnan(values).any(0))
-    return values[:, whole], [seeds[column] for column in whole]
+    complete = np.flatnonzero(~np.isnan(values).any(0))
+    return values[:, complete], [seeds[column] for column in complete]
 
 
 def step_signs(design: Design) -> Array:
-    """(steps, points), 1 where the point takes the step and -1 where it does not."""
+    """Return a matrix (steps, points): 1 where the point takes the step, -1 where it does not."""
     return np.array([[1.0 if step in point.steps else -1.0 for point in design] for step in design.steps])
 
 
 def names_by_steps(design: Design) -> dict[frozenset[str], str]:
+    """Return the names of a design's points by their set of steps."""
     return {frozenset(point.steps): point.name for point in design}
 
 
 def find_point(design: Design, names: Mapping[frozenset[str], str], taken: frozenset[str]) -> str:
+    """Return the name of the point that takes exactly these steps."""
     if taken not in names:
-        given = " + ".join(step for step in design.steps if step in taken) or "no step"
+        given = " + ".join(step for step in design.steps if step in taken) or "no steps"
         raise AblationError(f"design {design.name!r} has no point that takes {given}")
     return names[taken]
 
 
 def seed_columns(values: Array, seeds: list[int]) -> dict[str, NDArray]:
-    """How many seeds each row stands on, and which."""
-    there = ~np.isnan(values)
+    """Return the columns n and seeds: the number of seeds that each row is based on, and the seeds themselves."""
+    present = ~np.isnan(values)
     numbers = np.array(list(map(str, seeds)), dtype=object)
-    return {"n": there.sum(1), "seeds": np.array([" ".join(numbers[row]) for row in there], dtype=object)}
+    return {"n": present.sum(1), "seeds": np.array([" ".join(numbers[row]) for row in present], dtype=object)}

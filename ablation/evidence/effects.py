@@ -1,9 +1,9 @@
-"""What steps are worth: tables of means, differences, main effects, interactions and Shapley values.
+"""Effects of steps: tables of means, differences, main effects, interactions and Shapley values.
 
-Everything is paired by seed: an effect is computed within each seed, and its interval is Student's over the seeds. A seed
-for which a trial is missing is left out of every row that would need it, and each row says how many seeds it stands on
-and which. Accuracies are top-1 in percent, effects and their intervals in percentage points; an interval is the
-half-width at 95 %. What cannot be known, such as an interval from one seed, is NaN.
+All effects are paired by seed: an effect is computed within each seed, and its interval is Student's t over the seeds.
+A seed for which a trial is missing is omitted from every row that needs it; each row lists the seeds that it is based on.
+Accuracies are top-1 in percent, effects and intervals in percentage points; an interval is the half-width at 95 %.
+Undefined values, such as an interval from one seed, are NaN.
 
 Shapley 1953, "A value for n-person games"; from random orders: Castro, Gomez and Tejada 2009, doi 10.1016/j.cor.2008.04.004.
 """
@@ -33,30 +33,30 @@ from .shapley import shapley
 
 
 def tables(design: Design, accuracies: Accuracies) -> dict[str, pd.DataFrame]:
-    """Every table that a design allows, by title.
+    """Return all tables that can be computed from a design, by title.
 
     Args:
-        design: what was asked.
-        accuracies: what came of it, by point and seed, as `designs.accuracies` gives them.
+        design: the design.
+        accuracies: its accuracies by point and seed, from `accuracies.accuracies`.
 
     Raises:
-        AblationError: for accuracies of a point that the design does not have.
+        AblationError: if accuracies are given for a point that the design does not have.
     """
-    found = {"points": summary(design, accuracies)}
+    result = {"points": summary(design, accuracies)}
     if design.name in ("leave-one-out", "factorial"):
-        found["leave-one-out"] = leave_one_out(design, accuracies)
+        result["leave-one-out"] = leave_one_out(design, accuracies)
     if design.name in ("one-at-a-time", "factorial"):
-        found["one-at-a-time"] = one_at_a_time(design, accuracies)
+        result["one-at-a-time"] = one_at_a_time(design, accuracies)
     if design.name == "factorial":
-        found["main effects"] = main_effects(design, accuracies)
-        found["interactions"] = interactions(design, accuracies)
+        result["main effects"] = main_effects(design, accuracies)
+        result["interactions"] = interactions(design, accuracies)
     if design.name in ("factorial", "orderings"):
-        found["Shapley values"] = shapley(design, accuracies)
-    return found
+        result["Shapley values"] = shapley(design, accuracies)
+    return result
 
 
 def summary(design: Design, accuracies: Accuracies) -> pd.DataFrame:
-    """Each point by itself.
+    """Return the mean accuracy of each point.
 
     Args, errors: as for `tables`.
 
@@ -71,17 +71,17 @@ def summary(design: Design, accuracies: Accuracies) -> pd.DataFrame:
 
 
 def differences(design: Design, accuracies: Accuracies, pairs: Iterable[tuple[str, str]] | None = None) -> pd.DataFrame:
-    """How far points are from others, over the seeds that both have.
+    """Return differences between pairs of points, over the seeds that both have.
 
     Args:
         design, accuracies: as for `tables`.
-        pairs: (after, before) by name; by default each point and the one it is compared with.
+        pairs: (after, before) by name; by default, each point and its `previous`.
 
     Returns:
         after, before, difference_points (after minus before), half_points, n, seeds.
 
     Raises:
-        AblationError: as for `tables`, and for a name that is no point of the design.
+        AblationError: as for `tables`, and if a name is not a point of the design.
     """
     if pairs is None:
         pairs = [(point.name, point.previous) for point in design if point.previous is not None]
@@ -92,9 +92,9 @@ def differences(design: Design, accuracies: Accuracies, pairs: Iterable[tuple[st
 
 
 def leave_one_out(design: Design, accuracies: Accuracies) -> pd.DataFrame:
-    """What each step is worth at the end: the end minus the end without it.
+    """Return the effect of each step at the end: the end minus the end without the step.
 
-    Args: as for `tables`; the design must have these points, as leave-one-out and factorial do.
+    Args: as for `tables`; the design must contain these points, as leave-one-out and factorial do.
 
     Returns:
         step, effect_points, half_points, n, seeds.
@@ -108,9 +108,9 @@ def leave_one_out(design: Design, accuracies: Accuracies) -> pd.DataFrame:
 
 
 def one_at_a_time(design: Design, accuracies: Accuracies) -> pd.DataFrame:
-    """What each step is worth at the start: the step alone minus the start.
+    """Return the effect of each step at the start: the start with only that step minus the start.
 
-    Args: as for `tables`; the design must have these points, as one-at-a-time and factorial do.
+    Args: as for `tables`; the design must contain these points, as one-at-a-time and factorial do.
 
     Returns, errors: as for `leave_one_out`.
     """
@@ -120,16 +120,16 @@ def one_at_a_time(design: Design, accuracies: Accuracies) -> pd.DataFrame:
 
 
 def main_effects(design: Design, accuracies: Accuracies) -> pd.DataFrame:
-    """What each step is worth on average over every set of the others.
+    """Return the effect of each step, averaged over all subsets of the other steps.
 
     Args: as for `tables`; the design must be a full factorial.
 
     Returns:
         step, effect_points (mean of all networks with it minus mean of all without), half_points, n, seeds.
-        Only seeds for which every network is there are used.
+        Only seeds for which every network is done are used.
 
     Raises:
-        AblationError: as for `tables`, and if the design is no full factorial.
+        AblationError: as for `tables`, and if the design is not a full factorial.
     """
     values, seeds = complete_seeds(design, accuracies)
     effects = step_signs(design) @ values * (2 / len(values))
@@ -137,13 +137,14 @@ def main_effects(design: Design, accuracies: Accuracies) -> pd.DataFrame:
 
 
 def interactions(design: Design, accuracies: Accuracies) -> pd.DataFrame:
-    """How much more each step is worth where another one is taken too, on average over every set of the rest.
+    """Return how much the effect of each step changes with each other step, averaged over all subsets of the rest.
 
     Args, errors: as for `main_effects`.
 
     Returns:
-        step, other, interaction_points (the effect of the one with the other, minus its effect without; the same for both, and
-        twice what textbooks that halve it print), half_points, n, seeds. Above 0 they help, below 0 they replace each other.
+        step, other, interaction_points, half_points, n, seeds. An interaction is the effect of one step with the other
+        minus its effect without the other. It is symmetric, and twice the value of textbooks that halve it. Positive:
+        the steps reinforce each other; negative: they substitute for each other.
     """
     values, seeds = complete_seeds(design, accuracies)
     signs, pairs = step_signs(design), list(combinations(range(len(design.steps)), 2))
@@ -157,7 +158,7 @@ def _differences(design: Design, accuracies: Accuracies, pairs: Sequence[tuple[s
     rows = {point.name: row for row, point in enumerate(design)}
     for name in (name for pair in pairs for name in pair):
         if name not in rows:
-            raise AblationError(f"{name!r} is no point of design {design.name!r}")
+            raise AblationError(f"{name!r} is not a point of design {design.name!r}")
     after = values[[rows[name] for name, _ in pairs]]
     return after - values[[rows[name] for _, name in pairs]], seeds
 

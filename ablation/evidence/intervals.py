@@ -25,13 +25,13 @@ class Interval:
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Mean and 95 % t-interval of independent values."""
+    """Return the mean and 95 % t-interval of independent values."""
     (mean,), _, (half,) = mean_intervals(np.array([values], dtype=np.float64))
     return Interval(float(mean), float(half) if len(values) > 1 else None)
 
 
 def mean_intervals(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Means and 95 % t-intervals of several samples at once.
+    """Return means and 95 % t-intervals of several samples.
 
     Args:
         values: (samples, n), NaN where a value is missing.
@@ -48,6 +48,6 @@ def mean_intervals(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
 
 
 def paired_difference(after: dict[int, float], before: dict[int, float]) -> Interval | None:
-    """Mean and interval of after minus before over the seeds that both have; None if there are none."""
+    """Return mean and interval of after minus before, over the seeds that both have; None if there are none."""
     seeds = sorted(set(after) & set(before))
     return mean_interval([after[seed] - before[seed] for seed in seeds]) if seeds else None

@@ -1,4 +1,4 @@
-"""The table of a ladder: what each rung costs, what it scored, and how its step compares with the paper's."""
+"""The results table of a ladder: cost and accuracy of each rung, and each step's effect compared with the paper."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def ladder_table(recipe: str, data_name: str, outcomes: dict[Trial, Outcome], start: str = "resnet50") -> pd.DataFrame:
-    """The table of a ladder: cost, accuracy with its interval, the step's difference and verdict, beside the paper's.
+    """Return the table of a ladder: cost, accuracy, the step's difference and verdict, and the paper's values.
 
     Args:
-        recipe: name of the family that was trained with.
-        data_name: what was trained on.
-        outcomes: what came of `ladder_trials`; rungs without any have no accuracy.
+        recipe: name of the recipe family.
+        data_name: name of the data set.
+        outcomes: outcomes of `ladder_trials`; rungs without outcomes have no accuracy.
 
     Returns:
         One row per rung. Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %.
     """
     import pandas as pd
 
-    about, pair = datasets.info(data_name), family(recipe)
+    info, pair = datasets.info(data_name), family(recipe)
     published = {rung.name: rung.published for rung in roadmap(start)}
     accuracies = {
         rung.name: {
@@ -42,16 +42,16 @@ def ladder_table(recipe: str, data_name: str, outcomes: dict[Trial, Outcome], st
     }
     rows: list[dict[str, Any]] = []
     for rung in ladder_rungs(recipe, start):
-        size = about.size or pair.modern.size
-        price = cost(rung.architecture, size, about.num_classes, about.in_chans)
+        size = info.size or pair.modern.size
+        costs = cost(rung.architecture, size, info.num_classes, info.in_chans)
         by_seed, paper = accuracies[rung.name], published[rung.name]
         row: dict[str, Any] = {
             "rung": rung.name,
             "title": rung.title,
             "adopted": rung.adopted,
             "recipe": pair.original.name if rung.recipe == "original" else pair.modern.name,
-            "params": price.params,
-            "macs": price.macs,
+            "params": costs.params,
+            "macs": costs.macs,
             "seeds": " ".join(map(str, sorted(by_seed))),
             "n": len(by_seed),
             "accuracy": None,

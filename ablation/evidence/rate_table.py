@@ -1,4 +1,4 @@
-"""The table of learning rates: what each scored on the held-out images."""
+"""The results table of a learning rate comparison: held-out accuracy of each rate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..design.trial import Outcome, Trial
 
 
 def rate_table(trials: Mapping[Trial, tuple[str, str]], outcomes: Mapping[Trial, Outcome]) -> pd.DataFrame:
-    """What came of `rate_trials`.
+    """Return the results of `rate_trials`.
 
     Returns:
-        A row a trial: recipe, rung, lr, epochs, seed, held_out_accuracy (percent, NaN if it diverged), mean_accuracy (over the
-        networks of that recipe and rate), best (whether no rate of that recipe has a better mean), params, seconds, and
-        train_losses, the mean of each epoch, as text.
+        One row per trial: recipe, member, rung, lr, epochs, seed, held_out_accuracy (percent, NaN if it diverged),
+        mean_accuracy (over the networks of that recipe and rate), best (whether no rate of that recipe has a higher
+        mean), params, seconds, and train_losses (mean training loss of each epoch, as text).
     """
     rows = []
     for trial, (member, name) in trials.items():

@@ -1,4 +1,4 @@
-"""Shapley values of the steps, exact from a full factorial or estimated from random orders.
+"""Shapley values of steps, exact from a full factorial or estimated from random orders.
 
 Shapley 1953, "A value for n-person games"; from random orders: Castro, Gomez and Tejada 2009, doi 10.1016/j.cor.2008.04.004.
 """
@@ -26,23 +26,24 @@ from .intervals import mean_intervals
 
 
 def shapley(design: Design, accuracies: Accuracies) -> pd.DataFrame:
-    """What each step is worth on average over every order of the steps: values that add up to end minus start.
+    """Return the effect of each step, averaged over all orders of the steps; the values add up to end minus start.
 
-    Exact where every set of steps was trained; its standard error is over seeds. From random orders it is the mean of the
-    step's contributions, and the standard error is that of a mean over orders and seeds, crossed: both vary. With one
-    seed, or one order, it knows only of the other. Where trials are missing, whole orders or whole seeds are left out, whichever
-    keeps more, so that every row stands on the same orders and seeds and the values still add up.
+    From a full factorial the values are exact, and the standard error is that over seeds. From random orders they are
+    means of the step's contributions, and the standard error is that of a mean over two crossed random factors, orders
+    and seeds; with one seed, or one order, it covers only the variation of the other factor. If trials are missing,
+    either whole orders or whole seeds are omitted, whichever keeps more values, so that all rows are based on the same
+    orders and seeds and the values still add up.
 
     Args: as for `tables`; the design must be a full factorial or orderings.
 
     Returns:
-        step, shapley_points, se_points, orders (used; 0 where it is exact), n, seeds.
+        step, shapley_points, se_points, orders (number used; 0 for exact values), n, seeds.
 
     Raises:
         AblationError: as for `tables`, and if the design is neither.
     """
     if design.orders:
-        return _shapley_of_orders(design, accuracies)
+        return _shapley_from_orders(design, accuracies)
     values, seeds = complete_seeds(design, accuracies)
     signs, k = step_signs(design), len(design.steps)
     taken = (signs > 0).sum(0)  # steps in each subset
@@ -50,12 +51,12 @@ def shapley(design: Design, accuracies: Accuracies) -> pd.DataFrame:
     without = np.array([factorial(size) * factorial(max(k - size - 1, 0)) for size in range(k + 1)]) / factorial(k)
     contributions = np.where(signs > 0, with_step[taken], -without[taken]) @ values  # (steps, seeds)
     mean, std, _ = mean_intervals(contributions)
-    known = seed_columns(contributions, seeds)
-    error = std / np.sqrt(np.maximum(known["n"], 1))
-    return pd.DataFrame({"step": design.steps, "shapley_points": mean, "se_points": error, "orders": 0, **known})
+    columns = seed_columns(contributions, seeds)
+    error = std / np.sqrt(np.maximum(columns["n"], 1))
+    return pd.DataFrame({"step": design.steps, "shapley_points": mean, "se_points": error, "orders": 0, **columns})
 
 
-def _shapley_of_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame:
+def _shapley_from_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame:
     values, seeds = seed_matrix(design, accuracies)
     names = names_by_steps(design)
     rows = {point.name: row for row, point in enumerate(design)}
@@ -65,11 +66,11 @@ def _shapley_of_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame:
             for order in design.orders
         ]
     )
-    places = np.array([[order.index(step) for step in design.steps] for order in design.orders])
-    along = values[paths]  # (orders, steps + 1, seeds)
-    kept_orders, kept_seeds = _largest_whole(~np.isnan(along).any(1))
-    along, places = along[kept_orders][:, :, kept_seeds], places[kept_orders]
-    gains = np.take_along_axis(np.diff(along, axis=1), places[:, :, None], axis=1)  # (orders, steps, seeds)
+    positions = np.array([[order.index(step) for step in design.steps] for order in design.orders])
+    path_values = values[paths]  # (orders, steps + 1, seeds)
+    kept_orders, kept_seeds = _largest_complete(~np.isnan(path_values).any(1))
+    path_values, positions = path_values[kept_orders][:, :, kept_seeds], positions[kept_orders]
+    gains = np.take_along_axis(np.diff(path_values, axis=1), positions[:, :, None], axis=1)  # (orders, steps, seeds)
     gains = gains.transpose(1, 0, 2)  # (steps, orders, seeds)
     used = [seeds[column] for column in kept_seeds]
     count = gains.shape[1] * gains.shape[2]
@@ -87,7 +88,7 @@ def _shapley_of_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame:
 
 
 def _crossed_error(values: Array) -> Array:
-    """Standard error of the mean over two crossed random factors, by the mean squares of a two-way layout.
+    """Return the standard error of a mean over two crossed random factors, from the mean squares of a two-way layout.
 
     Args:
         values: (rows, orders, seeds).
@@ -95,22 +96,23 @@ def _crossed_error(values: Array) -> Array:
     rows, m, n = values.shape
     if m * n < 2:
         return np.full(rows, np.nan)
-    of_orders, of_seeds = values.mean(2, keepdims=True), values.mean(1, keepdims=True)
-    mean = of_orders.mean(1, keepdims=True)
-    between_orders = n * ((of_orders - mean) ** 2).sum((1, 2)) / max(m - 1, 1)
-    between_seeds = m * ((of_seeds - mean) ** 2).sum((1, 2)) / max(n - 1, 1)
-    rest = ((values - of_orders - of_seeds + mean) ** 2).sum((1, 2)) / max((m - 1) * (n - 1), 1)
-    variance = rest + np.maximum(between_orders - rest, 0) + np.maximum(between_seeds - rest, 0)
+    order_means, seed_means = values.mean(2, keepdims=True), values.mean(1, keepdims=True)
+    mean = order_means.mean(1, keepdims=True)
+    between_orders = n * ((order_means - mean) ** 2).sum((1, 2)) / max(m - 1, 1)
+    between_seeds = m * ((seed_means - mean) ** 2).sum((1, 2)) / max(n - 1, 1)
+    residual = ((values - order_means - seed_means + mean) ** 2).sum((1, 2)) / max((m - 1) * (n - 1), 1)
+    variance = residual + np.maximum(between_orders - residual, 0) + np.maximum(between_seeds - residual, 0)
     return np.sqrt(variance / (m * n))
 
 
-def _largest_whole(there: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of a table of what is there, chosen so that nothing among them is missing and much is kept."""
-    fullest = np.argsort(-there.sum(0), kind="stable")
-    whole = np.logical_and.accumulate(there[:, fullest], axis=1).sum(0)  # rows whole in the fullest 1, 2, ... columns
-    kept = whole * np.arange(1, len(fullest) + 1)
+def _largest_complete(present: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of a mask among which nothing is missing, chosen greedily to keep many values."""
+    fullest = np.argsort(-present.sum(0), kind="stable")
+    # Number of rows that are complete in the 1, 2, ... fullest columns.
+    complete = np.logical_and.accumulate(present[:, fullest], axis=1).sum(0)
+    kept = complete * np.arange(1, len(fullest) + 1)
     if not kept.any():
         return np.empty(0, np.intp), np.empty(0, np.intp)
-    best = len(kept) - 1 - int(np.argmax(kept[::-1]))  # of equals the one with more seeds
+    best = len(kept) - 1 - int(np.argmax(kept[::-1]))  # of equal sizes the one with more seeds
     columns = np.sort(fullest[: best + 1])
-    return np.flatnonzero(there[:, columns].all(1)), columns
+    return np.flatnonzero(present[:, columns].all(1)), columns

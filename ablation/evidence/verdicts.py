@@ -26,7 +26,7 @@ def verdict(difference: Interval | None, sign: int) -> str:
     """Compare a measured difference with the paper's sign.
 
     Returns:
-        "agrees", "reverses", "within noise" or "differs"; "" where there is no interval to judge by.
+        "agrees", "reverses", "within noise" or "differs"; "" without an interval.
 
     >>> verdict(Interval(1.0, 0.5), sign=1), verdict(Interval(1.0, 0.5), sign=-1), verdict(Interval(1.0, 2.0), sign=1)
     ('agrees', 'reverses', 'within noise')

@@ -1,4 +1,4 @@
-"""What each activation of a network lets through: inputs below zero, closed elements, dead channels."""
+"""Statistics of the activation layers of a network: negative inputs, closed elements, dead channels."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ACTIVATIONS = (
     nn.Sigmoid,
     nn.Tanh,
 )
-CLOSED = 0.01  # a slope below it lets less than a hundredth of the gradient through
+CLOSED = 0.01  # below this slope, less than a hundredth of the gradient passes
 
 
 @dataclass(frozen=True)
 class ActivationStatistics:
-    """One call of an activation, in the order of the forward pass.
+    """Statistics of one call of an activation layer.
 
     Args:
-        name: of the layer.
-        kind: its class.
-        negative: share of the elements it gets that are below zero.
-        closed: share of the elements at which its slope is below `CLOSED` in size.
+        name: name of the layer.
+        kind: class name of the layer.
+        negative: share of the input elements that are below zero.
+        closed: share of the elements at which the absolute slope is below `CLOSED`.
         dead: share of the channels that are closed at every position of every image.
     """
 
@@ -43,14 +43,14 @@ class ActivationStatistics:
 
 
 def activation_statistics(module: nn.Module, images: Tensor) -> tuple[ActivationStatistics, ...]:
-    """Run images through a network in eval mode and look at every activation layer.
+    """Run images through a network in eval mode and compute statistics of every activation layer.
 
     Args:
-        module: any network whose activations are modules, such as `nn.ReLU`, and not calls of functions.
+        module: any network whose activations are modules, such as `nn.ReLU`; function calls are not seen.
         images: (N, C, H, W), normalised as the network expects.
 
     Returns:
-        One entry for each call of an activation layer, in the order of the forward pass.
+        One entry per call of an activation layer, in the order of the forward pass.
 
     Raises:
         AblationError: if the network has no such layer, or cannot be run on the images.
@@ -60,18 +60,18 @@ def activation_statistics(module: nn.Module, images: Tensor) -> tuple[Activation
     >>> [row.dead for row in activation_statistics(nn.Sequential(closed, nn.ReLU()), torch.rand(2, 1, 8, 8))]
     [1.0]
     """
-    return each_call(module, images, ACTIVATIONS, "activation", _look)
+    return each_call(module, images, ACTIVATIONS, "activation", _statistics)
 
 
-def _look(name: str, part: nn.Module, got: Tensor, gave: Tensor) -> ActivationStatistics:
+def _statistics(name: str, layer: nn.Module, inputs: Tensor, output: Tensor) -> ActivationStatistics:
     with torch.enable_grad():
-        x = got.detach().double().requires_grad_()
-        (slope,) = torch.autograd.grad(part.forward(x).sum(), x)  # not part(x), which would call the hook again
+        x = inputs.detach().double().requires_grad_()
+        (slope,) = torch.autograd.grad(layer.forward(x).sum(), x)  # not layer(x), which would call the hook again
     closed = slope.abs() < CLOSED
     by_channel = closed.transpose(0, 1).flatten(1)  # (C, N positions)
     return ActivationStatistics(
         name,
-        type(part).__name__,
+        type(layer).__name__,
         float((x < 0).double().mean()),
         float(closed.double().mean()),
         float(by_channel.all(1).double().mean()),

@@ -1,8 +1,8 @@
-"""Which pixels a network's answer rests on: captum's methods under one call, each with what it needs to be right.
+"""Attribution: how much each pixel contributes to a network's output, by the methods of captum under one function.
 
-What is attributed is the logit of one class, before any softmax. The network is run in eval mode and left as it was: modes,
-flags, gradients, hooks and parameters, also after an error. Captum: https://captum.ai (Kokhlikyan et al. 2020, arXiv
-2009.07896).
+The attributed quantity is the logit of one class, before any softmax. The network runs in eval mode. Its modes, flags,
+gradients, hooks and parameters are restored afterwards, even after an error. Captum: https://captum.ai (Kokhlikyan et
+al. 2020, arXiv 2009.07896).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Progress = Callable[[int, int], None]
 
 
 class AttributionWarning(UserWarning):
-    """The attribution is computed as asked, and means less than it seems."""
+    """The attribution is computed as requested, but is less meaningful than it looks."""
 
 
 _NEEDS_RELU = ("guided_backprop", "guided_grad_cam")
 _NEEDS_BASELINE = ("integrated_gradients", "occlusion")
 _MANY_CALLS = ("integrated_gradients", "smoothgrad", "occlusion")
-_MOST = 1024  # images at a time
+_MAX_CHUNK = 1024  # images at a time
 
 
 def attribute(
@@ -62,35 +62,38 @@ def attribute(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Which pixels the logit of a class rests on.
+    """Return how much each pixel contributes to the logit of a class.
 
     Args:
         module: (N, C, H, W) -> (N, classes), on any device.
         images: (N, C, H, W), normalised as the network expects.
-        target: class, or one for each image; by default the class that the network puts first.
-        method: a key of `METHODS`, which says what each number means.
-        baseline: what integrated gradients start from and occlusion covers with, in pixels: 0 is black, 1 white, or a tensor
-            that broadcasts to the images. It is normalised like the images.
-        mean, std: the normalisation of the images, one number a channel; by default those that a timm model names, otherwise
-            ImageNet's.
-        steps: of integrated gradients, between baseline and image.
-        samples, noise: of SmoothGrad: noisy copies, and their standard deviation as a part of the image's range.
-        window: of occlusion: side of the covered square in pixels; by default an eighth of the image. It moves by half of that.
-        layer: of Grad-CAM; by default the last layer that puts out a map.
-        seed: of the noise.
-        progress: called after each image with (images done, images in all).
+        target: class index, or one per image; by default the predicted class.
+        method: a key of `METHODS`, which describes the values of each method's map.
+        baseline: starting point of integrated gradients and replacement value of occlusion, as a pixel value: 0 is
+            black, 1 is white; or a tensor that broadcasts to the images. It is normalised like the images.
+        mean, std: normalisation of the images, one value per channel; by default those in a timm model's configuration,
+            otherwise ImageNet's.
+        steps: integrated gradients: number of steps between baseline and image.
+        samples, noise: SmoothGrad: number of noisy copies, and standard deviation of the noise as a fraction of the
+            image's range.
+        window: occlusion: side of the occluding square in pixels; by default an eighth of the image. The stride is half
+            of it.
+        layer: Grad-CAM and guided Grad-CAM: name of the layer; by default the last layer that outputs a feature map.
+        seed: seed of the noise.
+        progress: called after each image with (images done, total images).
 
     Returns:
         (N, H, W), on the images' device.
 
     Raises:
-        AblationError: if the method, layer or class does not exist, the images or weights are not finite, the module puts out
-            anything but (N, classes), or a guided method meets a network without ReLU.
+        AblationError: if the method, layer or class does not exist, the images or weights are not finite, the module
+            outputs anything but (N, classes), or a guided method is used on a network without ReLU.
 
     Warns:
-        AttributionWarning: for a guided method, whose maps hardly depend on the weights; and for a baseline that is zero after
-            normalisation in a network with layer normalisation, which divides by the spread of what it gets: the path from such a
-            baseline starts where the gradient is steepest, and the completeness gap is wide.
+        AttributionWarning: for a guided method, whose maps hardly depend on the weights; and for integrated gradients
+            from a baseline that is zero after normalisation, in a network with layer normalisation. That layer divides
+            by the standard deviation of its input, so the gradient is steepest near such a baseline and the
+            completeness gap is large.
 
     >>> attribute(nn.Sequential(nn.Flatten(), nn.Linear(3 * 4, 2)), torch.rand(5, 3, 2, 2), target=1).shape
     torch.Size([5, 2, 2])
@@ -101,22 +104,22 @@ def attribute(
         if number < 1:
             raise AblationError(f"{name} {number} must be 1 or more")
     if not 0 <= noise < float("inf"):
-        raise AblationError(f"noise {noise} must be 0 or more, a part of the image's range")
+        raise AblationError(f"noise {noise} must be 0 or more, as a fraction of the image's range")
     images = as_images(module, images)
     start = pixels(module, images, baseline, mean, std) if method in _NEEDS_BASELINE else images
-    _warn(module, method, start)
+    _check_applicability(module, method, start)
     classes = targets(module, images, target)
     with preserving_state(module), out_of_place(module), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")  # they are removed
-        warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")  # it is a copy
-        chunk = chunk_size(module, images[:1].expand(_MOST, -1, -1, -1)) if method in _MANY_CALLS else 1
+        warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")  # captum removes them
+        warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")  # ours is a copy
+        chunk = chunk_size(module, images[:1].expand(_MAX_CHUNK, -1, -1, -1)) if method in _MANY_CALLS else 1
         name = (layer or cam_layer(module, images[:1])) if method.endswith("cam") else ""
         maps = []
         for i in range(len(images)):
-            one = (images[i : i + 1].clone(), int(classes[i]))  # captum turns the flag of what it gets
+            one = (images[i : i + 1].clone(), int(classes[i]))  # captum sets requires_grad on its input
             if method == "grad_cam":
-                small = _grad_cam(module, *one, name).relu()
-                found = F.interpolate(small[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+                cam = _grad_cam(module, *one, name).relu()
+                found = F.interpolate(cam[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
             elif method == "integrated_gradients":
                 found = _integrated_gradients(module, *one, start[i : i + 1], steps, chunk)
             elif method == "smoothgrad":
@@ -136,14 +139,15 @@ def attribute(
 def grad_cam(
     module: nn.Module, images: Tensor, target: Target = None, layer: str | None = None, relu: bool = True
 ) -> Tensor:
-    """Grad-CAM at the size of the feature map.
+    """Return Grad-CAM at the resolution of the feature map.
 
     Args:
-        module: (N, C, H, W) -> (N, classes), of any layout inside.
-        images: normalised as the network expects.
-        target: class, or one for each image; by default the class that the network puts first.
-        layer: whose map is weighted; by default the last that puts out a map.
-        relu: keep what speaks for the class only, as the paper does; without it, negative numbers speak against.
+        module: (N, C, H, W) -> (N, classes); its feature maps may have any layout.
+        images: (N, C, H, W), normalised as the network expects.
+        target: class index, or one per image; by default the predicted class.
+        layer: name of the layer whose map is weighted; by default the last layer that outputs a feature map.
+        relu: keep only the evidence for the class, as the paper does; without it, negative values are evidence against
+            the class.
 
     Returns:
         (N, h, w), on the images' device.
@@ -161,21 +165,22 @@ def grad_cam(
     return maps.relu() if relu else maps
 
 
-def _warn(module: nn.Module, method: str, start: Tensor) -> None:
+def _check_applicability(module: nn.Module, method: str, start: Tensor) -> None:
+    """Refuse guided methods on networks without ReLU, and warn where a map must be read with care."""
     parts = list(module.modules())
     if method in _NEEDS_RELU:
         if not any(isinstance(part, nn.ReLU) for part in parts):
             raise AblationError(
-                f"{method} changes the gradient at ReLUs, and {type(module).__name__} has none: it would be the plain "
-                "gradient under another name. Possible here: saliency, smoothgrad, integrated_gradients"
+                f"{method} changes the gradient at ReLUs, and {type(module).__name__} has none: the result would be "
+                "the plain gradient. Possible here: saliency, smoothgrad, integrated_gradients"
             )
         warnings.warn(METHODS[method].caveat, AttributionWarning, stacklevel=3)
-    normed = any(isinstance(part, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm) for part in parts)
-    if method == "integrated_gradients" and normed and not start.any():
+    has_layer_norm = any(isinstance(part, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm) for part in parts)
+    if method == "integrated_gradients" and has_layer_norm and not start.any():
         warnings.warn(
-            f"the baseline is zero after normalisation, and {type(module).__name__} has layer normalisation, which divides by "
-            "the spread of what it gets: close to such a baseline the gradient is steepest and the completeness gap wide. Give "
-            "the baseline in pixels with mean and std, such as baseline=0.0 for black",
+            f"the baseline is zero after normalisation, and {type(module).__name__} has layer normalisation, which divides "
+            "by the standard deviation of its input: near such a baseline the gradient is steepest and the completeness gap "
+            "is large. Give the baseline in pixels with mean and std, such as baseline=0.0 for black",
             AttributionWarning,
             stacklevel=3,
         )
@@ -193,7 +198,7 @@ def _integrated_gradients(
 def _smoothgrad(
     module: nn.Module, image: Tensor, target: int, samples: int, noise: float, seed: int, chunk: int
 ) -> Tensor:
-    spread = float(noise * (image.max() - image.min())) or noise
+    deviation = float(noise * (image.max() - image.min())) or noise
     tunnel = NoiseTunnel(Saliency(module))
     devices = [image.device] if image.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
@@ -202,7 +207,7 @@ def _smoothgrad(
             image,
             nt_samples=samples,
             nt_samples_batch_size=min(chunk, samples),
-            stdevs=spread,
+            stdevs=deviation,
             target=target,
             abs=False,
         )
@@ -224,7 +229,7 @@ def _occlusion(module: nn.Module, image: Tensor, target: int, start: Tensor, win
             target=target,
             perturbations_per_eval=chunk,
         )
-    return found.mean(1)  # every channel of a pixel carries the same fall
+    return found.mean(1)  # all channels of a pixel have the same value, the drop in the logit
 
 
 def _grad_cam(module: nn.Module, image: Tensor, target: int, layer: str) -> Tensor:
@@ -232,8 +237,8 @@ def _grad_cam(module: nn.Module, image: Tensor, target: int, layer: str) -> Tens
         found = LayerGradCam(module, probe).attribute(image, target=target, relu_attributions=False)[:, 0].detach()
     if not found.any():
         raise AblationError(
-            f"class {target} does not depend on the map of layer {layer!r} (as after the last attention of a network with a "
-            "class token): name an earlier layer"
+            f"class {target} does not depend on the map of layer {layer!r} (as happens after the last attention of a "
+            "network with a class token): name an earlier layer"
         )
     return found
 

@@ -1,8 +1,8 @@
-"""Where the work and the time of a network go, by kind of layer.
+"""MACs and forward time of a network, by kind of layer.
 
-Multiply-accumulates and seconds are two things: a depthwise convolution has few of the ones and many of the others, a norm
-none of the ones at all. Seconds are taken layer by layer with hooks, on CUDA between synchronisations, so that their sum is
-a little more than the time of an undisturbed call: read them as shares.
+MACs do not predict time: a depthwise convolution has few MACs but takes long, and a norm has no MACs at all.
+Each layer is timed with hooks, on CUDA with synchronisation before and after. The total is therefore slightly longer
+than the time of a call without hooks: read the seconds as shares.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ _OTHER = KINDS[-1]
 
 @dataclass(frozen=True)
 class Share:
-    """What one kind of layer takes.
+    """Parameters, MACs and time of one kind of layer.
 
     Args:
-        kind: one of KINDS. "pointwise" are 1x1 convolutions and linear layers at every position; "linear" those after pooling;
-            "other" is what happens outside of single layers, such as additions, and products of attention.
-        params, macs: of those layers, the MACs for one image.
-        seconds: within those layers, in one call on the batch.
+        kind: one of KINDS. "pointwise" means 1x1 convolutions and linear layers applied at every position; "linear"
+            means linear layers after pooling; "other" is everything outside single layers, such as additions and
+            attention products.
+        params, macs: parameters and MACs of those layers; MACs are per image.
+        seconds: time spent in those layers in one call on the batch.
     """
 
     kind: str
@@ -47,17 +48,17 @@ class Share:
 def breakdown(
     module: nn.Module, size: int = 224, batch: int = 8, in_chans: int = 3, samples: int = 5
 ) -> tuple[Share, ...]:
-    """Parameters, MACs and forward seconds of a network by kind of layer.
+    """Return parameters, MACs and forward time of a network, by kind of layer.
 
     Args:
         module: takes (batch, in_chans, size, size).
         size: side of the square image in pixels.
         batch: images in the timed call.
-        in_chans: channels of an image.
-        samples: calls; the median is taken for each kind.
+        in_chans: channels of the images.
+        samples: number of timed calls; the median is taken per kind.
 
     Returns:
-        One entry for each kind that occurs, in the order of KINDS.
+        One entry per kind that occurs, in the order of KINDS.
 
     Raises:
         AblationError: if the module cannot be counted or run.
@@ -74,7 +75,7 @@ def breakdown(
     leaves = dict(_single_layers(module))
     kinds: dict[str, str] = {}
     seconds: Counter[str] = Counter()
-    started: dict[str, float] = {}
+    start_times: dict[str, float] = {}
 
     def now() -> float:
         if device.type == "cuda":
@@ -82,51 +83,54 @@ def breakdown(
         return time.perf_counter()
 
     def before(name: str) -> Any:
-        def hook(part: nn.Module, inputs: Any, named: Any) -> None:
-            kinds[name] = _kind(part, first_input(inputs, named))
-            started[name] = now()
+        def hook(layer: nn.Module, args: Any, kwargs: Any) -> None:
+            kinds[name] = _kind(layer, first_input(args, kwargs))
+            start_times[name] = now()
 
         return hook
 
     def after(name: str) -> Any:
-        def hook(part: nn.Module, inputs: Any, output: Any) -> None:
-            seconds[kinds[name]] += now() - started[name]  # type: ignore[assignment]
+        def hook(layer: nn.Module, inputs: Any, output: Any) -> None:
+            seconds[kinds[name]] += now() - start_times[name]  # type: ignore[assignment]
 
         return hook
 
     handles = [part.register_forward_pre_hook(before(name), with_kwargs=True) for name, part in leaves.items()]
     handles += [part.register_forward_hook(after(name)) for name, part in leaves.items()]
-    takes: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    samples_of: dict[str, list[float]] = {kind: [] for kind in KINDS}
     try:
         with evaluating(module), torch.no_grad():
             for sample in range(samples + 1):
                 seconds.clear()
-                began = now()
+                start = now()
                 run(module, images, copy=False)
-                seconds[_OTHER] += now() - began - sum(seconds.values())  # type: ignore[assignment]
-                if sample:  # the first warms up
-                    for kind, taken in takes.items():
-                        taken.append(float(seconds[kind]))
+                seconds[_OTHER] += now() - start - sum(seconds.values())  # type: ignore[assignment]
+                if sample:  # the first call is a warm-up
+                    for kind, values in samples_of.items():
+                        values.append(float(seconds[kind]))
     finally:
         for handle in handles:
             handle.remove()
     macs: Counter[str] = Counter()
     params: Counter[str] = Counter()
-    counted_once: set[nn.Parameter] = set()  # a parameter may serve two layers
+    already_counted: set[nn.Parameter] = set()  # layers may share a parameter
     for name, kind in kinds.items():
         macs[kind] += counted.by_module.get(name, 0)
-        own = set(leaves[name].parameters()) - counted_once
+        own = set(leaves[name].parameters()) - already_counted
         params[kind] += sum(parameter.numel() for parameter in own)
-        counted_once |= own
+        already_counted |= own
     macs[_OTHER] += counted.macs - sum(macs.values())
     params[_OTHER] += counted.params - sum(params.values())
-    shares = (Share(kind, params[kind], macs[kind], statistics.median(takes[kind])) for kind in KINDS)
+    shares = (Share(kind, params[kind], macs[kind], statistics.median(samples_of[kind])) for kind in KINDS)
     return tuple(share for share in shares if share.params or share.macs or share.seconds)
 
 
 def _single_layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Parts without parts of their own. A norm that carries its activation along, as some of timm's do, is one layer; so is a
-    convolution or linear layer whose weights are computed, as under weight normalisation."""
+    """Yield the modules without children, by name.
+
+    A norm that contains its activation, as some of timm's do, is one layer. So is a convolution or linear layer whose
+    weights are computed, as with weight normalisation.
+    """
     children = list(module.named_children())
     if not children or isinstance(module, (nn.Conv2d, nn.Linear, *NORMS)):
         yield name, module
@@ -136,6 +140,7 @@ def _single_layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.
 
 
 def _kind(part: nn.Module, x: Any) -> str:
+    """Return the kind of a layer with input x, one of KINDS."""
     if isinstance(part, nn.Conv2d):
         if part.groups == part.in_channels and part.groups > 1:
             return "depthwise convolution"

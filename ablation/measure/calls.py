@@ -1,4 +1,4 @@
-"""Look at every call of some kind of layer while images run through a network."""
+"""Call a function on the input and output of every layer of some kinds, in one forward pass."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def each_call(
     called: str,
     look: Callable[[str, nn.Module, Tensor, Tensor], Row],
 ) -> tuple[Row, ...]:
-    """Run images through a network in eval mode and look at each call of its layers of some kinds.
+    """Run images through a network in eval mode and call a function for each call of a layer of some kinds.
 
     Args:
         module: any network.
         images: (N, C, H, W), normalised as the network expects.
         kinds: classes of layers.
-        called: what to call these layers where there is none.
-        look: takes the layer's name, the layer, what it got and what it put out.
+        called: name of this kind of layer for the error message.
+        look: function of the layer's name, the layer, its input and its output.
 
     Returns:
-        What `look` returned, in the order of the forward pass.
+        The results of `look`, in the order of the forward pass.
 
     Raises:
         AblationError: if the network has no such layer, or cannot be run on the images.
@@ -40,14 +40,14 @@ def each_call(
     images = as_images(module, images)
     rows: list[Row] = []
 
-    def note(name: str) -> Callable[..., None]:
-        def hook(part: nn.Module, inputs: Any, named: Any, output: Tensor) -> None:
-            rows.append(look(name, part, first_input(inputs, named), output))
+    def hook_for(name: str) -> Callable[..., None]:
+        def hook(layer: nn.Module, args: Any, kwargs: Any, output: Tensor) -> None:
+            rows.append(look(name, layer, first_input(args, kwargs), output))
 
         return hook
 
     handles = [
-        part.register_forward_hook(note(name), with_kwargs=True)
+        part.register_forward_hook(hook_for(name), with_kwargs=True)
         for name, part in module.named_modules()
         if isinstance(part, kinds)
     ]

@@ -1,8 +1,8 @@
-"""The feature map inside any network: which layer puts it out, and in which layout.
+"""Feature maps inside any network: the layer that outputs a map, and the map's layout.
 
-Convnets put out (N, C, H, W); timm's Swin (N, H, W, C); vision transformers tokens (N, L, C), with class or register tokens
-before those of the positions. Everything here is told from shapes alone, given the size of the image, so that a network of any
-library is read alike.
+Convnets output (N, C, H, W), timm's Swin (N, H, W, C), and vision transformers tokens (N, L, C), with class or register
+tokens before the position tokens. Layouts are inferred from shapes alone, given the size of the image, so networks of
+any library are handled in the same way.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ from torch import Tensor, nn
 from ..errors import AblationError, unknown
 
 _MOST_PREFIX_TOKENS = 16
-# How far, as a logarithm, the ratio of a map's sides may be from that of the image: a convolution without padding takes the
-# same from both sides, so that a long image's map grows longer still; tokens by channels of an attention head are off by more.
+# Tolerated difference between the log aspect ratios of map and image. A convolution without padding removes the same
+# number of positions from height and width, so the map of an elongated image is even more elongated. The difference is
+# larger for tokens by channels of an attention head, which are not a map.
 _SAME_SHAPE, _STRIP, _NO_MAP = 0.03, 0.2, 0.6
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a layer lays out its map.
+    """Layout of a layer's feature map.
 
     Args:
         kind: "NCHW", "NHWC" or "tokens".
-        height, width, channels: of the map, in positions.
-        prefix: tokens before those of the positions.
+        height, width: size of the map in positions.
+        channels: channels of the map.
+        prefix: number of tokens before the position tokens.
     """
 
     kind: str
@@ -41,7 +43,7 @@ class Layout:
     prefix: int = 0
 
     def to_map(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) from what the layer puts out."""
+        """Return the output of the layer as (N, C, h, w)."""
         if self.kind == "NHWC":
             return x.permute(0, 3, 1, 2)
         if self.kind == "tokens":
@@ -49,17 +51,17 @@ class Layout:
             return positions.reshape(len(x), self.channels, self.height, self.width)
         return x
 
-    def from_map(self, x: Tensor, before: Tensor) -> Tensor:
-        """What the layer puts out from (N, C, h, w); prefix tokens are those of `before`."""
+    def from_map(self, x: Tensor, output: Tensor) -> Tensor:
+        """Return (N, C, h, w) in the layout of the layer's output; the prefix tokens are copied from `output`."""
         if self.kind == "NHWC":
             return x.permute(0, 2, 3, 1)
         if self.kind == "tokens":
-            return torch.cat([before[:, : self.prefix], x.flatten(2).transpose(1, 2)], dim=1)
+            return torch.cat([output[:, : self.prefix], x.flatten(2).transpose(1, 2)], dim=1)
         return x
 
 
 def layout_of(x: Any, image: tuple[int, int]) -> Layout | None:
-    """The layout of what a layer put out for an image of that height and width, or None if it is no map."""
+    """Return the layout of a layer's output for an image of this height and width, or None if it is not a map."""
     if not isinstance(x, Tensor) or not x.is_floating_point() or image[0] < 1 or image[1] < 1:
         return None
     shape = tuple(x.shape)
@@ -69,7 +71,7 @@ def layout_of(x: Any, image: tuple[int, int]) -> Layout | None:
         off_first, off_last = (_distortion(layout.height, layout.width, image) for layout in (first, last))
         if shape[2:] == (1, 1):  # pooled
             return first
-        is_strip = abs(log(image[0] / image[1])) > _NO_MAP  # of which few positions are left, in any ratio
+        is_strip = abs(log(image[0] / image[1])) > _NO_MAP  # few positions may remain, in any ratio
         if off_last < _SAME_SHAPE < off_first or off_last < (_STRIP if is_strip else _NO_MAP) < off_first:
             return last
         return first if off_first < _NO_MAP or is_strip else None
@@ -83,35 +85,35 @@ def layout_of(x: Any, image: tuple[int, int]) -> Layout | None:
 
 
 def last_map(module: nn.Module, images: Tensor) -> tuple[str, Tensor]:
-    """The name of the layer that puts out the last map of a network, found by running it, and that map, (N, C, h, w).
+    """Return the name of the layer that outputs the last feature map of a network, and that map, (N, C, h, w).
 
-    A network that names its own layer, as `cam_layer`, is believed. Otherwise it is the last module that puts out more than one
-    position, or the last of timm's `feature_info` where that puts out a single one.
+    If the network has an attribute `cam_layer`, that layer is used. Otherwise the network is run. The layer is then the
+    last module whose output has more than one position; the last module of timm's `feature_info` may also have a single
+    position.
 
     Raises:
-        AblationError: if no layer puts out a map.
+        AblationError: if no layer outputs a map.
     """
     names = {part: name for name, part in module.named_modules()}
-    own = getattr(module, "cam_layer", None)
-    if own in names:
-        return names[own], map_of(module, images, names[own])
+    declared = getattr(module, "cam_layer", None)
+    if declared in names:
+        return names[declared], map_of(module, images, names[declared])
     size = (images.shape[-2], images.shape[-1])
     info: Any = getattr(module, "feature_info", None)
-    named = info[-1]["module"] if info else None
-    width = getattr(module, "num_features", None)  # timm's word for the channels of the last map
-    found: dict[
-        bool, tuple[str, Tensor]
-    ] = {}  # whether it has as many channels as the network says -> the last such map
+    last_of_timm = info[-1]["module"] if info else None
+    width = getattr(module, "num_features", None)  # timm's attribute for the channels of the last map
+    # Whether the number of channels equals `num_features` -> the last such map.
+    found: dict[bool, tuple[str, Tensor]] = {}
 
-    def note(name: str) -> Callable[..., None]:
+    def hook_for(name: str) -> Callable[..., None]:
         def hook(part: nn.Module, inputs: Any, output: Any) -> None:
             layout = layout_of(output, size)
-            if layout and (layout.height * layout.width > 1 or name == named):
+            if layout and (layout.height * layout.width > 1 or name == last_of_timm):
                 found[layout.channels == width] = (name, layout.to_map(output))
 
         return hook
 
-    handles = [part.register_forward_hook(note(name)) for part, name in names.items()]
+    handles = [part.register_forward_hook(hook_for(name)) for part, name in names.items()]
     try:
         run(module, images)
     finally:
@@ -120,16 +122,16 @@ def last_map(module: nn.Module, images: Tensor) -> tuple[str, Tensor]:
     if found:
         return found[True] if True in found else found[False]
     raise AblationError(
-        f"no layer of {type(module).__name__} puts out a map of more than one position for an image of "
+        f"no layer of {type(module).__name__} outputs a map of more than one position for an image of "
         f"{size[0]} x {size[1]}: name one as layer=..., such as {', '.join(list(names.values())[1:4])}"
     )
 
 
 def cam_layer(module: nn.Module, images: Tensor) -> str:
-    """The name of the layer on whose map a class activation map belongs: the last one that the classes depend on.
+    """Return the name of the layer to use for class activation maps: the last one whose map the logits depend on.
 
-    That is the last map, but for a transformer that classifies by a class token: there nothing depends on the other tokens any
-    more after the last attention, so it is the norm before it.
+    This is the layer of the last map, except for a transformer that classifies by a class token. After its last
+    attention the logits no longer depend on the other tokens, so the norm before that attention is used.
     """
     blocks = getattr(module, "blocks", None)
     if getattr(module, "global_pool", None) == "token" and isinstance(blocks, nn.Sequential | nn.ModuleList):
@@ -140,10 +142,10 @@ def cam_layer(module: nn.Module, images: Tensor) -> str:
 
 
 def find_layer(module: nn.Module, name: str) -> nn.Module:
-    """The part of that name.
+    """Return the module with this name.
 
     Raises:
-        AblationError: if there is none; the nearest name is offered.
+        AblationError: if there is none; the message suggests the nearest name.
     """
     parts = dict(module.named_modules())
     if name not in parts:
@@ -153,53 +155,54 @@ def find_layer(module: nn.Module, name: str) -> nn.Module:
 
 
 class _ReachedError(Exception):
-    """The layer was run; the rest of the network need not be."""
+    """Raised after the requested layer has run, to skip the rest of the network."""
 
 
 def map_of(module: nn.Module, images: Tensor, layer: str) -> Tensor:
-    """What a layer puts out for images, as (N, C, h, w); the layers after it are not run.
+    """Return the output of a layer for images, as (N, C, h, w). Later layers are not run.
 
     Raises:
-        AblationError: if the layer puts out no map, or is not reached.
+        AblationError: if the layer does not output a map, or is not reached.
     """
-    kept: list[Any] = []
+    outputs: list[Any] = []
 
-    def keep(part: nn.Module, inputs: Any, output: Any) -> None:
-        kept.append(output)
+    def record(part: nn.Module, inputs: Any, output: Any) -> None:
+        outputs.append(output)
         raise _ReachedError
 
-    handle = find_layer(module, layer).register_forward_hook(keep)
+    handle = find_layer(module, layer).register_forward_hook(record)
     try:
         run(module, images)
     except _ReachedError:
         pass
     finally:
         handle.remove()
-    if not kept:
-        raise AblationError(f"layer {layer!r} was not reached: the network does not use it")
-    return checked_layout(kept[0], images, layer).to_map(kept[0])
+    if not outputs:
+        raise AblationError(f"layer {layer!r} was not reached: the forward pass does not use it")
+    return checked_layout(outputs[0], images, layer).to_map(outputs[0])
 
 
 def checked_layout(output: Any, images: Tensor, layer: str) -> Layout:
-    """The layout of what a layer put out for images.
+    """Return the layout of a layer's output for images.
 
     Raises:
-        AblationError: if it is no map.
+        AblationError: if the output is not a map.
     """
     layout = layout_of(output, (images.shape[-2], images.shape[-1]))
     if layout is None:
-        what = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        given = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
         raise AblationError(
-            f"layer {layer!r} puts out no map: expected are (N, C, H, W), (N, H, W, C) or tokens (N, L, C), not {what}"
+            f"layer {layer!r} does not output a map: expected (N, C, H, W), (N, H, W, C) or tokens (N, L, C), "
+            f"not {given}"
         )
     return layout
 
 
 @contextmanager
 def probed(module: nn.Module, layer: str, images: Tensor) -> Iterator[nn.Module]:
-    """Let a layer's map pass through an extra identity module as (N, C, h, w), whatever the layer's own layout.
+    """Pass a layer's map through an extra identity module as (N, C, h, w), and yield that module.
 
-    Captum's layer methods, which know one layout, then work on the identity module.
+    This works for every layout of the layer. Captum's layer methods support a single layout; they can be applied to the identity module.
     """
     probe = nn.Identity()
 
@@ -218,24 +221,25 @@ def run(module: nn.Module, images: Tensor, copy: bool = True) -> Any:
     """Call a module on images.
 
     Args:
-        module, images: what is called on what.
-        copy: the images, because a network may begin by writing over its input. Where the call is timed, leave them.
+        module: module to call.
+        images: its input.
+        copy: pass a copy of the images, because a network may overwrite its input. Use False when the call is timed.
 
     Raises:
-        AblationError: with what the module said, if it cannot be run on them.
+        AblationError: if the module cannot be run on the images; the message includes the module's own message.
     """
     try:
         return module(images.clone() if copy else images)
     except (_ReachedError, AblationError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # whatever the module itself raises
+    except Exception as error:  # the module may raise anything
         size = " x ".join(map(str, images.shape[1:]))
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise AblationError(f"{type(module).__name__} could not be run on images of {size}: {said}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise AblationError(f"{type(module).__name__} could not be run on images of {size}: {reason}") from error
 
 
 def _distortion(height: int, width: int, image: tuple[int, int]) -> float:
-    """How far the shape of a map is from that of the image; 0 for the same."""
+    """Return the absolute difference between the log aspect ratios of map and image; 0 if they are equal."""
     if not height or not width:
         return float("inf")
     return abs(log(height / width) - log(image[0] / image[1]))

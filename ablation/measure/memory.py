@@ -1,7 +1,7 @@
-"""Memory: what training a network keeps, what a call has alive at its peak, and how many images fit into what is free.
+"""Memory: bytes needed by a training step, peak bytes of a call, and how many images fit in free memory.
 
-What the backward pass needs is known exactly: torch hands every tensor that it saves to a hook. A tensor's storage is counted
-once however often it is saved, and parameters, which are there anyway, not at all.
+The memory that the backward pass needs is measured exactly: torch calls a hook for every tensor that it saves. A
+storage is counted once, however often it is saved. Parameters are not counted, because they are in memory anyway.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from ..errors import AblationError, unknown
 from .features import run
 from .modes import device_and_dtype, evaluating, refuse_inference_mode, same_random_state
 
-# State that an optimizer keeps beside each parameter, in copies of it.
+# Size of the optimizer's state, in copies of the trained parameters.
 OPTIMIZER_COPIES = {"sgd": 0, "momentum": 1, "adamw": 2}
-# Four images of 224 px. Gradients of ResNet-50, ConvNeXt-T and Swin-T to eight images (2 cores, November 2026): one at a time
-# takes 1.0 to 1.3 times as long, eight at a time 1.2 to 1.9 times.
+# Four images of 224 px. Measured: gradients of ResNet-50, ConvNeXt-T and Swin-T with respect to eight images (2 cores,
+# November 2026). Compared with four at a time, one at a time takes 1.0 to 1.3 times as long, eight at a time 1.2 to 1.9
+# times.
 _CPU_PIXELS = 4 * 224 * 224
-_FREE_SHARE = 0.4  # of what is free; the rest is for the kernels' scratch space and for others
-_PROBE_IMAGES = 2  # batch normalisation in training refuses one image with a map of one position
+_FREE_SHARE = 0.4  # of the free memory; the rest is for the kernels' scratch space and other processes
+_PROBE_IMAGES = 2  # in training mode, batch normalisation rejects a single image with a map of one position
 
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """An estimate of what one training step holds, in bytes, without the kernels' scratch space.
+    """Estimated memory of one training step in bytes, without the kernels' scratch space.
 
     Args:
         weights: parameters and buffers.
-        gradients: one copy of every parameter.
-        optimizer: its state.
-        activations: what the forward pass saves for the backward pass, for the whole batch.
+        gradients: one copy of every trained parameter.
+        optimizer: state of the optimizer.
+        activations: tensors that the forward pass saves for the backward pass, for the whole batch.
     """
 
     weights: int
@@ -49,27 +50,27 @@ class TrainingMemory:
 
     @property
     def total(self) -> int:
-        """All of it, in bytes."""
+        """Sum of all four, in bytes."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
 def training_memory(
     module: nn.Module, size: int = 224, batch: int = 1, in_chans: int = 3, optimizer: str = "adamw"
 ) -> TrainingMemory:
-    """Estimate what a training step holds, from one forward pass of two images in training mode.
+    """Estimate the memory of a training step from one forward pass of two images in training mode.
 
     Args:
         module: takes (N, in_chans, size, size); a copy of it is run.
         size: side of the square image in pixels.
-        batch: images in a step.
-        in_chans: channels of an image.
-        optimizer: "sgd" keeps nothing beside a parameter, "momentum" one copy, "adamw" two.
+        batch: images per step.
+        in_chans: channels of the images.
+        optimizer: "sgd" keeps no copy of a parameter, "momentum" one, "adamw" two.
 
     Returns:
-        Bytes by what they are for. Activations grow in proportion to the batch.
+        Bytes by purpose. Activations grow in proportion to the batch.
 
     Raises:
-        AblationError: if the optimizer is none of these or the module cannot be run.
+        AblationError: if the optimizer is not one of these, or the module cannot be run.
 
     >>> training_memory(nn.Conv2d(3, 8, kernel_size=1), size=10, batch=4).gradients  # 24 weights and 8 biases, 4 bytes each
     128
@@ -78,12 +79,12 @@ def training_memory(
         raise unknown("optimizer", optimizer, OPTIMIZER_COPIES)
     if batch < 1:
         raise AblationError(f"batch {batch} must be 1 or more")
-    refuse_inference_mode("a training step takes gradients")
+    refuse_inference_mode("a training step needs gradients")
     network = copy.deepcopy(module).train()
     device, dtype = device_and_dtype(network)
     images = torch.zeros(_PROBE_IMAGES, in_chans, size, size, device=device, dtype=dtype)
     with torch.enable_grad(), same_random_state(device), Saving(network) as saving:
-        kept = run(network, images)  # while this lives, no storage is used twice
+        kept = run(network, images)  # kept alive, so that no storage is reused
     del kept
     gradients = sum(_bytes(parameter) for parameter in network.parameters() if parameter.requires_grad)
     return TrainingMemory(
@@ -95,13 +96,13 @@ def training_memory(
 
 
 class Saving:
-    """Within this context, what forward passes save for the backward pass is added up in `bytes`, parameters left out.
+    """Context manager that adds up, in `bytes`, what forward passes save for the backward pass, without parameters.
 
-    A storage counts once, however often it is saved, as long as the graph that it belongs to lives.
+    A storage counts once, however often it is saved, as long as its graph is alive.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._mine = {tensor.untyped_storage()._cdata for tensor in [*module.parameters(), *module.buffers()]}
+        self._excluded = {tensor.untyped_storage()._cdata for tensor in [*module.parameters(), *module.buffers()]}
         self._storages: dict[int, int] = {}
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
 
@@ -111,7 +112,7 @@ class Saving:
 
     def _pack(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage._cdata not in self._mine:
+        if storage._cdata not in self._excluded:
             self._storages[storage._cdata] = storage.nbytes()
         return tensor
 
@@ -124,23 +125,24 @@ class Saving:
 
 
 def chunk_size(module: nn.Module, images: Tensor) -> int:
-    """How many images to run at a time, with gradients to the images: 1 or more.
+    """Return how many images to run at a time when gradients with respect to the images are needed: 1 or more.
 
-    As many as the free memory holds; on a CPU not more than about 200,000 pixels, because larger chunks are slower there.
+    As many as fit in free memory; on a CPU at most about 200,000 pixels, because larger chunks are slower there.
 
     Args:
-        module: as it will be run: its parameters asking for gradients or not.
-        images: (N, C, H, W), on the module's device; the first is run.
+        module: with `requires_grad` of its parameters set as it will be run.
+        images: (N, C, H, W), on the module's device; the first one is run.
     """
     with evaluating(module), torch.enable_grad(), Saving(module) as saving:
-        kept = run(module, images[:1].detach().requires_grad_())  # while this lives, no storage is used twice
+        kept = run(module, images[:1].detach().requires_grad_())  # kept alive, so that no storage is reused
     del kept
     return chunk_for(saving.bytes, images)
 
 
 def chunk_for(bytes_per_image: int, images: Tensor) -> int:
-    """How many images at a time, where one saves that many bytes for its backward pass."""
-    needed = 2 * bytes_per_image + 4 * images[0].numel() * images.element_size()  # twice: gradients of what is saved
+    """Return how many images to run at a time, given the bytes that one image saves for its backward pass."""
+    # Twice the saved bytes, for the gradients of the saved tensors.
+    needed = 2 * bytes_per_image + 4 * images[0].numel() * images.element_size()
     chunk = int(_FREE_SHARE * free_bytes(images.device)) // needed
     if images.device.type == "cpu":
         chunk = min(chunk, _CPU_PIXELS // (images.shape[-2] * images.shape[-1]))
@@ -148,7 +150,7 @@ def chunk_for(bytes_per_image: int, images: Tensor) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free on a device; on the CPU, what the system calls available."""
+    """Return the free memory of a device in bytes; for the CPU, the memory that the system reports as available."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -157,14 +159,14 @@ def free_bytes(device: torch.device) -> int:
         for line in table.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
-    return 4 * 2**30  # a system that does not say: a small laptop's share
+    return 4 * 2**30  # not reported: assume a small laptop
 
 
 def peak_bytes(call: Callable[[], Any], device: torch.device) -> int:
-    """The most bytes that tensors made during a call held at once, beyond what was there before it.
+    """Return the peak memory in bytes of the tensors created during a call, excluding memory allocated before it.
 
-    On CUDA as its allocator counts. Elsewhere the storages that operators put out, from their making to their end, so scratch
-    space inside a kernel is not seen.
+    On CUDA this is the allocator's count. Elsewhere the storages that operators return are counted while they are
+    alive, so scratch space inside a kernel is not included.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -173,13 +175,13 @@ def peak_bytes(call: Callable[[], Any], device: torch.device) -> int:
         call()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    with _Watching() as watching:
+    with _StorageTracker() as tracker:
         call()
-    return watching.peak
+    return tracker.peak
 
 
-class _Watching(TorchDispatchMode):
-    """Follows every storage that an operator puts out until it is gone."""
+class _StorageTracker(TorchDispatchMode):
+    """Tracks every storage that an operator returns until it is freed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -193,14 +195,14 @@ class _Watching(TorchDispatchMode):
             if isinstance(leaf, Tensor):
                 storage = leaf.untyped_storage()
                 key = storage._cdata
-                if key not in known and key not in self.sizes:  # neither a view nor a result in place
+                if key not in known and key not in self.sizes:  # neither a view nor an in-place result
                     self.sizes[key] = storage.nbytes()
                     self.alive += self.sizes[key]
                     self.peak = max(self.peak, self.alive)
-                    weakref.finalize(storage, self._end, key)
+                    weakref.finalize(storage, self._release, key)
         return output
 
-    def _end(self, key: int) -> None:
+    def _release(self, key: int) -> None:
         self.alive -= self.sizes.pop(key, 0)
 
 

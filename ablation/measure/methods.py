@@ -1,4 +1,4 @@
-"""The ways to attribute: what one number of each map means, who proposed it, and what to know before believing it."""
+"""Attribution methods: the meaning of a map's values, the source of each method, and its caveats."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Method:
-    """A way to attribute.
+    """Description of an attribution method.
 
     Args:
-        title: for a heading.
-        meaning: of one number of the map.
-        source: the paper.
-        signed: whether negative numbers mean evidence against the class.
-        caveat: what to know before believing it; empty where there is nothing special.
+        title: name for headings.
+        meaning: what one value of the map means.
+        source: the paper that proposed the method.
+        signed: whether negative values mean evidence against the class.
+        caveat: what to know before trusting a map of this method; empty if there is nothing special.
     """
 
     title: str
@@ -26,7 +26,7 @@ class Method:
 
 _GUIDED_CAVEAT = (
     "guided gradients hardly depend on the weights of the upper layers and look like an edge detector's output "
-    "(Adebayo et al. 2018, arXiv 1810.03292): check with weight_randomisation before believing them"
+    "(Adebayo et al. 2018, arXiv 1810.03292): check with weight_randomisation before trusting them"
 )
 
 METHODS = {
@@ -44,7 +44,7 @@ METHODS = {
     ),
     "integrated_gradients": Method(
         "integrated gradients",
-        "share of the logit's rise from the baseline to the image, summed over channels",
+        "contribution to the rise of the logit from the baseline to the image, summed over channels",
         "Sundararajan et al. 2017, arXiv 1703.01365",
         signed=True,
     ),
@@ -56,26 +56,26 @@ METHODS = {
     ),
     "grad_cam": Method(
         "Grad-CAM",
-        "last map weighted by its mean gradients, after the ReLU, bilinearly enlarged",
+        "last feature map weighted by its mean gradients, after a ReLU, upsampled bilinearly",
         "Selvaraju et al. 2017, arXiv 1610.02391",
         signed=False,
     ),
     "occlusion": Method(
         "occlusion",
-        "fall of the logit when a square around the pixel is covered by the baseline",
+        "drop in the logit when a square around the pixel is replaced by the baseline",
         "Zeiler and Fergus 2014, arXiv 1311.2901",
         signed=True,
     ),
     "guided_backprop": Method(
         "guided backpropagation",
-        "gradient with negative parts cut at every ReLU, summed over channels",
+        "gradient with negative parts set to zero at every ReLU, summed over channels",
         "Springenberg et al. 2015, arXiv 1412.6806",
         signed=True,
         caveat=_GUIDED_CAVEAT,
     ),
     "guided_grad_cam": Method(
         "guided Grad-CAM",
-        "guided gradient times enlarged Grad-CAM, summed over channels",
+        "guided gradient times upsampled Grad-CAM, summed over channels",
         "Selvaraju et al. 2017, arXiv 1610.02391",
         signed=True,
         caveat=_GUIDED_CAVEAT,

@@ -1,7 +1,7 @@
-"""Two layers that mix seven by seven positions, ready to compare: Swin's window attention and a depthwise convolution.
+"""Two layers that mix 7 x 7 positions, for comparison: Swin's window attention and a depthwise convolution.
 
-Both are given the same maps: what the first block of timm's Swin-T (Liu et al. 2021, arXiv 2103.14030) gets from images.
-Weights are random: no trained ones can be had without a download.
+Both get the same feature maps: the input of the first block of timm's Swin-T (Liu et al. 2021, arXiv 2103.14030).
+The weights are random, because trained weights would require a download.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from ..errors import AblationError
 from .features import run
 from .images import normalisation, normalise
 
-WINDOWED, WINDOW = "swin_tiny_patch4_window7_224", 7
-_WINDOWS = 3  # a side: one in the middle, and its neighbours
-_PATCH = 4  # pixels a side of a position
+_SWIN, WINDOW = "swin_tiny_patch4_window7_224", 7
+_WINDOWS = 3  # per side: the middle one and its neighbours
+_PATCH = 4  # side of a position in pixels
 
 
 @dataclass(frozen=True)
 class Mixers:
-    """The two layers and what they are given.
+    """The two layers and their input.
 
     Args:
-        maps: (N, H, W, C), what Swin's first block normalises and attends over: up to three windows a side.
-        attention: window attention without its shift, (N, H, W, C) to the same.
-        convolution: depthwise, 7 x 7, with as many channels, (N, C, H, W) to the same.
+        maps: (N, H, W, C), the normalised input of the attention in Swin's first block: up to three windows per side.
+        attention: window attention without shift, (N, H, W, C) -> (N, H, W, C).
+        convolution: 7 x 7 depthwise convolution with the same number of channels, (N, C, H, W) -> (N, C, H, W).
     """
 
     maps: Tensor
@@ -38,7 +38,7 @@ class Mixers:
 
     @property
     def layers(self) -> dict[str, tuple[nn.Module, Tensor, str]]:
-        """Name -> layer, the maps as it takes them, and their layout, as `jacobian_change` wants them."""
+        """Name -> (layer, maps in its layout, layout): the arguments of `jacobian_change`."""
         return {
             "7 x 7 depthwise\nconvolution": (self.convolution, self.maps.permute(0, 3, 1, 2), "NCHW"),
             "7 x 7 window\nattention": (self.attention, self.maps, "NHWC"),
@@ -46,23 +46,26 @@ class Mixers:
 
 
 def mixers(pixels: Tensor, sharp: bool = True, seed: int = 0) -> Mixers:
-    """Make both layers, and maps for them from images.
+    """Create both layers and compute feature maps for them from images.
 
     Args:
-        pixels: (N, 3, S, S) from 0 to 1.
-        sharp: draw the matrices of attention so that queries and keys keep the spread of what they are made from. At their
-            initial 0.02 they are so short that every position of a window weighs nearly the same.
-        seed: of the weights; the caller's random numbers stay where they are.
+        pixels: (N, 3, S, S), from 0 to 1.
+        sharp: initialise the attention matrices so that queries and keys keep the standard deviation of their input.
+            With the default standard deviation of 0.02, queries and keys are so small that all positions of a window
+            get nearly the same weight.
+        seed: seed of the weights; the caller's random state is not changed.
 
     Raises:
         AblationError: if the images are smaller than one window.
     """
     if min(pixels.shape[-2:]) < _PATCH * WINDOW:
         size = " x ".join(map(str, pixels.shape[-2:]))
-        raise AblationError(f"images of {size} are smaller than a window: {_PATCH * WINDOW} pixels a side or more")
+        raise AblationError(
+            f"images of {size} are smaller than a window; the minimum is {_PATCH * WINDOW} x {_PATCH * WINDOW} pixels"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        swin: Any = timm.create_model(WINDOWED, img_size=pixels.shape[-1])
+        swin: Any = timm.create_model(_SWIN, img_size=pixels.shape[-1])
         block = swin.layers[0].blocks[0]
         if sharp:
             for parameter in block.attn.parameters():
@@ -73,12 +76,12 @@ def mixers(pixels: Tensor, sharp: bool = True, seed: int = 0) -> Mixers:
     with torch.no_grad():
         maps = block.norm1(run(swin.patch_embed, normalise(pixels, *normalisation(swin, 3))))  # (N, H, W, C)
     first = max(maps.shape[1] // 2 // WINDOW * WINDOW - WINDOW, 0)
-    some = slice(first, first + _WINDOWS * WINDOW)
-    return Mixers(maps[:, some, some], _Attention(block), convolution)
+    middle = slice(first, first + _WINDOWS * WINDOW)
+    return Mixers(maps[:, middle, middle], _Attention(block), convolution)
 
 
 class _Attention(nn.Module):
-    """Window attention of a block of timm's Swin, windows cut and put together: (N, H, W, C) to the same."""
+    """Window attention of a timm Swin block, including window partition and merging: (N, H, W, C) -> (N, H, W, C)."""
 
     def __init__(self, block: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Looking changes nothing: modes, gradients, hooks and flags are put back as they were, whatever happens in between."""
+"""Helpers to measure a module without changing it: modes, flags and hooks are restored, also after an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import AblationError
 
-# Where a module keeps its hooks: tables, and a flag that the first backward hook sets.
+# Attributes in which a module stores its hooks: dictionaries, and a flag that the first backward hook sets.
 _HOOKS = (
     "_forward_hooks",
     "_forward_hooks_with_kwargs",
@@ -26,7 +26,7 @@ _HOOKS = (
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put every part of a module in eval mode, and each back in its own mode at the end, also after an error."""
+    """Set a module and its submodules to eval mode; restore the mode of each on exit, also after an error."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
@@ -38,16 +38,17 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def preserving_state(module: nn.Module) -> Iterator[None]:
-    """Look into a module with gradients to its input: in eval mode, its parameters asking for none of their own.
+    """Prepare a module for gradients with respect to its input: eval mode, gradients enabled, parameters frozen.
 
-    At the end every mode, flag and hook is as it was, also after an error: a library that stops half-way may leave its hooks.
+    On exit, every mode, flag and hook is restored, also after an error, since a library that fails midway may leave its
+    hooks behind.
 
     Raises:
-        AblationError: under `torch.inference_mode`, where there are no gradients; or if a parameter is not finite.
+        AblationError: under `torch.inference_mode`, where no gradients exist; or if a parameter is not finite.
     """
-    refuse_inference_mode("looking into a network takes gradients")
+    refuse_inference_mode("this measurement requires gradients")
     for name, parameter in module.named_parameters():
-        if not torch.isfinite(parameter.detach().sum()) and not torch.isfinite(parameter).all():  # the sum is quicker
+        if not torch.isfinite(parameter.detach().sum()) and not torch.isfinite(parameter).all():  # sum first: faster
             raise AblationError(f"the weights are not finite: {name} of {type(module).__name__} holds NaN or infinity")
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     hooks = [(part, name, _copy(getattr(part, name))) for part in module.modules() for name in _HOOKS]
@@ -70,7 +71,7 @@ def preserving_state(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def out_of_place(module: nn.Module) -> Iterator[None]:
-    """Keep a network from writing over its input, and its activations over theirs, so that hooks see what went in."""
+    """Disable in-place operation and pass the network a copy of its input, so that hooks see unmodified inputs."""
     in_place = [part for part in module.modules() if getattr(part, "inplace", False) is True]
     handle = module.register_forward_pre_hook(_copy_inputs)
     try:
@@ -84,23 +85,23 @@ def out_of_place(module: nn.Module) -> Iterator[None]:
 
 
 def refuse_inference_mode(why: str) -> None:
-    """Raise where torch.inference_mode is on, with what to do instead."""
+    """Raise an error if torch.inference_mode is on; the message starts with `why` and names the alternatives."""
     if torch.is_inference_mode_enabled():
-        raise AblationError(f"{why}, and torch.inference_mode() is on here: call it outside, or use torch.no_grad()")
+        raise AblationError(f"{why}, but torch.inference_mode() is on: call it outside, or use torch.no_grad()")
 
 
 def same_random_state(device: torch.device) -> AbstractContextManager[None]:
-    """A context that leaves the caller's random numbers where they were, whatever dropout draws in it."""
+    """Return a context manager that restores the random state on exit, for example after draws by dropout."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def first_input(inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    """What a layer was called on, by position or by name."""
+    """Return the first argument of a layer's call, positional or keyword."""
     return next(iter([*inputs, *named.values()]), None)
 
 
 def device_and_dtype(module: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Where a module's first floating-point tensor lies and of what type it is; the CPU and float32 if it has none."""
+    """Return the device and dtype of a module's first floating-point tensor; the CPU and float32 if it has none."""
     for tensor in [*module.parameters(), *module.buffers()]:
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
@@ -108,10 +109,10 @@ def device_and_dtype(module: nn.Module) -> tuple[torch.device, torch.dtype]:
 
 
 def as_images(module: nn.Module, images: Tensor) -> Tensor:
-    """Images where the module is and of its type, once they are seen to be a batch of finite images.
+    """Check a batch of images and return it on the device and in the dtype of the module, detached from its graph.
 
     Raises:
-        AblationError: if they are not (N, C, H, W), or not finite.
+        AblationError: if the images are not (N, C, H, W), or not finite.
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or not len(images):
         given = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__

@@ -1,4 +1,4 @@
-"""What each normalisation of a network gets and gives: spread by depth, and how far a batch is from the running statistics."""
+"""Statistics of normalisation layers: standard deviation of input and output, drift from the running statistics."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NORMS = (
 
 @dataclass(frozen=True)
 class NormStatistics:
-    """One normalisation layer, in the order of the forward pass.
+    """Statistics of one call of a normalisation layer.
 
     Args:
-        name: of the layer.
-        kind: its class.
-        spread_in, spread_out: standard deviation over all elements of what it gets and gives.
-        largest_in: largest absolute element of what it gets, in those standard deviations.
-        drift: for batch normalisation, mean over channels of |mean of this batch - running mean| over the running standard
+        name: name of the layer.
+        kind: class name of the layer.
+        spread_in, spread_out: standard deviation over all elements of the input and of the output.
+        largest_in: largest absolute element of the input, in units of `spread_in`.
+        drift: for batch normalisation, mean over channels of |mean of this batch - running mean| / running standard
             deviation; None for norms without running statistics.
     """
 
@@ -43,14 +43,14 @@ class NormStatistics:
 
 
 def norm_statistics(module: nn.Module, images: Tensor) -> tuple[NormStatistics, ...]:
-    """Run images through a network in eval mode and look at every normalisation layer.
+    """Run images through a network in eval mode and compute statistics of every normalisation layer.
 
     Args:
         module: any network.
         images: (N, C, H, W), normalised as the network expects.
 
     Returns:
-        One entry for each call of a normalisation layer, in the order of the forward pass.
+        One entry per call of a normalisation layer, in the order of the forward pass.
 
     Raises:
         AblationError: if the network has no such layer, or cannot be run on the images.
@@ -58,16 +58,16 @@ def norm_statistics(module: nn.Module, images: Tensor) -> tuple[NormStatistics, 
     >>> [row.kind for row in norm_statistics(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), torch.rand(2, 3, 8, 8))]
     ['BatchNorm2d']
     """
-    return each_call(module, images, NORMS, "normalisation", _look)
+    return each_call(module, images, NORMS, "normalisation", _statistics)
 
 
 def take_statistics(module: nn.Module, images: Tensor) -> nn.Module:
-    """Set the running statistics of batch normalisation to those of these images, in place, and return the module.
+    """Set the running statistics of all batch norms to those of these images, in place, and return the module.
 
-    For looking at random weights, where the running statistics still say nothing about them.
+    Useful for random weights, where the initial running statistics do not match the activations.
 
     Raises:
-        AblationError: if the network cannot be run on the images; its running statistics are then those of a new network.
+        AblationError: if the network cannot be run on the images; its running statistics have been reset by then.
     """
     norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     momenta = [part.momentum for part in norms]
@@ -76,7 +76,7 @@ def take_statistics(module: nn.Module, images: Tensor) -> nn.Module:
         try:
             for part in norms:
                 part.reset_running_stats()
-                part.momentum = None  # a plain average
+                part.momentum = None  # a cumulative average instead of an exponential one
                 part.train()
             if norms:
                 run(module, images)
@@ -86,16 +86,16 @@ def take_statistics(module: nn.Module, images: Tensor) -> nn.Module:
     return module
 
 
-def _look(name: str, part: nn.Module, got: Tensor, gave: Tensor) -> NormStatistics:
-    x = got.detach().double()
+def _statistics(name: str, layer: nn.Module, inputs: Tensor, output: Tensor) -> NormStatistics:
+    x = inputs.detach().double()
     spread = float(x.std())
     largest = float(x.abs().max()) / max(spread, 1e-30)
-    return NormStatistics(name, type(part).__name__, spread, float(gave.double().std()), largest, _drift(part, x))
+    return NormStatistics(name, type(layer).__name__, spread, float(output.double().std()), largest, _drift(layer, x))
 
 
-def _drift(part: nn.Module, x: Tensor) -> float | None:
-    mean: Any = getattr(part, "running_mean", None)
-    var: Any = getattr(part, "running_var", None)
+def _drift(layer: nn.Module, x: Tensor) -> float | None:
+    mean: Any = getattr(layer, "running_mean", None)
+    var: Any = getattr(layer, "running_var", None)
     if mean is None or var is None:
         return None
     batch = x.transpose(0, 1).flatten(1).mean(1)  # (C,)

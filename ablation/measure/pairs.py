@@ -1,8 +1,8 @@
-"""Which of two networks is faster: timed in turns, so that whatever slows the machine down slows both.
+"""Compare the speed of two networks with interleaved timings, so that other load on the machine affects both.
 
-Two timings one after the other compare the machine at two moments. Here the calls alternate, first and second, then second and
-first, and what is kept is the ratio of each pair. The interval for their median is that of the order statistics, which supposes
-nothing about how the ratios are distributed.
+Two separate timings also compare the state of the machine at two moments. Here the calls alternate, first then second,
+second then first, and the ratio of each pair is recorded. The confidence interval of the median ratio is based on order
+statistics and makes no assumption about the distribution of the ratios.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ..errors import AblationError
 from .features import run
 from .modes import device_and_dtype, evaluating, refuse_inference_mode
 
-LEAST_PAIRS = 6  # fewer have no 95 % interval of this kind
+MIN_PAIRS = 6  # with fewer pairs, no 95 % interval of this kind exists
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Seconds of one call, pair by pair.
+    """Durations of paired calls.
 
     Args:
-        first, second: seconds of the first and of the second module.
+        first, second: seconds per call of the first and of the second module, one entry per pair.
     """
 
     first: tuple[float, ...]
@@ -36,86 +36,86 @@ class Pairs:
 
     @property
     def ratios(self) -> list[float]:
-        """Seconds of the second over those of the first, for each pair, in rising order."""
+        """Time of the second divided by time of the first, for each pair, in ascending order."""
         return sorted(b / a for a, b in zip(self.first, self.second, strict=True))
 
     @property
     def ratio(self) -> float:
-        """Their median: above 1, the first is faster."""
+        """Median of the ratios; above 1, the first is faster."""
         return statistics.median(self.ratios)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Between which two of the ratios the median lies, with 95 % confidence or a little more."""
+        """Confidence interval of the median ratio, at a level of at least 95 %."""
         n = len(self.ratios)
-        cut, tail = 0, 1 / 2**n  # chance that the median lies below the smallest of n
+        cut, tail = 0, 1 / 2**n  # probability that the true median is below the smallest of n ratios
         while cut + 1 < n // 2 and 2 * (tail + comb(n, cut + 1) / 2**n) <= 0.05:
             cut += 1
             tail += comb(n, cut) / 2**n
         return self.ratios[cut], self.ratios[n - 1 - cut]
 
     def verdict(self, first: str, second: str) -> str:
-        """In words: which one is faster, or that this cannot be told.
+        """Return a sentence: which of the two is faster, or that the pairs do not show it.
 
         Args:
-            first, second: what to call the two.
+            first, second: names of the two.
         """
         low, high = self.interval
         if low > 1 or high < 1:
             faster, slower = (first, second) if low > 1 else (second, first)
             return f"{faster} is faster than {slower}"
-        return f"{first} or {second}: which is faster cannot be told from {len(self.first)} pairs"
+        return f"{len(self.first)} pairs do not show whether {first} or {second} is faster"
 
 
 def interleaved(
     first: nn.Module, second: nn.Module, size: int = 224, batch: int = 1, in_chans: int = 3, pairs: int = 8
 ) -> Pairs:
-    """Time two modules in turns, forward, in eval mode and without gradients.
+    """Time forward passes of two modules in alternation, in eval mode and without gradients.
 
     Args:
-        first, second: take (batch, in_chans, size, size), on one device.
+        first, second: modules that take (batch, in_chans, size, size), on the same device.
         size: side of the square image in pixels.
-        batch: images in a call.
+        batch: images per call.
         in_chans: channels of an image.
-        pairs: of calls, after one of each to warm up.
+        pairs: number of pairs of calls, after one warm-up call of each module.
 
     Raises:
         AblationError: if there are too few pairs for an interval, or a module cannot be run.
     """
-    if pairs < LEAST_PAIRS:
-        raise AblationError(f"pairs {pairs} must be {LEAST_PAIRS} or more: fewer have no 95 % interval")
-    refuse_inference_mode("timing in turns needs the modes as they are")
+    if pairs < MIN_PAIRS:
+        raise AblationError(f"pairs {pairs} must be {MIN_PAIRS} or more: with fewer, no 95 % interval exists")
+    refuse_inference_mode("timing requires the normal autograd mode")
     device, dtype = device_and_dtype(first)
     images = torch.randn(batch, in_chans, size, size, generator=torch.Generator().manual_seed(0)).to(device, dtype)
 
     def seconds(module: nn.Module) -> float:
-        _wait(device)
-        began = time.perf_counter()
+        _synchronize(device)
+        start = time.perf_counter()
         run(module, images, copy=False)
-        _wait(device)
-        return time.perf_counter() - began
+        _synchronize(device)
+        return time.perf_counter() - start
 
     with evaluating(first), evaluating(second), torch.no_grad():
         return alternate(lambda: seconds(first), lambda: seconds(second), pairs)
 
 
 def alternate(first: Callable[[], float], second: Callable[[], float], pairs: int) -> Pairs:
-    """Call two clocks in turns: one, two; two, one; and so on, once each before to warm up.
+    """Call two timed functions in alternation: first, second; second, first; and so on, after one warm-up call of each.
 
     Args:
-        first, second: do their work once and return the seconds it took.
-        pairs: how many are kept.
+        first, second: functions that do their work once and return the seconds it took.
+        pairs: number of pairs to record.
     """
     first()
     second()
-    kept: tuple[list[float], list[float]] = ([], [])
+    times: tuple[list[float], list[float]] = ([], [])
     for pair in range(pairs):
         order = ((0, first), (1, second)) if pair % 2 == 0 else ((1, second), (0, first))
-        for which, clock in order:
-            kept[which].append(clock())
-    return Pairs(tuple(kept[0]), tuple(kept[1]))
+        for index, timed_call in order:
+            times[index].append(timed_call())
+    return Pairs(tuple(times[0]), tuple(times[1]))
 
 
-def _wait(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,9 +1,9 @@
-"""What one position of the last feature map sees of the image, by how much the pixels weigh: the effective receptive field.
+"""The effective receptive field: how much each pixel of the image contributes to one position of the last feature map.
 
-After Luo, Li, Urtasun and Zemel 2016 (arXiv 1701.04128), computed as for figure 1 of RepLKNet (Ding et al. 2022, arXiv
-2203.06717): the gradient of the rectified centre of the last map with respect to the image, rectified, summed over channels,
-averaged over images. RepLKNet reads its side lengths off log10(map + 1); we state which scale is meant and take the linear one by
-default. What can reach the position at all is in `support`.
+Proposed by Luo, Li, Urtasun and Zemel 2016 (arXiv 1701.04128); computed as in figure 1 of RepLKNet (Ding et al. 2022,
+arXiv 2203.06717): the gradient of the rectified centre of the last map with respect to the image, rectified, summed
+over channels and averaged over images. RepLKNet's side lengths are based on log10(map + 1); here the scale is an
+explicit option, linear by default. The theoretical receptive field is in `support`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .modes import as_images, preserving_state
 SHARES = (0.2, 0.3, 0.5, 0.99)
 SCALES = ("linear", "log")
 _ALMOST_CLOSED = 1e-3
-_NO_FACTOR = ("bias", "token", "tokens", "embed")  # how parameters end that multiply nothing
+_NOT_FACTORS = ("bias", "token", "tokens", "embed")  # suffixes of parameters that are not multiplied with anything
 _EMPTY = "the map is zero everywhere: the centre of the last feature map depends on no pixel"
 
 
 class FieldWarning(UserWarning):
-    """The image is smaller than the field, or the network's branches are still closed: the numbers mean less than they seem."""
+    """Warning that a field is unreliable: the image is smaller than the field, or the residual branches are closed."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class ERF:
 
     Args:
         map: (H, W), linear: the mean over images of the rectified gradient, summed over channels. Not normalised.
-        images: how many it is the mean of.
-        layer: whose centre was looked from.
+        images: number of images averaged.
+        layer: name of the layer whose central position was used.
         positions: height and width of that layer's map.
-        cut: something weighs on the very edge of the image, so that what lies beyond it is not seen.
+        cut: whether the map is nonzero at the edge of the image, so that part of the field lies outside it.
     """
 
     map: NDArray[np.float64]
@@ -52,32 +52,32 @@ class ERF:
     cut: bool
 
     def side(self, share: float, scale: str = "linear") -> int:
-        """Side in pixels of the smallest square around the middle of the image that holds a share of the map.
+        """Return the side in pixels of the smallest central square of the image that holds a share of the map.
 
-        Odd, as in RepLKNet; beyond the edge of the image the square is cut.
+        The side is odd, as in RepLKNet; the square is clipped at the edge of the image.
 
         Args:
-            share: from 0 to 1, both left out.
-            scale: "linear", the map as it is; "log", log10(map + 1), which RepLKNet's published sides are read from and which
-                gives far larger ones.
+            share: share of the map's sum, greater than 0 and less than 1.
+            scale: "linear" for the map itself, or "log" for log10(map + 1), on which RepLKNet's published sides are
+                based and which gives far larger sides.
 
         Raises:
-            AblationError: for another share or scale, or a map of zeros.
+            AblationError: for an invalid share or scale, or if the map is zero everywhere.
         """
         return int(self._half(share, scale) * 2 + 1)
 
     def area(self, share: float, scale: str = "linear") -> float:
-        """The share of the image that this square covers, from 0 to 1."""
+        """Return the share of the image that the square of `side` covers, from 0 to 1."""
         half = self._half(share, scale)
         rows, columns = (_covered(length, half) for length in self.map.shape)
         return rows * columns / self.map.size
 
     @property
     def centroid(self) -> tuple[float, float]:
-        """Row and column of the centre of mass, in pixels from the first pixel's middle.
+        """Row and column of the centre of mass, in pixels from the centre of the first pixel.
 
-        Where it is off the middle of the image the squares of `side` are larger than the field: the middle position of a
-        ResNet, 3 of 0 to 6, looks at pixel 96 of 224, that of a ConvNeXt at 111.5.
+        If it is not in the middle of the image, the squares of `side` are larger than the field: the field of a
+        ResNet's middle position, 3 of 0 to 6, is centred at pixel 96 of 224; that of a ConvNeXt is centred at 111.5.
         """
         total = self.map.sum()
         if not total > 0:
@@ -89,9 +89,9 @@ class ERF:
         )
 
     def _half(self, share: float, scale: str) -> int:
-        """Pixels from the middle one to the side of the square."""
+        """Return half the side of the square: the distance in pixels from the middle pixel to its edge."""
         if not 0 < share < 1:
-            raise AblationError(f"share {share!r} must lie between 0 and 1, such as 0.5 for half of the map")
+            raise AblationError(f"share {share!r} must lie between 0 and 1; 0.5, for example, is half of the map")
         if scale not in SCALES:
             raise unknown("scale", scale, SCALES)
         values = self.map if scale == "linear" else np.log10(self.map + 1)
@@ -113,26 +113,27 @@ def effective_receptive_field(
     chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ERF:
-    """How much each pixel weighs in the centre of the last feature map.
+    """Compute how much each pixel contributes to the centre of the last feature map.
 
-    The network is in eval mode, so statistics of the batch do not leak from image to image, and is left as it was.
+    The network runs in eval mode, so batch statistics do not mix images; its state is restored afterwards.
 
     Args:
         module: any network, on any device.
         images: (N, C, H, W), normalised as the network expects.
-        layer: name of the layer whose map is meant; by default the last that puts out a map.
-        chunk: images at a time; by default as many as fit into free memory.
-        progress: called after each chunk with (images done, images in all).
+        layer: name of the layer whose map is used; by default the last layer that outputs a map.
+        chunk: images processed at a time; by default as many as fit into free memory.
+        progress: called after each chunk with (images done, total images).
 
     Returns:
-        The map and what can be read off it.
+        The effective receptive field.
 
     Raises:
-        AblationError: if the module cannot be run on the images, puts out no map, or holds weights that are not finite.
+        AblationError: if the module cannot be run on the images, outputs no map, or has weights that are not finite.
 
     Warns:
-        FieldWarning: where the field reaches the edge of the image, so that the image is too small for it; and where initial
-            values (norms of zero, layer scale of 1e-6) close the residual branches, so that little more than the stem shows.
+        FieldWarning: if the field reaches the edge of the image, so that the image is too small for it; or if initial
+            values (norm weights of zero, layer scale of 1e-6) close the residual branches, so that the map shows little
+            more than the field of the stem.
     """
     if chunk is not None and chunk < 1:
         raise AblationError(f"chunk {chunk} must be 1 or more")
@@ -140,9 +141,9 @@ def effective_receptive_field(
     closed = closed_branches(module)
     if closed:
         warnings.warn(
-            f"{len(closed)} factors of {type(module).__name__}, such as {closed[0]}, are zero or nearly so, as at their initial "
-            "values: the residual branches are closed and the map shows little more than the stem. Load weights, or use "
-            "open_branches",
+            f"{len(closed)} factors of {type(module).__name__}, such as {closed[0]}, are zero or almost zero, as at "
+            "initialisation: the residual branches are closed and the map shows little more than the field of the stem. "
+            "Load weights, or use open_branches",
             FieldWarning,
             stacklevel=2,
         )
@@ -164,8 +165,8 @@ def effective_receptive_field(
     if cut:
         height, width = field.shape
         warnings.warn(
-            f"the field of {type(module).__name__} reaches the edge of the {height} x {width} image: what lies beyond is not "
-            "seen. Larger images show the whole of it",
+            f"the field of {type(module).__name__} reaches the edge of the {height} x {width} image, so part of it is cut "
+            "off; use larger images to see the whole field",
             FieldWarning,
             stacklevel=2,
         )
@@ -173,37 +174,43 @@ def effective_receptive_field(
 
 
 def _gradient(module: nn.Module, images: Tensor, layer: str | None) -> tuple[str, Tensor, tuple[int, int]]:
-    """The layer; the rectified gradient of its rectified centre, summed over images and channels, (H, W); its map's size."""
+    """Return the layer, the rectified gradient of its rectified centre, and the size of its map.
+
+    The gradient is summed over images and channels, (H, W).
+    """
     images = images.detach().requires_grad_()
     name, features = last_map(module, images) if layer is None else (layer, map_of(module, images, layer))
     centre = features[:, :, features.shape[2] // 2, features.shape[3] // 2]
     if not torch.isfinite(centre).all():
-        raise AblationError(f"layer {name!r} of {type(module).__name__} puts out NaN or infinity")
+        raise AblationError(f"layer {name!r} of {type(module).__name__} outputs NaN or infinity")
     (gradient,) = torch.autograd.grad(centre.relu().sum(), images)
     summed = gradient.relu().sum((0, 1), dtype=torch.float64).cpu()
     return name, summed, (features.shape[2], features.shape[3])
 
 
 def _covered(length: int, half: int) -> int:
-    """Pixels of a line that lie within half of its middle pixel."""
+    """Return how many pixels of a line of this length lie within `half` pixels of its middle pixel."""
     middle = length // 2
     return min(middle + half, length - 1) - max(middle - half, 0) + 1
 
 
 def closed_branches(module: nn.Module) -> list[str]:
-    """Names of the factors that close a residual branch: norm weights and layer scales that are zero or nearly so throughout."""
+    """Return the names of the norm weights and layer scales that close a residual branch because they are almost zero."""
     return [
         name
         for name, parameter in module.named_parameters()
-        if not name.endswith(_NO_FACTOR)
-        and parameter.numel() == max(parameter.shape, default=1)  # one number a channel, in whatever shape
+        if not name.endswith(_NOT_FACTORS)
+        and parameter.numel() == max(parameter.shape, default=1)  # one value per channel, in any shape
         and parameter.numel() > 1
         and bool((parameter.detach().abs() < _ALMOST_CLOSED).all())
     ]
 
 
 def open_branches(module: nn.Module) -> nn.Module:
-    """Set every factor that closes a residual branch to 1, in place, and return the module. For looking at random weights."""
+    """Set every factor that closes a residual branch to 1, in place, and return the module.
+
+    Useful for random weights.
+    """
     parameters = dict(module.named_parameters())
     with torch.no_grad():
         for name in closed_branches(module):

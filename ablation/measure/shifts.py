@@ -1,8 +1,9 @@
-"""What a shift of the image does to what a network puts out, on a torus, where nothing leaves the image at its edge.
+"""Sensitivity of a network's output to shifts of the image, with periodic images and padding.
 
-A convolution of stride 1 shifts along with its input. One of stride 2 does so for even shifts only, and a network whose
-strides multiply to 32 for multiples of 32: in between it sees other samples (Azulay and Weiss 2018, arXiv 1805.12177;
-Zhang 2019, arXiv 1904.11486). With zeros around the image its edge would change too, so here images and padding are periodic.
+The output of a convolution with stride 1 shifts with its input. With stride 2 this holds for even shifts only, and in a
+network with a total stride of 32 only for multiples of 32: other shifts sample different positions (Azulay and Weiss
+2018, arXiv 1805.12177; Zhang 2019, arXiv 1904.11486). With zero padding, a shift would also change the values at the
+edge of the image, so images and padding are periodic here.
 """
 
 from __future__ import annotations
@@ -22,58 +23,61 @@ from .modes import evaluating
 
 
 def wrapped(module: nn.Module) -> nn.Module:
-    """A copy of a network whose convolutions and max-pools pad with the opposite side of the image instead of zeros.
+    """Return a copy of a network whose convolutions and max-pools use circular padding instead of zero padding.
 
     Args:
-        module: left as it is.
+        module: the network; it is not changed.
 
     Raises:
-        AblationError: if a layer pads otherwise than with zeros, or by name ("same").
+        AblationError: if the padding of a layer is not zero padding, or is given by name ("same").
     """
-    other = copy.deepcopy(module)
-    for name, part in list(other.named_modules()):
+    network = copy.deepcopy(module)
+    for name, part in list(network.named_modules()):
         if isinstance(part, nn.Conv2d):
             if part.padding_mode != "zeros" or isinstance(part.padding, str):
                 raise AblationError(
-                    f"layer {name!r} pads with {part.padding_mode}, {part.padding}: only zeros can be replaced"
+                    f"layer {name!r} uses {part.padding_mode} padding of {part.padding}: only zero padding given as numbers "
+                    "can be made circular"
                 )
             part.padding_mode = "circular"
         elif isinstance(part, nn.MaxPool2d):
-            pool = _WrappedMaxPool(part)
+            pool = _CircularMaxPool(part)
             if not name:
                 return pool
-            other.set_submodule(name, pool)
-    return other
+            network.set_submodule(name, pool)
+    return network
 
 
 def shift_error(module: nn.Module, images: Tensor, shifts: Sequence[int]) -> NDArray[np.float64]:
-    """How far the output for a shifted image is from that for the image itself.
+    """Compute the distance between the outputs for shifted images and for the images themselves.
 
     Args:
-        module: puts out one vector an image, (N, C), such as a network without its classifier; it runs in evaluation mode.
-        images: (N, C, H, W), two or more; shifted to the right, what leaves coming in again on the left.
-        shifts: in pixels.
+        module: outputs one vector per image, (N, C), such as a network without its classifier; it runs in eval mode.
+        images: (N, C, H, W), two or more; they are shifted cyclically to the right.
+        shifts: shifts in pixels.
 
     Returns:
-        (len(shifts), N): the distance of the two outputs, over the mean distance of the outputs for two different images: 1 is as
-        different as another image.
+        (len(shifts), N): the distance between the two outputs, divided by the mean distance between the outputs for two
+        different images. A value of 1 means as different as another image.
 
     Raises:
-        AblationError: if there is one image only, or the module puts out something else than vectors.
+        AblationError: if there is only one image, or the module does not output vectors.
     """
     if len(images) < 2:
-        raise AblationError("shift_error compares with the distance of two images: give two or more")
+        raise AblationError("shift_error needs two or more images: it compares with the distance between images")
     with evaluating(module), torch.no_grad():
-        still = run(module, images)
-        if not isinstance(still, Tensor) or still.ndim != 2:
-            raise AblationError("shift_error takes a module that puts out a vector for each image, (N, C)")
-        apart = torch.pdist(still.double()).mean()
-        moved = [run(module, images.roll(shift, dims=-1)) for shift in shifts]
-        errors = torch.stack([(out.double() - still.double()).norm(dim=1) / apart for out in moved])
+        reference = run(module, images)
+        if not isinstance(reference, Tensor) or reference.ndim != 2:
+            raise AblationError("shift_error needs a module that outputs one vector per image, (N, C)")
+        distance = torch.pdist(reference.double()).mean()
+        outputs = [run(module, images.roll(shift, dims=-1)) for shift in shifts]
+        errors = torch.stack([(output.double() - reference.double()).norm(dim=1) / distance for output in outputs])
     return np.asarray(errors.cpu().numpy(), dtype=np.float64)
 
 
-class _WrappedMaxPool(nn.Module):
+class _CircularMaxPool(nn.Module):
+    """Max-pooling with circular padding."""
+
     def __init__(self, pool: nn.MaxPool2d) -> None:
         super().__init__()
         padding = pool.padding if isinstance(pool.padding, tuple) else (pool.padding, pool.padding)

@@ -1,8 +1,8 @@
-"""What can reach one position of a feature map at all: the exact theoretical receptive field of any network.
+"""The exact theoretical receptive field of any network: the pixels that can influence one position of a feature map.
 
-The support is read off the gradient of one position in float64. Every weight is drawn anew, so that none is zero; rectifiers
-pass everything and maxima become means meanwhile, so that no path is closed by chance. What the gradient is exactly zero
-for cannot reach the position, whatever the weights.
+The support is the set of pixels with a nonzero gradient at that position, computed in float64. All weights are redrawn
+so that none is zero; rectifiers are replaced by the identity and max-pooling by mean-pooling, so that no path is closed
+by chance. Pixels with a gradient of exactly zero cannot influence the position, whatever the weights.
 """
 
 from __future__ import annotations
@@ -22,21 +22,33 @@ from ..errors import AblationError
 from .features import last_map, map_of
 from .modes import device_and_dtype, preserving_state
 
-# Pixels. 32 leave one position after a stride of 32; without padding, nothing is left of a narrow strip.
+# In pixels. A width of 32 gives one position after a total stride of 32; without padding, narrow strips vanish.
 _STRIP_WIDTHS = (32, 64, 128, 256, 512)
 _FIRST_LENGTH, _LAST_LENGTH = 512, 8192
-# Pixels, for networks that refuse a strip; the small ones for those that refuse large squares as well.
+# In pixels, for networks that do not accept strips; the small sizes are for those that refuse large squares as well.
 _SQUARES, _SMALL_SQUARE = (512, 1024, 256, 128, 64, 32), 256
-_OPEN = ("relu", "relu_", "relu6", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "hardswish", "hardsigmoid")
+_RECTIFIERS = (
+    "relu",
+    "relu_",
+    "relu6",
+    "hardtanh",
+    "hardtanh_",
+    "leaky_relu",
+    "leaky_relu_",
+    "hardswish",
+    "hardsigmoid",
+)
 
 
 class Field(int):
-    """A theoretical receptive field: its side in pixels, an int.
+    """A theoretical receptive field: an int, the side in pixels.
 
     Attributes:
-        whole_image: the position sees every pixel of the image, however large; the int is then the side of that image.
-        height, width: of the support, in pixels; the int is the larger.
-        offset: rows and columns from pixel (i * stride, j * stride) to the first pixel that position (i, j) sees, at most 0.
+        whole_image: whether the position sees every pixel, however large the image; the int is then the side of the
+            largest image tried.
+        height, width: size of the support in pixels; the int is the larger of the two.
+        offset: rows and columns from pixel (i * stride, j * stride) to the first pixel that position (i, j) sees, at
+            most 0.
     """
 
     whole_image: bool
@@ -56,33 +68,34 @@ class Field(int):
 def theoretical_receptive_field(
     module: nn.Module, size: int | None = None, layer: str | None = None, in_chans: int = 3
 ) -> Field:
-    """Side of the square of the image that can reach one position in the middle of the last feature map.
+    """Return the side of the square of pixels that can influence the middle position of the last feature map.
 
-    Measured on a copy in float64, on strips of growing length: the field of a convnet is the same along a strip as in a
-    square, at a small part of the cost. A network that takes one size only is measured on a square of its own size.
+    Measured on a copy in float64, on strips of increasing length: the field of a convnet has the same extent along a
+    strip as in a square image, at a fraction of the cost. A network with a fixed input size is measured on a square of
+    that size.
 
     Args:
         module: any network that takes (N, in_chans, H, W).
-        size: side of a square image in pixels, instead of strips as long as need be; the field is cut to it.
-        layer: name of the layer whose map is meant; by default the last that puts out a map.
+        size: side in pixels of a square image to use instead of strips; the field is clipped to it.
+        layer: name of the layer whose map is used; by default the last layer that outputs a map.
         in_chans: channels of the image.
 
     Returns:
-        The side in pixels, an int that says whether it is the whole image.
+        The side in pixels, an int with the attribute `whole_image`.
 
     Raises:
-        AblationError: if the module cannot be run, puts out no map, or has no layer of that name.
+        AblationError: if the module cannot be run, outputs no map, or has no layer of that name.
 
     >>> theoretical_receptive_field(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3)))
     8 px
     """
     network = copy.deepcopy(module).to(device=device_and_dtype(module)[0], dtype=torch.float64)
-    _draw(network)
+    _redraw(network)
     if size is not None:
         return _from_square(network, size, layer, in_chans)[0]
-    own = _own_size(network)
-    if own is not None:
-        return _from_square(network, own, layer, in_chans)[0]
+    fixed = _fixed_size(network)
+    if fixed is not None:
+        return _from_square(network, fixed, layer, in_chans)[0]
     for width in _STRIP_WIDTHS:
         try:
             return _from_strips(network, width, layer, in_chans)
@@ -105,53 +118,53 @@ def theoretical_receptive_field(
 
 def _from_strips(network: nn.Module, width: int, layer: str | None, in_chans: int) -> Field:
     length = _FIRST_LENGTH
-    while (rows := _line(network, (length, width), layer, in_chans)).cut and length < _LAST_LENGTH:
+    while (rows := _strip_extent(network, (length, width), layer, in_chans)).cut and length < _LAST_LENGTH:
         length *= 2
     if rows.cut:
         return Field(length, length, whole_image=True)
-    columns = _line(network, (width, length), layer, in_chans)
+    columns = _strip_extent(network, (width, length), layer, in_chans)
     return Field(rows.length, columns.length, offset=(rows.offset, columns.offset))
 
 
 def _from_square(network: nn.Module, size: int, layer: str | None, in_chans: int) -> tuple[Field, bool]:
-    """The field within a square image, and whether the image cuts it."""
+    """Return the field within a square image, and whether it reaches the edge."""
     support, positions = _support(network, (size, size), layer, in_chans)
-    rows, columns = (_Line.of(support.any(axis), n) for axis, n in zip((1, 0), positions, strict=True))
+    rows, columns = (_Extent.of(support.any(axis), n) for axis, n in zip((1, 0), positions, strict=True))
     field = Field(rows.length, columns.length, bool(support.all()), (rows.offset, columns.offset))
     return field, rows.cut or columns.cut
 
 
 @dataclass(frozen=True)
-class _Line:
-    """The support along one side of an image: its length, where it begins, and whether the image cuts it."""
+class _Extent:
+    """The support along one side of an image: its length, its offset, and whether it reaches the edge."""
 
     length: int
     offset: int
     cut: bool
 
     @classmethod
-    def of(cls, reached: Tensor, positions: int) -> _Line:
+    def of(cls, reached: Tensor, positions: int) -> _Extent:
         inside = reached.nonzero()
         first, last = int(inside.min()), int(inside.max())
         stride = len(reached) / positions
         return cls(last - first + 1, first - round(positions // 2 * stride), bool(reached[0] or reached[-1]))
 
 
-def _line(network: nn.Module, image: tuple[int, int], layer: str | None, in_chans: int) -> _Line:
-    """The support along the longer side of a strip."""
+def _strip_extent(network: nn.Module, image: tuple[int, int], layer: str | None, in_chans: int) -> _Extent:
+    """Return the support along the longer side of a strip."""
     support, positions = _support(network, image, layer, in_chans)
     along = 0 if image[0] >= image[1] else 1
-    return _Line.of(support.any(1 - along), positions[along])
+    return _Extent.of(support.any(1 - along), positions[along])
 
 
 def _support(
     network: nn.Module, image: tuple[int, int], layer: str | None, in_chans: int
 ) -> tuple[Tensor, tuple[int, int]]:
-    """Which pixels have a gradient that is not exactly zero, (H, W) of bool; and the size of the feature map."""
+    """Return the pixels whose gradient is not exactly zero, (H, W) bool, and the size of the feature map."""
     device, dtype = device_and_dtype(network)
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(1, in_chans, *image, generator=generator, dtype=dtype).to(device)
-    with preserving_state(network), _AllOpen():
+    with preserving_state(network), _OpenPaths():
         images.requires_grad_()
         name, features = last_map(network, images) if layer is None else (layer, map_of(network, images, layer))
         height, width = features.shape[2:]
@@ -159,14 +172,16 @@ def _support(
         weights = torch.randn(len(centre), generator=generator, dtype=dtype).to(device)
         (gradient,) = torch.autograd.grad((centre * weights).sum(), images, allow_unused=True)
     if gradient is None or not gradient.any():
-        raise AblationError(f"nothing of the image reaches layer {name!r}: its gradient is zero everywhere")
+        raise AblationError(f"layer {name!r} does not depend on the image: its gradient is zero everywhere")
     if not torch.isfinite(gradient).all():
-        raise AblationError(f"the gradient of layer {name!r} is not finite in float64, so its support cannot be read")
+        raise AblationError(
+            f"the gradient of layer {name!r} is not finite in float64, so its support cannot be determined"
+        )
     return (gradient != 0).any(1)[0].cpu(), (height, width)
 
 
-def _draw(network: nn.Module) -> None:
-    """Weights under which no path is closed: none is zero, and what multiplies is near 1."""
+def _redraw(network: nn.Module) -> None:
+    """Draw weights that close no path: none is zero, and multiplicative factors are near 1."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -181,23 +196,23 @@ def _draw(network: nn.Module) -> None:
                 part.reset_running_stats()
 
 
-def _own_size(network: nn.Module) -> int | None:
-    """The one size that a network insists on, in pixels: that of timm's transformers, and of others that name one."""
-    named: Any = getattr(getattr(network, "patch_embed", None), "img_size", None)
+def _fixed_size(network: nn.Module) -> int | None:
+    """Return the fixed input size in pixels that a network declares, as timm's transformers do, or None."""
+    declared: Any = getattr(getattr(network, "patch_embed", None), "img_size", None)
     strict = getattr(getattr(network, "patch_embed", None), "strict_img_size", True)
     cfg: Any = getattr(network, "pretrained_cfg", None) or {}
-    if named is not None and strict:
-        return int(named[0] if isinstance(named, tuple | list) else named)
+    if declared is not None and strict:
+        return int(declared[0] if isinstance(declared, tuple | list) else declared)
     return int(cfg["input_size"][-1]) if cfg.get("fixed_input_size") else None
 
 
-class _AllOpen(TorchFunctionMode):
-    """Rectifiers pass everything and maxima are means of the same windows: the same support, with no path closed by chance."""
+class _OpenPaths(TorchFunctionMode):
+    """Replace rectifiers by the identity and max-pooling by mean-pooling: the same support, without closed paths."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name in _OPEN:
+        if name in _RECTIFIERS:
             return args[0] if args else kwargs["input"]
         if name == "max_pool2d":
             return _mean_pool(func, *args, **kwargs)

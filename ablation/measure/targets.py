@@ -1,4 +1,4 @@
-"""What is attributed: the classes to explain, their logits, and images as pixels between a baseline and white."""
+"""Inputs of attribution methods: target classes, their logits, and baselines in pixels."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Target = int | Sequence[int] | Tensor | None
 
 
 def targets(module: nn.Module, images: Tensor, target: Target) -> Tensor:
-    """One class for each image: (N,) int64. Checks what the network puts out on the way.
+    """Return one class per image, (N,) int64; by default the predicted class. Also checks the network's output.
 
     Raises:
-        AblationError: if the network puts out anything but (N, classes) of finite numbers, or a class does not exist.
+        AblationError: if the network does not output finite numbers of shape (N, classes), or a class does not exist.
     """
     with preserving_state(module), torch.no_grad():
         first = logits(module, images[:1])
@@ -28,38 +28,40 @@ def targets(module: nn.Module, images: Tensor, target: Target) -> Tensor:
             return torch.cat([first, *rest]).argmax(1)
     number = first.shape[1]
     try:
-        wanted = torch.as_tensor(target)
+        classes = torch.as_tensor(target)
     except (TypeError, ValueError, RuntimeError):
-        wanted = torch.tensor(0.5)
-    if wanted.is_floating_point() or wanted.dtype == torch.bool or wanted.ndim > 1:
+        classes = torch.tensor(0.5)  # refused below
+    if classes.is_floating_point() or classes.dtype == torch.bool or classes.ndim > 1:
         raise AblationError(f"target must be one whole number, or one for each image, not {target!r}")
-    if wanted.ndim == 1 and len(wanted) != len(images):
-        raise AblationError(f"{len(wanted)} targets were given for {len(images)} images")
-    if wanted.min() < 0 or wanted.max() >= number:
-        odd = int(wanted.max()) if wanted.max() >= number else int(wanted.min())
-        raise AblationError(f"target {odd} is no class of {type(module).__name__}: it has {number}, 0 to {number - 1}")
-    return wanted.long().expand(len(images))
+    if classes.ndim == 1 and len(classes) != len(images):
+        raise AblationError(f"{len(classes)} targets were given for {len(images)} images")
+    if classes.min() < 0 or classes.max() >= number:
+        invalid = int(classes.max()) if classes.max() >= number else int(classes.min())
+        raise AblationError(
+            f"target {invalid} is not a class of {type(module).__name__}, which has {number} classes, 0 to {number - 1}"
+        )
+    return classes.long().expand(len(images))
 
 
 def logits(module: nn.Module, images: Tensor) -> Tensor:
-    """What a classifier puts out: (N, classes).
+    """Return the logits of a classifier, (N, classes).
 
     Raises:
-        AblationError: if it is anything else, or not finite.
+        AblationError: if the output has another form or is not finite.
     """
     output = run(module, images)
     name = type(module).__name__
     if isinstance(output, tuple | list | dict):
         keys = f" with the keys {', '.join(map(str, output))}" if isinstance(output, dict) else f" of {len(output)}"
         raise AblationError(
-            f"{name} puts out a {type(output).__name__}{keys}; a classifier's logits, (N, classes), are expected: wrap it in a "
-            "module that returns them"
+            f"{name} outputs a {type(output).__name__}{keys}; a classifier's logits, (N, classes), are expected: wrap it in "
+            "a module that returns them"
         )
     if not isinstance(output, Tensor) or output.ndim != 2:
         given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise AblationError(f"{name} puts out {given}; a classifier's logits, (N, classes), are expected")
+        raise AblationError(f"{name} outputs {given}; a classifier's logits, (N, classes), are expected")
     if not torch.isfinite(output).all():
-        raise AblationError(f"{name} puts out NaN or infinity: are its weights and the images' normalisation right?")
+        raise AblationError(f"{name} outputs NaN or infinity: check its weights and the normalisation of the images")
     return output
 
 
@@ -70,10 +72,10 @@ def pixels(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Tensor:
-    """A baseline in pixels as the network sees it: normalised, and as large as the images, (N, C, H, W).
+    """Return a baseline given in pixels, normalised like the images and expanded to their shape, (N, C, H, W).
 
     Raises:
-        AblationError: if it does not broadcast to the images, or nobody can know their normalisation.
+        AblationError: if the baseline does not broadcast to the images, or their normalisation is unknown.
     """
     if mean is None or std is None:
         mean, std = normalisation(module, images.shape[1])

@@ -1,11 +1,12 @@
-"""How long a network takes: throughput, latency, spread, peak memory, and how much of the machine it uses.
+"""Benchmarks of a network: throughput, latency, spread, peak memory and roofline share.
 
-A copy of the module is timed, so that nothing of the module itself changes: neither memory format nor weights nor statistics.
-Each sample is one call on a fixed batch, or several calls where one takes under ten milliseconds, after calls to warm up. A
-timing is its median, given with the quartiles. On CUDA, events on the device's own clock are used.
+A copy of the module is timed, so the module itself keeps its memory format, weights and statistics. After warm-up
+calls, each sample is one call on a fixed batch, or several calls if one call takes less than ten milliseconds. The
+reported time is the median of the samples, with the quartiles. On CUDA, times are measured with events on the device.
 
-Roofline share (Williams et al. 2009, https://doi.org/10.1145/1498765.1498785, its flat part): the multiply-accumulates a second
-that the network achieves, over those that this machine achieves in one large matrix product of the same type.
+Roofline share (the flat part of the roofline of Williams et al. 2009, https://doi.org/10.1145/1498765.1498785):
+multiply-accumulates per second of the network, divided by those of one large matrix product of the same data type on
+this machine.
 """
 
 from __future__ import annotations
@@ -31,31 +32,31 @@ from .modes import device_and_dtype, refuse_inference_mode, same_random_state
 MEMORY_FORMATS = {"NCHW": torch.contiguous_format, "channels-last": torch.channels_last}
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 STEPS = ("forward", "training")
-_TRAINING_FORWARDS = (
-    3  # a training step is counted as three forward passes: one, and two products for each one backwards
-)
-_SHORTEST_SAMPLE = 0.01  # seconds
-_STEADY, _MOST_SETS = 0.15, 3  # interquartile range over median, below which no other set of samples is taken
+_TRAINING_FORWARDS = 3  # a backward pass computes two products for each product of the forward pass
+_MIN_SAMPLE_SECONDS = 0.01
+_MAX_SPREAD = 0.15  # interquartile range / median from which another set of samples is taken
+_MAX_SETS = 3
 _MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
 _MATRIX_SAMPLES = 15
-_LONGEST_PRODUCT = 1.0  # seconds
+_MAX_PRODUCT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one call on a batch took.
+    """Time of one call on a batch, and the settings it was measured with.
 
     Args:
-        seconds: median of one call.
+        seconds: median time of one call.
         low, high: the quartiles, in seconds.
-        samples: how many were taken.
-        step: "forward", in eval mode without gradients, or "training": forward, backward and a step of SGD.
-        batch, size: images in a call, and their side in pixels.
-        memory_format, precision, compiled, device, threads: how it was run.
-        peak_bytes: the most that tensors made in one call held at once; None where that cannot be told (compiled on a CPU).
-        macs: multiply-accumulates of one call, a training step counted as three forward passes; None where an operator has no
-            rule.
-        macs_per_second: of this machine, in one large matrix product of this precision.
+        samples: number of samples.
+        step: "forward", in eval mode without gradients, or "training": forward pass, backward pass and one SGD step.
+        batch, size: images per call, and their side in pixels.
+        memory_format, precision, compiled, device, threads: settings of the run.
+        peak_bytes: peak memory of the tensors created during one call; None if it cannot be measured (compiled on a
+            CPU).
+        macs: multiply-accumulates of one call, a training step counted as three forward passes; None if the network
+            contains an operator without a counting rule.
+        macs_per_second: multiply-accumulates per second of this machine in one large matrix product of this precision.
     """
 
     seconds: float
@@ -76,17 +77,17 @@ class Timing:
 
     @property
     def images_per_second(self) -> float:
-        """Throughput."""
+        """Throughput in images per second."""
         return self.batch / self.seconds
 
     @property
     def spread(self) -> float:
-        """The interquartile range over the median."""
+        """Interquartile range divided by the median."""
         return (self.high - self.low) / self.seconds
 
     @property
     def roofline_share(self) -> float | None:
-        """Achieved multiply-accumulates a second over those of a large matrix product, from 0 to about 1."""
+        """Multiply-accumulates per second divided by those of a large matrix product, from 0 to about 1."""
         return None if self.macs is None else self.macs / self.seconds / self.macs_per_second
 
 
@@ -103,26 +104,26 @@ def benchmark(
     samples: int = 9,
     progress: Callable[[int, int], None] | None = None,
 ) -> Timing:
-    """Time a network on the device where it lies. Latency is that of batch 1, throughput that of a batch that fills the device.
+    """Time a network on its device. For latency use batch 1, for throughput a batch that fills the device.
 
     Args:
         module: takes (batch, in_chans, size, size); a copy is timed.
         size: side of the square image in pixels.
-        batch: images in a call.
+        batch: images per call.
         in_chans: channels of an image.
         step: "forward" or "training".
-        memory_format: "NCHW" or "channels-last", of weights and images.
-        precision: "fp32", or "bf16" under autocast.
-        compiled: through torch.compile; compiling itself is not timed.
-        samples: how many to take, 4 or more; where their quartiles are further apart than 15 % of the median, they are taken
-            again, at most twice, and the steadiest set is kept.
-        progress: called after each sample with (samples done, samples in all).
+        memory_format: "NCHW" or "channels-last", for weights and images.
+        precision: "fp32", or "bf16" with autocast.
+        compiled: whether to use torch.compile; compilation is not timed.
+        samples: number of samples, 4 or more; if the interquartile range is 15 % of the median or more, they are taken
+            again, at most twice, and the set with the smallest spread is kept.
+        progress: called after each sample with (samples done, total samples).
 
     Returns:
-        The median of one call, its quartiles, and what follows from them.
+        The median time of one call, its quartiles, and quantities derived from them.
 
     Raises:
-        AblationError: if an option is not one of these, or the module cannot be run, or not be compiled.
+        AblationError: if an option is invalid, or the module cannot be run or compiled.
     """
     for name, value, possible in (
         ("step", step, STEPS),
@@ -134,12 +135,12 @@ def benchmark(
     for name, number, least in (("batch", batch, 1), ("size", size, 1), ("samples", samples, 4)):
         if number < least:
             raise AblationError(f"{name} {number!r} must be {least} or more")
-    refuse_inference_mode("timing trains and counts as well")
+    refuse_inference_mode("timing requires the normal autograd mode")
     device, _ = device_and_dtype(module)
     with same_random_state(device):
-        call = _call(module, (batch, in_chans, size, size), device, step, memory_format, precision, compiled)
+        call = _timed_call(module, (batch, in_chans, size, size), device, step, memory_format, precision, compiled)
         peak = None if compiled and device.type != "cuda" else peak_bytes(call, device)
-        low, middle, high = _steady_quartiles(call, samples, device, progress)
+        low, middle, high = _quartiles(call, samples, device, progress)
     return Timing(
         seconds=middle,
         low=low,
@@ -159,7 +160,7 @@ def benchmark(
     )
 
 
-def _call(
+def _timed_call(
     module: nn.Module,
     shape: tuple[int, int, int, int],
     device: torch.device,
@@ -168,7 +169,7 @@ def _call(
     precision: str,
     compiled: bool,
 ) -> Callable[[], Any]:
-    """What is timed, on a copy of the module and a fixed batch."""
+    """Return the function to time; it runs a copy of the module on a fixed batch."""
     network: Any = copy.deepcopy(module).requires_grad_(step == "training").train(step == "training")
     network = network.to(memory_format=MEMORY_FORMATS[memory_format])
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device, device_and_dtype(module)[1])
@@ -191,35 +192,35 @@ def _call(
         torch.set_grad_enabled(step == "training"),
         torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
     ):
-        output = run(network, images, copy=False)  # a module that does not fit says so here, before it is compiled
+        output = run(network, images, copy=False)  # errors of the module itself are raised here, before compilation
     if step == "training":
         if not isinstance(output, Tensor):
-            raise AblationError(f"{name} puts out a {type(output).__name__}: a training step takes one tensor")
+            raise AblationError(f"{name} outputs a {type(output).__name__}: a training step requires a single tensor")
         if not output.requires_grad:
-            raise AblationError(f"{name} has no weights that its output depends on: there is nothing to train")
+            raise AblationError(f"the output of {name} depends on no weights: there is nothing to train")
         optimizer = torch.optim.SGD([*network.parameters()], lr=0.0, momentum=0.9)
     call = train if step == "training" else forward
     if compiled:
         try:
             network = torch.compile(network)
             call()
-        except Exception as error:  # a compiler fails in many ways
+        except Exception as error:  # compilers raise many types of errors
             cause = error.__cause__ or error
-            said = (str(cause).splitlines() or [type(cause).__name__])[0]
-            raise AblationError(f"torch.compile could not compile {name} here: {said}") from error
+            reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+            raise AblationError(f"torch.compile could not compile {name} on this machine: {reason}") from error
     return call
 
 
-def _steady_quartiles(
+def _quartiles(
     call: Callable[[], Any], samples: int, device: torch.device, progress: Callable[[int, int], None] | None
 ) -> tuple[float, float, float]:
-    """Quartiles of a set of samples; of up to three sets, the steadiest, because other work on the machine comes in bursts."""
+    """Return the quartiles of the steadiest of up to three sets of samples; other load often comes in bursts."""
     best: tuple[float, float, float] | None = None
-    for _ in range(_MOST_SETS):
+    for _ in range(_MAX_SETS):
         low, middle, high = statistics.quantiles(sampled_seconds(call, samples, device, progress), n=4)
         if best is None or (high - low) / middle < (best[2] - best[0]) / best[1]:
             best = (low, middle, high)
-        if (best[2] - best[0]) / best[1] < _STEADY:
+        if (best[2] - best[0]) / best[1] < _MAX_SPREAD:
             break
     assert best is not None
     return best
@@ -228,13 +229,13 @@ def _steady_quartiles(
 def sampled_seconds(
     call: Callable[[], Any], samples: int, device: torch.device, progress: Callable[[int, int], None] | None = None
 ) -> list[float]:
-    """Seconds of one call, that many times, each over enough calls; at least one goes before, unkept."""
+    """Return samples of the seconds per call, each averaged over enough calls, after at least one warm-up call."""
     calls = 1
-    while (seconds := _seconds(call, calls, device)) * calls < _SHORTEST_SAMPLE:
-        calls = max(2 * calls, int(1.2 * _SHORTEST_SAMPLE / max(seconds, 1e-9)))
+    while (seconds := _seconds(call, calls, device)) * calls < _MIN_SAMPLE_SECONDS:
+        calls = max(2 * calls, int(1.2 * _MIN_SAMPLE_SECONDS / max(seconds, 1e-9)))
         if calls > 1_000_000:
             break
-    collecting = gc.isenabled()
+    gc_was_enabled = gc.isenabled()
     gc.disable()
     try:
         times = []
@@ -244,12 +245,12 @@ def sampled_seconds(
                 progress(done + 1, samples)
         return times
     finally:
-        if collecting:
+        if gc_was_enabled:
             gc.enable()
 
 
 def _seconds(call: Callable[[], Any], calls: int, device: torch.device) -> float:
-    """Mean seconds of that many calls."""
+    """Return the mean seconds per call over a number of calls."""
     if device.type == "cuda":
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
@@ -258,20 +259,20 @@ def _seconds(call: Callable[[], Any], calls: int, device: torch.device) -> float
         end.record()
         end.synchronize()
         return start.elapsed_time(end) / 1000 / calls
-    began = time.perf_counter()
+    start_seconds = time.perf_counter()
     for _ in range(calls):
         call()
-    return (time.perf_counter() - began) / calls
+    return (time.perf_counter() - start_seconds) / calls
 
 
 @cache
 def matrix_rate(device: str, precision: str, threads: int) -> float:
-    """Multiply-accumulates a second of this machine in one large square matrix product, the best of 15; measured once a process.
+    """Return the multiply-accumulates per second of one large square matrix product, best of 15; cached per process.
 
     Args:
         device: "cpu" or "cuda".
         precision: "fp32" or "bf16".
-        threads: that torch runs with; another number, another rate.
+        threads: number of torch threads; only a cache key, because the rate depends on it.
     """
 
     def product(side: int) -> Callable[[], Tensor]:
@@ -282,7 +283,7 @@ def matrix_rate(device: str, precision: str, threads: int) -> float:
     side = _MATRIX_SIDE.get(device, _MATRIX_SIDE["cpu"])
     small = max(1, side // 8)
     expected = _seconds(product(small), 2, torch.device(device)) * (side / small) ** 3
-    while expected > _LONGEST_PRODUCT and side > small:  # bf16 on a processor without instructions for it
+    while expected > _MAX_PRODUCT_SECONDS and side > small:  # for example bf16 on a processor without bf16 instructions
         side, expected = side // 2, expected / 8
     best = min(sampled_seconds(product(side), _MATRIX_SAMPLES, torch.device(device)))
     return side**3 / best
@@ -290,7 +291,7 @@ def matrix_rate(device: str, precision: str, threads: int) -> float:
 
 def _macs(module: nn.Module, size: int, batch: int, in_chans: int, step: str) -> int | None:
     try:
-        one = count(module, size, in_chans).macs
+        macs_per_image = count(module, size, in_chans).macs
     except AblationError:
         return None
-    return one * batch * (_TRAINING_FORWARDS if step == "training" else 1)
+    return macs_per_image * batch * (_TRAINING_FORWARDS if step == "training" else 1)

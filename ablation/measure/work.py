@@ -1,7 +1,7 @@
-"""What a layer computes for each byte it must move, and how fast this machine moves bytes: the two sides of a roofline.
+"""Arithmetic intensity of a layer and memory bandwidth of this machine, the inputs of a roofline plot.
 
-Arithmetic intensity after Williams et al. 2009 (https://doi.org/10.1145/1498765.1498785), in multiply-accumulates a byte. The
-bytes are the least there can be: what goes in, the weights, and what comes out, each once.
+Arithmetic intensity follows Williams et al. 2009 (https://doi.org/10.1145/1498765.1498785), in multiply-accumulates per
+byte. The bytes are a lower bound: input, weights and output, each moved once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COPIES = 7
 
 @dataclass(frozen=True)
 class Work:
-    """One call of a module on a batch.
+    """MACs and memory traffic of one call of a module on a batch.
 
     Args:
         macs: multiply-accumulates.
@@ -36,18 +36,18 @@ class Work:
 
     @property
     def intensity(self) -> float:
-        """Multiply-accumulates for each byte."""
+        """Multiply-accumulates per byte."""
         return self.macs / self.bytes
 
 
 def work(module: nn.Module, size: int, batch: int = 1, in_chans: int = 3) -> Work:
-    """The MACs of a layer and the bytes that it must move at least.
+    """Return the MACs of a layer and the minimum number of bytes that it moves.
 
     Args:
-        module: takes (batch, in_chans, size, size) and puts out one tensor. Meant for one layer: what moves inside is not
-            seen.
+        module: takes (batch, in_chans, size, size) and outputs one tensor. Intended for a single layer: intermediate
+            results are not counted.
         size: side of the square map in positions.
-        batch: maps in a call.
+        batch: maps per call.
         in_chans: channels of the map.
 
     Raises:
@@ -69,11 +69,11 @@ def work(module: nn.Module, size: int, batch: int = 1, in_chans: int = 3) -> Wor
 
 @cache
 def memory_rate(device: str, threads: int) -> float:
-    """Bytes a second that this machine reads and writes in copying 64 MiB, the best of 7; measured once a process.
+    """Return the bytes per second read and written when copying 64 MiB on this machine, best of 7; cached per process.
 
     Args:
         device: "cpu" or "cuda".
-        threads: that torch runs with; another number, another rate.
+        threads: number of torch threads; only a cache key, because the rate depends on it.
     """
     source = torch.ones(_COPIED // 4, device=device)
     target = torch.empty_like(source)

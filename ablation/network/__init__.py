@@ -1,9 +1,9 @@
-"""How a network is built from its description: modules, weights in and out, and every rung registered as a timm model.
+"""Building networks from descriptions, loading and saving weights, and registering every rung as a timm model.
 
-May import `ablation.design`.
+It may import `ablation.design`.
 """
 
-from . import timm_models  # noqa: F401  registers the rungs
+from . import timm_models  # noqa: F401  registers the rungs with timm
 from .build import ConvNet, build
 from .timm_weights import from_timm, load_timm_state, to_timm
 from .weights import load_weights, read_state_dict, save_weights

@@ -1,8 +1,7 @@
 """The parts of the network: stem, residual block, downsampling between stages, head.
 
-Each follows its description to the letter (see `Architecture`); what differs between ResNet's bottleneck and
-ConvNeXt's block is the order of the three convolutions, their widths, and how many norms and activations stand
-between them.
+Each part implements the fields of its description exactly (see `Architecture`). ResNet's bottleneck and ConvNeXt's block
+differ in the order of the three convolutions, their widths, and the number of norms and activations between them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from .pointwise import PointwiseConv2d
 
 
 def make_stem(a: Architecture, in_chans: int) -> nn.Sequential:
-    """From the image to the first stage: (N, in_chans, H, W) -> (N, w, H / stem_stride, W / stem_stride)."""
+    """Return the stem: (N, in_chans, H, W) -> (N, w, H / stem_stride, W / stem_stride)."""
     stem: OrderedDict[str, nn.Module] = OrderedDict()
     s, w = a.stem_stride, a.width
     if a.stem == "patchify":
@@ -38,19 +37,19 @@ def make_stem(a: Architecture, in_chans: int) -> nn.Sequential:
 
 
 def make_downsample(a: Architecture, in_chs: int, out_chs: int) -> nn.Sequential:
-    """Between two stages: (N, in_chs, H, W) -> (N, out_chs, H / 2, W / 2)."""
+    """Return the downsampling layers between two stages: (N, in_chs, H, W) -> (N, out_chs, H / 2, W / 2)."""
     if a.downsampling == "pool":
-        half = OrderedDict(pool=nn.AvgPool2d(2), conv=nn.Conv2d(in_chs, out_chs, kernel_size=1))
+        layers = OrderedDict(pool=nn.AvgPool2d(2), conv=nn.Conv2d(in_chs, out_chs, kernel_size=1))
     else:
-        half = OrderedDict(conv=nn.Conv2d(in_chs, out_chs, kernel_size=2, stride=2))
-    return nn.Sequential(OrderedDict(norm=norm(a.norm, in_chs), **half))
+        layers = OrderedDict(conv=nn.Conv2d(in_chs, out_chs, kernel_size=2, stride=2))
+    return nn.Sequential(OrderedDict(norm=norm(a.norm, in_chs), **layers))
 
 
 class Block(nn.Module):
-    """A residual block: (N, in_chs, H, W) -> (N, out_chs, H / stride, W / stride).
+    """Residual block: (N, in_chs, H, W) -> (N, out_chs, H / stride, W / stride).
 
-    The branch is three convolutions, conv1 to conv3: 1x1, kxk, 1x1, or kxk, 1x1, 1x1 where the spatial one comes first. After
-    convolution i stand norm i and activation i, as far as the description has them.
+    The branch has three convolutions, conv1 to conv3: 1x1, kxk, 1x1, or kxk, 1x1, 1x1 if the spatial convolution comes
+    first. Norm i and activation i follow convolution i, where the description includes them.
     """
 
     def __init__(
@@ -94,14 +93,14 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         branch, shortcut = self.drop_path(self.branch(x)), self.shortcut(x)
         last = self.branch[-1]
-        spare = isinstance(last, nn.BatchNorm2d) and branch.dtype == shortcut.dtype
-        if spare and can_overwrite(branch, last, self.branch, self.drop_path):
+        is_unused = isinstance(last, nn.BatchNorm2d) and branch.dtype == shortcut.dtype  # after the addition
+        if is_unused and can_overwrite(branch, last, self.branch, self.drop_path):
             return activate(self.act, branch.add_(shortcut))
         return activate(self.act, branch + shortcut)
 
 
 class Stage(nn.Sequential):
-    """The layers that lead into a stage, where it has any, and its blocks."""
+    """Stage of the network: its downsampling layers, if it has any, and its blocks."""
 
     def __init__(self, a: Architecture, index: int, drop_path: list[float]) -> None:
         stage: OrderedDict[str, nn.Module] = OrderedDict()
@@ -116,7 +115,7 @@ class Stage(nn.Sequential):
 
 
 class Head(nn.Module):
-    """From the last stage to the logits: (N, C, H, W) -> (N, num_classes)."""
+    """Head of the network, from the last feature map to the logits: (N, C, H, W) -> (N, num_classes)."""
 
     def __init__(self, a: Architecture, num_classes: int) -> None:
         super().__init__()

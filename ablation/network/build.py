@@ -1,10 +1,10 @@
-"""From a description to a network of PyTorch modules, and how it is initialised.
+"""Building the PyTorch network of a description, and its initialisation.
 
-Initialisation is one rule for every rung: convolutions and linear layers from a truncated normal of standard
-deviation 0.02, biases 0, norms 1 and 0, layer scale at its value, no last norm of a branch zeroed. It is that of
-ConvNeXt's published code (Liu et al. 2022), which truncates at -2 and 2: a hundred standard deviations, so that
-nothing is cut in practice. The paper trained its first row from torchvision's initialisation (He et al. 2015), a
-difference this suite does not reproduce.
+All rungs are initialised in the same way. The weights of convolutions and linear layers are drawn from a truncated normal
+distribution with standard deviation 0.02. Biases are 0. The scale of a norm is 1 and its shift 0; the last norm of a
+branch is no exception. Layer scale starts at its given value. This is the initialisation of ConvNeXt's published code
+(Liu et al. 2022), which truncates at -2 and 2: a hundred standard deviations, so that in practice nothing is truncated.
+The paper trained its first row from torchvision's initialisation (He et al. 2015); this library does not reproduce that.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ INIT_STD = 0.02
 
 
 class ConvNet(nn.Module):
-    """A four-stage convnet made from its description: (N, in_chans, H, W) -> (N, num_classes).
+    """Four-stage convnet built from a description: (N, in_chans, H, W) -> (N, num_classes).
 
     Args:
-        architecture: what to build.
-        num_classes: outputs of the classifier; 0 for none: the network then puts out pooled features (N, C).
+        architecture: description of the network.
+        num_classes: outputs of the classifier; 0 for no classifier, so that the network outputs pooled features (N, C).
         in_chans: channels of the image.
-        drop_path: stochastic depth (Huang et al. 2016, arXiv 1603.09382): rate of the last block, from 0 at the first
-            rising linearly. It acts in training only.
+        drop_path: stochastic depth (Huang et al. 2016, arXiv 1603.09382): rate of the last block; the rate rises linearly
+            from 0 at the first block. Active in training mode only.
 
     Attributes:
-        stem, stages, head: the parts, in order; `stages` has four.
-        architecture, num_classes, num_features: what it was made from, and channels before the classifier.
-        feature_info: channels, reduction and module of each stage, as timm's feature extraction wants them.
-        pretrained_cfg: "mean", "std" and "input_size" of the images that the weights were trained on, under timm's names; empty
-            for new weights.
+        stem, stages, head: the parts, in order; `stages` has four entries.
+        architecture, num_classes: the arguments.
+        num_features: channels before the classifier.
+        feature_info: channels, reduction and module of each stage, in the format of timm's feature extraction.
+        pretrained_cfg: "mean", "std" and "input_size" of the images that the weights were trained on, under timm's names;
+            empty for new weights.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class ConvNet(nn.Module):
         super().__init__()
         check_counts(num_classes, in_chans)
         if not 0.0 <= drop_path < 1.0:
-            raise AblationError(f"drop_path {drop_path!r} must be a rate from 0 to below 1")
+            raise AblationError(f"drop_path {drop_path!r} must be at least 0 and less than 1")
         a = self.architecture = architecture
         self.num_classes = num_classes
         self.in_chans = in_chans
@@ -63,15 +64,15 @@ class ConvNet(nn.Module):
         self.apply(_init)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """The last stage's map: (N, in_chans, H, W) -> (N, C, H / reduction, W / reduction)."""
+        """Return the feature map of the last stage: (N, in_chans, H, W) -> (N, C, H / reduction, W / reduction)."""
         if min(x.shape[-2:]) < self.architecture.min_size:
-            self.architecture.sizes(int(min(x.shape[-2:])))  # raises, and says the smallest size that works
+            self.architecture.sizes(int(min(x.shape[-2:])))  # raises an error that states the smallest size that works
         return self.stages(self.stem(x))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Pool, norm where the description has a last one, classify: (N, C, h, w) -> (N, num_classes).
+        """Apply pooling, the final norm if there is one, and the classifier: (N, C, h, w) -> (N, num_classes).
 
-        With `pre_logits` the pooled features, (N, C).
+        With `pre_logits`, return the pooled features instead: (N, C).
         """
         return self.head(x, pre_logits=pre_logits)
 
@@ -80,19 +81,19 @@ class ConvNet(nn.Module):
 
     @property
     def cam_layer(self) -> nn.Module:
-        """The layer on which a class activation map belongs: the last block, whose output is the last map before pooling."""
+        """Layer for class activation maps: the last block, whose output is the last feature map before pooling."""
         return self.get_submodule(f"stages.{NUM_STAGES - 1}.blocks.{self.architecture.depths[-1] - 1}")
 
     def get_classifier(self) -> nn.Module:
-        """The last linear layer."""
+        """Return the final linear layer."""
         return self.head.fc
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Put in a new, freshly initialised classifier for that many classes; 0 takes it away. As timm's models do."""
+        """Replace the classifier by a newly initialised one for that many classes, or remove it for 0, as in timm's models."""
         check_counts(num_classes, self.in_chans)
         if global_pool not in (None, "avg"):
             raise AblationError(
-                f"global_pool {global_pool!r} is not possible: the head pools by the average. Possible: 'avg'"
+                f"global_pool {global_pool!r} is not supported: the head uses average pooling. Possible: 'avg'"
             )
         old = next(self.stages.parameters())
         self.num_classes = num_classes
@@ -108,21 +109,21 @@ def _init(module: nn.Module) -> None:
 
 
 def build(architecture: Architecture, num_classes: int = 1000, in_chans: int = 3, drop_path: float = 0.0) -> ConvNet:
-    """Build the network that a description describes.
+    """Build the network of a description.
 
-    Memory format, device and dtype are the caller's: `build(...).to(memory_format=torch.channels_last)`.
+    Set memory format, device and dtype on the result: `build(...).to(memory_format=torch.channels_last)`.
 
     Args:
-        architecture: what to build.
-        num_classes: outputs of the classifier; 0 for none.
+        architecture: description of the network.
+        num_classes: outputs of the classifier; 0 for no classifier.
         in_chans: channels of the image.
-        drop_path: stochastic depth rate of the last block, rising linearly from 0 at the first.
+        drop_path: stochastic depth rate of the last block; the rate rises linearly from 0 at the first block.
 
     Returns:
-        A `ConvNet`, initialised, in training mode as any new module.
+        An initialised `ConvNet`, in training mode like any new module.
 
     Raises:
-        AblationError: if a number is not possible.
+        AblationError: if a number is invalid.
 
     >>> build(Architecture(width=8), num_classes=10)(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 10])

@@ -43,7 +43,7 @@ class InplaceSequential(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         before: nn.Module | None = None
         for module in self:
-            spare = isinstance(before, nn.BatchNorm2d) and can_overwrite(x, before)
-            x = activate(module, x) if spare else module(x)
+            is_unused = isinstance(before, nn.BatchNorm2d) and can_overwrite(x, before)  # after this module
+            x = activate(module, x) if is_unused else module(x)
             before = module
         return x

@@ -1,6 +1,7 @@
 """Every rung of both ladders as a timm model: `timm.create_model("ablation_resnet50_depthwise", num_classes=10)`.
 
-Importing this module registers them, once. No weights are published for them; `pretrained=True` is timm's own error.
+Importing this module registers the models. No weights are published for them; with `pretrained=True`, timm raises its
+own error.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from ..design.roadmap import Rung, roadmap
 from ..errors import AblationError
 from .build import ConvNet
 
-__all__: list[str] = []  # timm appends the name of each model
+__all__: list[str] = []  # timm appends the name of each model here
 
 LADDERS = ("resnet50", "resnet200")
 
 
 def timm_model_name(ladder: str, rung: Rung) -> str:
-    """What a rung is called in timm's registry, such as "ablation_resnet50_depthwise"."""
+    """Return the name of a rung in timm's registry, such as "ablation_resnet50_depthwise"."""
     return f"ablation_{ladder}_{rung.name}"
 
 
 class TimmConvNet(ConvNet):
-    """A `ConvNet` with timm's names for its options."""
+    """`ConvNet` whose options have timm's names."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class TimmConvNet(ConvNet):
         global_pool: str = "avg",
     ) -> None:
         if global_pool != "avg":
-            raise AblationError(f"global_pool {global_pool!r} is not possible: the head pools by the average")
+            raise AblationError(f"global_pool {global_pool!r} is not supported: the head uses average pooling. Possible: 'avg'")
         super().__init__(architecture, num_classes, in_chans, drop_path_rate)
 
 

@@ -1,7 +1,8 @@
-"""The state dicts of timm's `resnet*` and `convnext_*`, in and out.
+"""Conversion of state dicts from and to timm's `resnet*` and `convnext_*`.
 
-timm: Ross Wightman, https://github.com/huggingface/pytorch-image-models. Where the architectures are the same, the
-weights are the same tensors under other names; only ConvNeXt's linear layers have two dimensions there and four here.
+timm: Ross Wightman, https://github.com/huggingface/pytorch-image-models. For the same architecture, the state dicts hold
+the same tensors under different names. Only the weights of ConvNeXt's linear layers differ in shape: two dimensions in
+timm, four here.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ TIMM_MODELS = {
     "resnet200": RESNET200,
     **{f"convnext_{size}": convnext(size) for size in SIZES},
 }
-_CONV_MLP = ("atto", "femto", "pico", "nano")  # timm builds these with 1x1 convolutions, the larger with linear layers
+_CONV_MLP = ("atto", "femto", "pico", "nano")  # timm uses 1x1 convolutions here, linear layers in larger models
 
 _CONVNEXT = (
     ("stem.conv.", "stem.0."),
@@ -53,20 +54,20 @@ _RESNET = (
 def from_timm(
     name: str, pretrained: bool = False, file: str | Path | None = None, num_classes: int = 1000, in_chans: int = 3
 ) -> ConvNet:
-    """Our network with the weights of a timm model: the same logits.
+    """Return a `ConvNet` with the weights of a timm model; it computes the same logits.
 
     Args:
-        name: such as "resnet50" or "convnext_tiny.fb_in1k".
-        pretrained: download timm's weights, where its hub can be reached.
-        file: a local file of the model's weights instead.
+        name: name of the timm model, such as "resnet50" or "convnext_tiny.fb_in1k".
+        pretrained: download timm's pretrained weights; requires access to its hub.
+        file: local file with the model's weights, as an alternative to `pretrained`.
         num_classes: outputs of the classifier.
         in_chans: channels of the image.
 
     Returns:
-        A `ConvNet`; without `pretrained` and `file`, with the weights that timm initialises.
+        The network; without `pretrained` and `file`, its weights are newly initialised by timm.
 
     Raises:
-        AblationError: if the model has no description here, or the weights cannot be had or do not fit.
+        AblationError: if the model has no description here, or if the weights cannot be loaded or do not fit.
     """
     base = name.partition(".")[0]
     if base not in TIMM_MODELS:
@@ -77,54 +78,54 @@ def from_timm(
         return network
     try:
         model = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=in_chans)
-    except Exception as error:  # a hub fails in many ways, each with a class of its own
+    except Exception as error:  # a hub can fail with many different exception classes
         raise AblationError(
-            f"timm could not make {name!r} ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}). "
-            "Where no hub can be reached, give the weights as a local file"
+            f"timm could not create {name!r} ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}). "
+            "If the hub cannot be reached, pass the weights as a local file"
         ) from error
     load_timm_state(network, model.state_dict(), origin=name)
     return network
 
 
 def load_timm_state(network: ConvNet, state: Mapping[str, Tensor], origin: str = "the state dict") -> None:
-    """Put the state dict of a timm `resnet*` or `convnext_*` into our network of the same architecture.
+    """Load the state dict of a timm `resnet*` or `convnext_*` into a `ConvNet` of the same architecture.
 
     Raises:
-        AblationError: if it is another network's; the network is then left as it was.
+        AblationError: if the state dict does not fit; the network is then unchanged.
     """
     ours = {_timm_name(name, network.architecture): (name, value) for name, value in network.state_dict().items()}
     renamed = {}
     for key, value in state.items():
-        name, own = ours.get(key, (key, value))
-        is_linear = value.ndim == 2 and own.ndim == 4
+        name, target = ours.get(key, (key, value))
+        is_linear = value.ndim == 2 and target.ndim == 4
         renamed[name] = value[:, :, None, None] if is_linear else value
     load_state(network, renamed, origin)
 
 
 def to_timm(network: ConvNet, conv_mlp: bool | None = None) -> dict[str, Tensor]:
-    """The state dict of timm's model of the same architecture, with our weights.
+    """Return the weights of a network as a state dict of timm's model of the same architecture.
 
     Args:
-        network: a ResNet or a ConvNeXt of ours; other rungs have no counterpart in timm.
-        conv_mlp: whether timm's model has 1x1 convolutions for linear layers; by default, as timm's own models, for atto,
-            femto, pico and nano only.
+        network: a `ConvNet` whose architecture is a ResNet or a ConvNeXt; other rungs have no counterpart in timm.
+        conv_mlp: whether timm's model has 1x1 convolutions instead of linear layers; by default True only for atto, femto,
+            pico and nano, as in timm.
 
     Raises:
-        AblationError: if timm has no counterpart.
+        AblationError: if timm has no model of this architecture.
     """
     if conv_mlp is None:
         small = (convnext(size) for size in _CONV_MLP)
         conv_mlp = any((a.depths, a.width) == (network.architecture.depths, network.architecture.width) for a in small)
     state = {}
     for name, value in network.state_dict().items():
-        theirs = _timm_name(name, network.architecture)
-        is_linear = ".mlp.fc" in theirs and value.ndim == 4 and not conv_mlp
-        state[theirs] = value.flatten(1) if is_linear else value
+        timm_name = _timm_name(name, network.architecture)
+        is_linear = ".mlp.fc" in timm_name and value.ndim == 4 and not conv_mlp
+        state[timm_name] = value.flatten(1) if is_linear else value
     return state
 
 
 def _timm_name(name: str, architecture: Architecture) -> str:
-    """What timm calls one of our tensors."""
+    """Return the name in timm's state dict of one of our tensors."""
     family = architecture.replace(depths=RESNET50.depths, width=RESNET50.width, layer_scale=None)
     if family == RESNET50 and architecture.layer_scale is None:
         name = re.sub(r"stages\.(\d)\.blocks\.", lambda match: f"layer{int(match[1]) + 1}.", name)
@@ -133,7 +134,7 @@ def _timm_name(name: str, architecture: Architecture) -> str:
         table = _CONVNEXT
     else:
         raise AblationError(
-            f"timm has no model of {architecture!r}: only ResNets and ConvNeXts have a counterpart there"
+            f"timm has no model of {architecture!r}: only ResNets and ConvNeXts have a counterpart in timm"
         )
     for ours, theirs in table:
         name = name.replace(ours, theirs)

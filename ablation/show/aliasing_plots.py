@@ -1,4 +1,4 @@
-"""What halving the resolution does to fine detail and to shifted images, as pictures."""
+"""Figures of what halving the resolution does to fine detail and to shifted images."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..measure.aliasing import FINEST_KEPT, folded_share, frequencies
-from .style import GREY, MARKERS, PAGE_INCHES, PALETTE, SMALL, TEXT, bare, new_figure, quiet
+from .style import GREY, MARKERS, PAGE_INCHES, PALETTE, SMALL, TEXT, new_figure, quiet, strip_axes
 
 _COLUMNS = 3
 _STYLES = ("-", "--", "-.", ":")
 
 
 def plot_through(maps: Mapping[str, NDArray[np.float64]], figure: Figure | None = None) -> Figure:
-    """Grey pictures side by side, each stretched to its own range.
+    """Plot maps side by side in grey, each scaled to its own range.
 
     Args:
         maps: title -> (H, W).
-        figure: to draw into; a new one by default.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -34,16 +34,16 @@ def plot_through(maps: Mapping[str, NDArray[np.float64]], figure: Figure | None 
         axes.set_axis_off()
     for (title, values), axes in zip(maps.items(), panels.flat, strict=False):
         axes.imshow(values, cmap="gray", interpolation="none")
-        bare(axes).set_title(title, fontsize=TEXT)
+        strip_axes(axes).set_title(title, fontsize=TEXT)
     return figure
 
 
 def plot_passed(energies: Mapping[str, NDArray[np.float64]], axes: Axes | None = None) -> Axes:
-    """The energy that each layer passes by frequency, over its own mean; what lies in the grey part folds.
+    """Plot the energy that each layer passes at each frequency, relative to its mean; frequencies in the grey area alias.
 
     Args:
-        energies: name -> what `passed_energy` returned.
-        axes: to draw into; new ones by default.
+        energies: name -> the result of `passed_energy`.
+        axes: axes to draw into; new axes by default.
 
     Returns:
         The axes.
@@ -69,12 +69,12 @@ def plot_passed(energies: Mapping[str, NDArray[np.float64]], axes: Axes | None =
 def plot_shift_errors(
     shifts: Sequence[int], errors: Mapping[str, NDArray[np.float64]], axes: Axes | None = None
 ) -> Axes:
-    """How far a network's output moves when the image is shifted: means of runs as lines, the runs as a band around.
+    """Plot how much a network's output changes when the image is shifted: the mean of the runs as a line, their range as a band.
 
     Args:
-        shifts: in pixels.
-        errors: name -> (runs, len(shifts)), each a mean over images of what `shift_error` returned.
-        axes: to draw into; new ones by default.
+        shifts: shifts of the image, in pixels.
+        errors: name -> (runs, len(shifts)), each the mean over images of the result of `shift_error`.
+        axes: axes to draw into; new axes by default.
 
     Returns:
         The axes.

@@ -1,4 +1,4 @@
-"""Attributions as pictures: what each network rests on, whether it adds up, and whether the pixels matter."""
+"""Figures of attributions: maps, completeness gaps, insertion and deletion curves, and weight randomisation."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from .style import (
     PALETTE,
     SMALL,
     TEXT,
-    bare,
     new_figure,
     quiet,
+    strip_axes,
 )
 
-_SIGNED, _UNSIGNED = "PuOr", "cividis"  # both told apart by readers without full colour vision
-_LETTERS_PER_INCH = 19  # of our small text
+_SIGNED, _UNSIGNED = "PuOr", "cividis"  # both are safe for readers with a colour-vision deficiency
+_LETTERS_PER_INCH = 19  # of text in size SMALL
 _TALLEST_INCHES = 8.0
-_INNER = (0.01, 0.005, 0.98, 0.99)  # left, bottom, width, height of what is drawn: letters keep off the edge
-_CLIP = 99.5  # percentile at which colours end: one stray pixel does not darken all others
+_LAYOUT_RECT = (0.01, 0.005, 0.98, 0.99)  # left, bottom, width, height: leaves a margin so that no letter is cut off
+_CLIP = 99.5  # percentile at which the colour scale ends, so that one outlier does not darken all other pixels
 
 
 def plot_attributions(
@@ -42,14 +42,14 @@ def plot_attributions(
     titles: Sequence[str] = (),
     figure: Figure | None = None,
 ) -> Figure:
-    """Images in the first row, and in each further row the attribution of one network or method.
+    """Plot the images in the first row, and the attributions of one network or method in each further row.
 
     Args:
-        images: (N, H, W) or (N, H, W, 3), pixels from 0 to 1.
+        images: (N, H, W) or (N, H, W, 3), with pixel values from 0 to 1.
         maps: name of the row -> (N, H, W).
-        signed: whether zero is the middle of the colours, for all rows or row by row.
-        titles: of the columns, N of them.
-        figure: to draw into; a new one by default.
+        signed: whether zero is the centre of the colour scale, for all rows or for each row.
+        titles: N titles, one per column.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -59,29 +59,29 @@ def plot_attributions(
     figure = figure or new_figure(1.6 + panel * count, panel * (len(maps) + 1) + 0.45)
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(w_pad=0.012, h_pad=0.012, wspace=0, hspace=0, rect=_INNER)
+        engine.set(w_pad=0.012, h_pad=0.012, wspace=0, hspace=0, rect=_LAYOUT_RECT)
     panels = figure.subplots(len(maps) + 1, count, squeeze=False)
     for axes, image, title in zip(panels[0], images, [*titles, *[""] * count], strict=False):
         axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
-        bare(axes, title)
+        strip_axes(axes, title)
     _row_label(panels[0, 0], "image")
     for row, (name, values) in zip(panels[1:], maps.items(), strict=True):
         has_sign = signed if isinstance(signed, bool) else signed[name]
         for axes, value in zip(row, values, strict=True):
             plot_attribution(value, axes, has_sign)
         _row_label(row[0], name)
-    key = _key(signed if isinstance(signed, bool) else None, maps, signed)
-    figure.supxlabel(fill(key, int(_LETTERS_PER_INCH * figure.get_figwidth())), fontsize=SMALL)
+    caption = _colour_caption(maps, signed)
+    figure.supxlabel(fill(caption, int(_LETTERS_PER_INCH * figure.get_figwidth())), fontsize=SMALL)
     return figure
 
 
 def plot_attribution(values: NDArray[np.float64], axes: Axes, signed: bool) -> Axes:
-    """One map, its colours ending at its own 99.5th percentile.
+    """Plot one map, with its colour scale ending at the map's 99.5th percentile.
 
     Args:
         values: (H, W).
-        axes: to draw into.
-        signed: whether zero is the middle of the colours.
+        axes: axes to draw into.
+        signed: whether zero is the centre of the colour scale.
 
     Returns:
         The axes.
@@ -89,30 +89,29 @@ def plot_attribution(values: NDArray[np.float64], axes: Axes, signed: bool) -> A
     top = float(np.percentile(np.abs(values), _CLIP)) or 1.0
     low, colours = (-top, _SIGNED) if signed else (0.0, _UNSIGNED)
     axes.imshow(values, cmap=colours, vmin=low, vmax=top, interpolation="none")
-    return bare(axes)
+    return strip_axes(axes)
 
 
 def _row_label(axes: Axes, name: str) -> None:
     axes.set_ylabel(name, fontsize=TEXT, rotation=0, ha="right", va="center", labelpad=4)
 
 
-def _key(one: bool | None, maps: Mapping[str, object], signed: bool | Mapping[str, bool]) -> str:
+def _colour_caption(maps: Mapping[str, object], signed: bool | Mapping[str, bool]) -> str:
+    """Return the sentence that explains the colours; it covers both scales if only some of the rows are signed."""
     for_signed = "purple speaks for the class, orange against it, white is zero"
     for_unsigned = "yellow weighs most, blue least"
-    if one is None:
-        flags = {signed[name] for name in maps} if isinstance(signed, Mapping) else set()
-        one = next(iter(flags)) if len(flags) == 1 else None
-    if one is None:
+    flags = {signed} if isinstance(signed, bool) else {signed[name] for name in maps}
+    if len(flags) != 1:
         return f"signed rows: {for_signed}; others: {for_unsigned}. Each map on its own scale."
-    return (for_signed if one else for_unsigned).capitalize() + ". Each map on its own scale."
+    return (for_signed if flags.pop() else for_unsigned).capitalize() + ". Each map on its own scale."
 
 
 def plot_gaps(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
-    """The completeness gap of every image in percent of the logit's rise, row by row of a ladder, with its median.
+    """Plot the completeness gap of every image in percent of the logit's increase, with the median, one row per rung.
 
     Args:
-        table: one row a network and image: title, gap (a part, 0 for none).
-        figure: to draw into; a new one by default.
+        table: one row per network and image, with columns title and gap (as a fraction; 0 means no gap).
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -136,11 +135,11 @@ def plot_gaps(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
 
 
 def plot_curves(curves: Mapping[str, Curves], figure: Figure | None = None) -> Figure:
-    """Insertion and deletion curves: mean over images, with the 95 % interval of the mean, and the area in the legend.
+    """Plot insertion and deletion curves: the mean over images with its 95 % interval, and the area in the legend.
 
     Args:
-        curves: name -> what `insertion_deletion` returned.
-        figure: to draw into; a new one by default.
+        curves: name -> the result of `insertion_deletion`.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure, with two axes.
@@ -150,7 +149,7 @@ def plot_curves(curves: Mapping[str, Curves], figure: Figure | None = None) -> F
     for axes, kind, better in zip(panels, ("insertion", "deletion"), ("higher", "lower"), strict=True):
         for (name, entry), colour, marker in zip(curves.items(), PALETTE, MARKERS, strict=False):
             values, areas = getattr(entry, kind), getattr(entry, f"{kind}_area")
-            mean, half = values.mean(0), _half(values)
+            mean, half = values.mean(0), _half_interval(values)
             every = max(1, len(mean) // 10)
             axes.fill_between(100 * entry.shares, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
             axes.plot(
@@ -168,11 +167,11 @@ def plot_curves(curves: Mapping[str, Curves], figure: Figure | None = None) -> F
 
 
 def plot_randomisation(results: Mapping[str, Sequence[Randomised]], axes: Axes | None = None) -> Axes:
-    """How alike maps stay as the weights are randomised from the top down; a line near 1 does not depend on them.
+    """Plot how similar maps remain as weights are randomised from the top down; maps near 1 do not depend on the weights.
 
     Args:
-        results: name -> what `weight_randomisation` returned; all over the same parts.
-        axes: to draw into; a new one by default.
+        results: name -> the result of `weight_randomisation`; all with the same parts.
+        axes: axes to draw into; new axes by default.
 
     Returns:
         The axes.
@@ -188,8 +187,8 @@ def plot_randomisation(results: Mapping[str, Sequence[Randomised]], axes: Axes |
     return quiet(axes, "randomised from the top down to", "rank correlation with the true map")
 
 
-def _half(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half of the 95 % t-interval of the mean over the first axis."""
+def _half_interval(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return half the width of the 95 % t-interval of the mean over the first axis."""
     from scipy.stats import t
 
     n = len(values)

@@ -1,4 +1,4 @@
-"""Receptive fields as pictures: what a network's last map sees of the image, rung by rung, theoretical over effective."""
+"""Figures of receptive fields: for each network, the effective field of its last map with the theoretical field on top."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from matplotlib.patches import Rectangle
 
 from ..measure.receptive_field import ERF
 from ..measure.support import Field
-from .style import ORANGE, PAGE_INCHES, SMALL, TEXT, bare, new_figure
+from .style import ORANGE, PAGE_INCHES, SMALL, TEXT, new_figure, strip_axes
 
-_FAINTEST = 1e-4  # of the panel's maximum
+_MIN_GRADIENT = 1e-4  # relative to the panel's maximum; the lower end of the colour scale
 _CMAP = "cividis"
 _COLUMNS = 4
-_MARGIN = 0.06  # around the image, where a field that is a little larger still shows
+_MARGIN = 0.06  # of the image's side, around the image: leaves room for a field slightly larger than the image
 
 
 @dataclass(frozen=True)
 class NetworkField:
-    """One panel.
+    """The receptive fields of one network, for one panel.
 
     Args:
-        title: of the network.
+        title: title of the network.
         effective: its effective receptive field.
-        theoretical: its theoretical one.
+        theoretical: its theoretical receptive field.
     """
 
     title: str
@@ -38,12 +38,12 @@ class NetworkField:
 
 
 def plot_fields(seen: Sequence[NetworkField], share: float = 0.5, figure: Figure | None = None) -> Figure:
-    """A panel for each network: the effective field in colour, the square that holds a share of it, the theoretical field.
+    """Plot one panel per network: the effective field in colour, the square that holds a share of it, the theoretical field.
 
     Args:
-        seen: the panels, in order.
-        share: of the map, for the solid square.
-        figure: to draw into; a new one by default.
+        seen: the networks' fields, one per panel, in order.
+        share: share of the effective field that the solid square holds.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -56,7 +56,7 @@ def plot_fields(seen: Sequence[NetworkField], share: float = 0.5, figure: Figure
         axes.set_axis_off()
     for entry, axes in zip(seen, panels.flat, strict=False):
         plot_field(entry, axes, share)
-    colours = ScalarMappable(LogNorm(_FAINTEST, 1), _CMAP)
+    colours = ScalarMappable(LogNorm(_MIN_GRADIENT, 1), _CMAP)
     bar = figure.colorbar(colours, ax=panels, shrink=0.6, aspect=30, pad=0.01)
     bar.set_label("gradient, relative to the panel's largest (log)", fontsize=SMALL)
     bar.ax.tick_params(labelsize=SMALL)
@@ -84,17 +84,19 @@ def plot_field(entry: NetworkField, axes: Axes, share: float = 0.5) -> Axes:
     """One panel of `plot_fields`.
 
     Args:
-        entry: what to draw.
-        axes: to draw into.
-        share: of the map, for the solid square.
+        entry: the fields to draw.
+        axes: axes to draw into.
+        share: share of the effective field that the solid square holds.
 
     Returns:
-        The axes, in pixels of the image.
+        The axes, with the image's pixels as units.
     """
     field = entry.effective.map
     height, width = field.shape
-    relative = np.clip(field / max(field.max(), 1e-300), _FAINTEST, 1)
-    axes.imshow(relative, norm=LogNorm(_FAINTEST, 1), cmap=_CMAP, extent=(0, width, height, 0), interpolation="none")
+    relative = np.clip(field / max(field.max(), 1e-300), _MIN_GRADIENT, 1)
+    axes.imshow(
+        relative, norm=LogNorm(_MIN_GRADIENT, 1), cmap=_CMAP, extent=(0, width, height, 0), interpolation="none"
+    )
     side = entry.effective.side(share)
     _square(axes, width // 2 + 0.5, height // 2 + 0.5, min(side, width), min(side, height), "white", "-")
     whole = entry.theoretical.whole_image
@@ -103,7 +105,7 @@ def plot_field(entry: NetworkField, axes: Axes, share: float = 0.5) -> Axes:
         across, down = entry.theoretical.width, entry.theoretical.height
         _square(axes, left + across / 2, top + down / 2, across, down, ORANGE, "--")
     theory = "whole image" if whole else f"{int(entry.theoretical)} px"
-    bare(axes)
+    strip_axes(axes)
     axes.set_xlim(-_MARGIN * width, (1 + _MARGIN) * width)
     axes.set_ylim((1 + _MARGIN) * height, -_MARGIN * height)
     axes.set_title(entry.title, fontsize=TEXT, pad=2)
@@ -112,7 +114,7 @@ def plot_field(entry: NetworkField, axes: Axes, share: float = 0.5) -> Axes:
 
 
 def _first_pixel(entry: NetworkField) -> tuple[float, float]:
-    """Row and column of the first pixel that the middle position sees; outside of the image where it sees padding."""
+    """Return row and column of the first pixel that the middle position sees; outside the image if it sees padding."""
     pairs = zip(entry.effective.map.shape, entry.effective.positions, entry.theoretical.offset, strict=True)
     row, column = (n // 2 * (length / n) + offset for length, n, offset in pairs)
     return row, column

@@ -1,10 +1,12 @@
-"""The Pareto front: what nothing else beats in cost and in worth."""
+"""The Pareto front of cost and value."""
 
 from __future__ import annotations
 
 
 def pareto_front(cost: list[float], value: list[float]) -> set[int]:
-    """Indices of what nothing else beats: no other costs no more and is worth no less, with one of the two better.
+    """Return the indices of the entries on the Pareto front.
+
+    An entry is on the front if no other entry has at most its cost and at least its value, with one of the two better.
 
     >>> sorted(pareto_front([1, 2, 3, 3], [10, 9, 12, 11]))
     [0, 2]

@@ -1,4 +1,4 @@
-"""A residual block as its silhouette: how wide it is before and after each convolution, and which of them mixes positions."""
+"""Figures of residual blocks as silhouettes: the width before and after each convolution, and which one mixes positions."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from matplotlib.patches import Polygon
 from torch import Tensor, nn
 
 from ..measure.modes import evaluating
-from .style import BLUE, GREY, HATCH, ORANGE, PAGE_INCHES, SMALL, TEXT, bare, new_figure
+from .style import BLUE, GREY, HATCH, ORANGE, PAGE_INCHES, SMALL, TEXT, new_figure, strip_axes
 
 
 @dataclass(frozen=True)
 class Passage:
-    """One convolution on the way through a block.
+    """One convolution of a block, as recorded in the forward pass.
 
     Args:
-        name: of the module in the block.
+        name: name of the module in the block.
         kernel: side of its kernel.
-        depthwise: one filter for each channel.
-        in_chs, out_chs: channels before and after it.
-        side: of the map it puts out, in positions.
-        params, macs: its own, the MACs for one image.
+        depthwise: whether it has one filter per channel.
+        in_chs, out_chs: number of input and output channels.
+        side: side of the output map, in positions.
+        params, macs: parameters and MACs of this convolution; the MACs are per image.
     """
 
     name: str
@@ -40,29 +40,27 @@ class Passage:
 
 
 def passages(block: nn.Module, channels: int, size: int) -> list[Passage]:
-    """The convolutions of a block in the order in which a map runs through them; those of a shortcut come where they are called.
+    """Return the convolutions of a block in the order in which the forward pass calls them, including those of a shortcut.
 
     Args:
-        block: takes (1, channels, size, size).
-        channels: it takes.
-        size: side of the map it takes, in positions.
+        block: block with an input of shape (1, channels, size, size).
+        channels: number of input channels.
+        size: side of the input map, in positions.
     """
     found: list[Passage] = []
 
-    def hook(name: str) -> Any:
-        def note(conv: nn.Conv2d, _: Any, output: Tensor) -> None:
+    def make_hook(name: str) -> Any:
+        def record(conv: nn.Conv2d, _: Any, output: Tensor) -> None:
             depthwise = conv.groups == conv.in_channels > 1
             params = sum(parameter.numel() for parameter in conv.parameters())
             macs = conv.weight.numel() * output.shape[-2] * output.shape[-1]
-            sides = int(conv.kernel_size[0]), int(output.shape[-1])
-            found.append(
-                Passage(name, sides[0], depthwise, conv.in_channels, conv.out_channels, sides[1], params, macs)
-            )
+            kernel, side = int(conv.kernel_size[0]), int(output.shape[-1])
+            found.append(Passage(name, kernel, depthwise, conv.in_channels, conv.out_channels, side, params, macs))
 
-        return note
+        return record
 
     convs = [(name, part) for name, part in block.named_modules() if isinstance(part, nn.Conv2d)]
-    handles = [part.register_forward_hook(hook(name)) for name, part in convs]
+    handles = [part.register_forward_hook(make_hook(name)) for name, part in convs]
     try:
         with evaluating(block), torch.no_grad():
             block(torch.zeros(1, channels, size, size))
@@ -73,11 +71,11 @@ def passages(block: nn.Module, channels: int, size: int) -> list[Passage]:
 
 
 def plot_blocks(blocks: Mapping[str, list[Passage]], figure: Figure | None = None) -> Figure:
-    """A silhouette for each block, its input above: as wide as it has channels, the convolution over positions hatched.
+    """Plot one silhouette per block, input at the top: the width is the number of channels; spatial convolutions are hatched.
 
     Args:
-        blocks: title -> the convolutions of its branch, as `passages` finds them.
-        figure: to draw into; a new one by default.
+        blocks: title -> the convolutions of its branch, from `passages`.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -87,7 +85,7 @@ def plot_blocks(blocks: Mapping[str, list[Passage]], figure: Figure | None = Non
     widest = max(max(p.in_chs, p.out_chs) for steps in blocks.values() for p in steps)
     for axes, (title, steps) in zip(panels, blocks.items(), strict=True):
         _silhouette(axes, steps, widest)
-        bare(axes)
+        strip_axes(axes)
         axes.set_title(title, fontsize=TEXT)
     return figure
 

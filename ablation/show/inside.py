@@ -1,4 +1,4 @@
-"""Pictures of what happens inside: the spread that each norm gets, and weights that change from image to image or do not."""
+"""Figures of a network's internals: inputs and outputs of its norms, and how much Jacobians depend on the image."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from ..measure.jacobian import JacobianChange
 from ..measure.norms import NormStatistics
-from .style import BLUE, COLUMN_INCHES, GREY, MARKERS, ORANGE, PAGE_INCHES, SMALL, TEXT, bare, new_figure, quiet
+from .style import BLUE, COLUMN_INCHES, GREY, MARKERS, ORANGE, PAGE_INCHES, SMALL, TEXT, new_figure, quiet, strip_axes
 
 _COLUMNS = 4
 
 
 def plot_norms(statistics: Mapping[str, Sequence[NormStatistics]], figure: Figure | None = None) -> Figure:
-    """The spread of what each norm gets and gives, in the order of the forward pass: a panel for each network, all alike.
+    """Plot the spread of the inputs and outputs of each norm in forward order, one panel per network, on shared axes.
 
     Args:
-        statistics: title -> what `norm_statistics` returned.
-        figure: to draw into; a new one by default.
+        statistics: title -> the result of `norm_statistics`.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -52,12 +52,12 @@ def plot_norms(statistics: Mapping[str, Sequence[NormStatistics]], figure: Figur
 
 
 def plot_jacobians(changes: Mapping[str, JacobianChange], images: int = 4, figure: Figure | None = None) -> Figure:
-    """How much each input position weighs in the middle output, a row for each layer, a column for each image.
+    """Plot the weight of each input position in the middle output: one row per layer, one column per image.
 
     Args:
-        changes: name of the layer -> what `jacobian_change` returned.
-        images: how many of them to draw.
-        figure: to draw into; a new one by default.
+        changes: name of the layer -> the result of `jacobian_change`.
+        images: number of images to draw.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -66,11 +66,11 @@ def plot_jacobians(changes: Mapping[str, JacobianChange], images: int = 4, figur
     images = min(images, *(len(change.maps) for change in changes.values()))
     panels = figure.subplots(len(changes), images, squeeze=False)
     for line, (row, (name, change)) in enumerate(zip(panels, changes.items(), strict=True)):
-        around = _window(change.maps)
+        window = _window(change.maps)
         top = change.maps[:images].max()
         for i, axes in enumerate(row):
-            axes.imshow(change.maps[i][around], cmap="cividis", norm=PowerNorm(0.5, 0, top), interpolation="none")
-            bare(axes, f"image {i + 1}" if line == 0 else "")
+            axes.imshow(change.maps[i][window], cmap="cividis", norm=PowerNorm(0.5, 0, top), interpolation="none")
+            strip_axes(axes, f"image {i + 1}" if line == 0 else "")
             axes.set_xlabel(f"{100 * change.change[i]:.0f} %", fontsize=SMALL, labelpad=1)
         row[0].set_ylabel(
             f"{name}\n{100 * change.mean:.0f} % on average", fontsize=TEXT, rotation=0, ha="right", va="center"
@@ -84,21 +84,21 @@ def plot_jacobians(changes: Mapping[str, JacobianChange], images: int = 4, figur
 
 
 def _window(maps: np.ndarray) -> tuple[slice, slice]:
-    """The rows and columns in which anything weighs, and one position around them."""
-    weighs = maps.max(0) > 0
+    """Return the rows and columns with a nonzero weight, with a margin of one position."""
+    nonzero = maps.max(0) > 0
     sides = []
     for axis in (1, 0):
-        inside = np.flatnonzero(weighs.any(axis))
+        inside = np.flatnonzero(nonzero.any(axis))
         sides.append(slice(max(0, int(inside[0]) - 1), int(inside[-1]) + 2))
     return sides[0], sides[1]
 
 
 def plot_drift(statistics: Mapping[str, Sequence[NormStatistics]], axes: Axes | None = None) -> Axes:
-    """How far these images' means are from the running means of batch normalisation, by depth.
+    """Plot how far the means of these images are from the running means of batch normalisation, by depth.
 
     Args:
-        statistics: title -> what `norm_statistics` returned; networks without batch normalisation are left out.
-        axes: to draw into; a new one by default.
+        statistics: title -> the result of `norm_statistics`; networks without batch normalisation are omitted.
+        axes: axes to draw into; new axes by default.
 
     Returns:
         The axes.

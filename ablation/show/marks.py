@@ -1,4 +1,4 @@
-"""Small images whose truth is known: drawn with their classes, and the outline of what decides drawn over images and maps."""
+"""Figures of images with known ground truth: the images, outlines of masks, and the share of attributions on the marks."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .style import GREY, MARKERS, ORANGE, PAGE_INCHES, PALETTE, SMALL, TEXT, bare, new_figure, quiet
+from .style import GREY, MARKERS, ORANGE, PAGE_INCHES, PALETTE, SMALL, TEXT, new_figure, quiet, strip_axes
 
-_MOST = 8  # images in a row
+_MAX_IMAGES = 8  # in a row
 
 
 def plot_images(images: NDArray[np.generic], titles: Sequence[str], figure: Figure | None = None) -> Figure:
-    """Grey images in a row, each under its title.
+    """Plot grey images in a row, each with a title.
 
     Args:
-        images: (N, H, W), up to eight; black is the smallest value of all, white the largest.
-        titles: N of them.
-        figure: to draw into; a new one by default.
+        images: (N, H, W), up to eight; black is the smallest value over all images, white the largest.
+        titles: N titles, one per image.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
     """
-    count = min(_MOST, len(images))
+    count = min(_MAX_IMAGES, len(images))
     figure = figure or new_figure(PAGE_INCHES * min(1.0, count / 5), 1.6)
     for axes, image, title in zip(figure.subplots(1, count, squeeze=False)[0], images, titles, strict=True):
         axes.imshow(image, cmap="gray", vmin=images.min(), vmax=images.max(), interpolation="none")
-        bare(axes, title)
+        strip_axes(axes, title)
     return figure
 
 
@@ -38,9 +38,9 @@ def outline(axes: Axes, inside: NDArray[np.bool_], colour: object = ORANGE) -> A
     """Draw the border between the pixels inside a mask and those outside.
 
     Args:
-        axes: in which an image of the mask's size is drawn.
-        inside: (H, W).
-        colour: of the line.
+        axes: axes that show an image of the mask's size.
+        inside: mask, (H, W).
+        colour: colour of the line.
 
     Returns:
         The axes.
@@ -54,12 +54,12 @@ def outline(axes: Axes, inside: NDArray[np.bool_], colour: object = ORANGE) -> A
 
 
 def plot_shares(table: pd.DataFrame, chance: float, figure: Figure | None = None) -> Figure:
-    """How much of each attribution lies on the marks: a row for each method, a dot for each network and seed.
+    """Plot how much of each attribution lies on the marks: one row per method, one dot per network and seed.
 
     Args:
-        table: one row a method, network and seed: method, network, share (0 to 1).
-        chance: the share of an attribution spread evenly.
-        figure: to draw into; a new one by default.
+        table: one row per method, network and seed, with columns method, network and share (0 to 1).
+        chance: share for an attribution that is spread evenly over the image.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -69,10 +69,10 @@ def plot_shares(table: pd.DataFrame, chance: float, figure: Figure | None = None
     axes = figure.subplots()
     for i, network in enumerate(networks):
         rows = table[table["network"] == network]
-        places = rows["method"].map(methods.index) + 0.22 * (i - (len(networks) - 1) / 2)
+        heights = rows["method"].map(methods.index) + 0.22 * (i - (len(networks) - 1) / 2)
         axes.scatter(
             100 * rows["share"],
-            places,
+            heights,
             s=14,
             color=PALETTE[i],
             marker=MARKERS[i],

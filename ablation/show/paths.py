@@ -1,7 +1,7 @@
-"""Which inputs reach which outputs of a convolution, drawn as lines: what mixes positions, what mixes channels.
+"""Figures of which inputs reach which outputs of a convolution: whether it mixes positions, channels or both.
 
-Nothing here knows what a depthwise convolution is. The lines are read off each layer's own Jacobian along one row of a map, so a
-layer that mixes something else than its name says is drawn as what it does.
+The lines are derived from each layer's Jacobian along one row of a map, without special cases for types of layers. A layer is
+drawn according to what it computes, even if that differs from what its name suggests.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .style import BLUE, GREY, ORANGE, PAGE_INCHES, SMALL, TEXT, bare, new_figure
+from .style import BLUE, GREY, ORANGE, PAGE_INCHES, SMALL, TEXT, new_figure, strip_axes
 
 _HEIGHT = 8.0  # from the input to the output, in positions
-_SLANT = (0.55, 0.5)  # to the right and up, for each channel further back
+_CHANNEL_OFFSET = (0.55, 0.5)  # right and up, per channel
 
 
 def reaches(layer: nn.Module, channels: int, positions: int = 7) -> NDArray[np.bool_]:
-    """Which inputs a layer's outputs depend on, along one row of a map.
+    """Compute which inputs a layer's outputs depend on, along one row of a map.
 
     Args:
-        layer: takes (1, channels, 1, positions).
-        channels: it takes.
-        positions: in the row.
+        layer: layer with an input of shape (1, channels, 1, positions).
+        channels: number of input channels.
+        positions: number of positions in the row.
 
     Returns:
-        (channels put out, positions put out, channels, positions): whether that output changes with that input.
+        (output channels, output positions, input channels, input positions): whether that output depends on that input.
     """
     row = torch.randn(1, channels, 1, positions, generator=torch.Generator().manual_seed(0))
 
@@ -45,16 +45,16 @@ def reaches(layer: nn.Module, channels: int, positions: int = 7) -> NDArray[np.b
 def plot_paths(
     layers: Mapping[str, Sequence[nn.Module]], channels: int = 4, positions: int = 7, figure: Figure | None = None
 ) -> Figure:
-    """A panel for each convolution, or sequence of them: the lines that lead to all channels at the middle position.
+    """Plot one panel per sequence of layers: the lines that lead to all channels at the middle position.
 
-    Each line is one product, in colour for one output channel. A row of the map is drawn, so a k x k convolution shows k of
-    its k * k positions.
+    Each line is one product; the lines of one output channel are coloured. Only one row of the map is drawn, so a k x k
+    convolution shows k of its k * k positions.
 
     Args:
-        layers: title -> layers in order, each of which takes what the one before puts out and keeps the positions.
-        channels: that the first layers take.
-        positions: in the row.
-        figure: to draw into; a new one by default.
+        layers: title -> layers in order; each layer's input is the previous layer's output, and all keep the positions.
+        channels: number of input channels of the first layers.
+        positions: number of positions in the row.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -62,8 +62,8 @@ def plot_paths(
     figure = figure or new_figure(PAGE_INCHES, 2.9)
     panels = figure.subplots(1, len(layers), squeeze=False, sharey=True)[0]
     for axes, (title, sequence) in zip(panels, layers.items(), strict=True):
-        products = _plot(axes, sequence, channels, positions)
-        bare(axes)
+        products = _plot_panel(axes, sequence, channels, positions)
+        strip_axes(axes)
         axes.set_title(f"{title}\n{products} products", fontsize=TEXT)
     figure.supxlabel(
         "one row of the map: positions to the right, channels to the back; input below, output above. "
@@ -73,25 +73,26 @@ def plot_paths(
     return figure
 
 
-def _plot(axes: Axes, layers: Sequence[nn.Module], channels: int, positions: int) -> int:
-    """One panel; returns how many lines lead to the middle position."""
-    linked: list[NDArray[np.bool_]] = []
+def _plot_panel(axes: Axes, layers: Sequence[nn.Module], channels: int, positions: int) -> int:
+    """Draw one panel and return the number of lines that lead to the middle position."""
+    layer_links: list[NDArray[np.bool_]] = []
     rise = _HEIGHT / len(layers)
     for layer in layers:
-        linked.append(reaches(layer, channels if not linked else linked[-1].shape[0], positions))
-    top: NDArray[np.bool_] = np.zeros(linked[-1].shape[:2], bool)
+        layer_links.append(reaches(layer, channels if not layer_links else layer_links[-1].shape[0], positions))
+    top: NDArray[np.bool_] = np.zeros(layer_links[-1].shape[:2], bool)
     top[:, positions // 2] = True
-    one: NDArray[np.bool_] = np.zeros(linked[-1].shape[:2], bool)
-    one[0, positions // 2] = True  # the channel in front: nothing is drawn over it
+    one: NDArray[np.bool_] = np.zeros(layer_links[-1].shape[:2], bool)
+    one[0, positions // 2] = True  # the front channel, which nothing covers
     products = 0
-    for level in range(len(linked), 0, -1):
-        links = linked[level - 1]
+    for level in range(len(layer_links), 0, -1):
+        links = layer_links[level - 1]
         _nodes(axes, level * rise, top, one)
-        for wanted, colour, width in ((top & ~one, GREY, 0.5), (one, ORANGE, 0.9)):
-            ends = np.argwhere(links & wanted[:, :, None, None])
+        for outputs, colour, width in ((top & ~one, GREY, 0.5), (one, ORANGE, 0.9)):
+            ends = np.argwhere(links & outputs[:, :, None, None])
             products += len(ends)
             lines = [
-                (_place((level - 1) * rise, c_in, i), _place(level * rise, c_out, o)) for c_out, o, c_in, i in ends
+                (_coordinates((level - 1) * rise, c_in, i), _coordinates(level * rise, c_out, o))
+                for c_out, o, c_in, i in ends
             ]
             axes.add_collection(LineCollection(lines, colors=[colour], linewidths=width, zorder=1))
         top, one = np.asarray(links[top].any(0)), np.asarray(links[one].any(0))
@@ -101,15 +102,15 @@ def _plot(axes: Axes, layers: Sequence[nn.Module], channels: int, positions: int
     return products
 
 
-def _nodes(axes: Axes, height: float, reached: NDArray[np.bool_], of_one: NDArray[np.bool_]) -> None:
-    """The elements of a map: filled where a line starts or ends."""
-    for (channel, position), there in np.ndenumerate(reached):
-        colour = ORANGE if of_one[channel, position] else BLUE if there else (1.0, 1.0, 1.0)
+def _nodes(axes: Axes, height: float, reached: NDArray[np.bool_], highlighted: NDArray[np.bool_]) -> None:
+    """Draw the elements of a map, filled where a line starts or ends."""
+    for (channel, position), is_reached in np.ndenumerate(reached):
+        colour = ORANGE if highlighted[channel, position] else BLUE if is_reached else (1.0, 1.0, 1.0)
         axes.scatter(
-            *_place(height, channel, position), s=13, c=[colour], edgecolors=["0.45"], linewidths=0.5,
-            marker="s" if of_one[channel, position] else "o", zorder=3 - 0.01 * channel,
+            *_coordinates(height, channel, position), s=13, c=[colour], edgecolors=["0.45"], linewidths=0.5,
+            marker="s" if highlighted[channel, position] else "o", zorder=3 - 0.01 * channel,
         )  # fmt: skip
 
 
-def _place(height: float, channel: int, position: int) -> tuple[float, float]:
-    return position + _SLANT[0] * channel, height + _SLANT[1] * channel
+def _coordinates(height: float, channel: int, position: int) -> tuple[float, float]:
+    return position + _CHANNEL_OFFSET[0] * channel, height + _CHANNEL_OFFSET[1] * channel

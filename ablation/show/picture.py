@@ -1,4 +1,4 @@
-"""A figure as a picture with a description in words, for notebooks and pages."""
+"""Figures as PNG images with alt text, for notebooks and web pages."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from matplotlib.figure import Figure
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG, the same bytes for the same figure."""
+    """Return a figure as PNG bytes; the same figure always gives the same bytes."""
     data = io.BytesIO()
     figure.savefig(data, format="png", metadata={"Software": None})
     return data.getvalue()
 
 
 def picture(figure: Figure, alt: str, width_px: int = 760) -> Any:
-    """A figure for the end of a notebook cell, with alt text for those who do not see it.
+    """Return a figure as an image with alt text, to display at the end of a notebook cell.
 
     Args:
         figure: any figure.
-        alt: what it shows, in a sentence or two.
-        width_px: as wide as it is displayed, in pixels.
+        alt: alt text, one or two sentences.
+        width_px: display width in pixels.
 
     Returns:
         An `IPython.display.Image`.

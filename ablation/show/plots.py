@@ -1,4 +1,4 @@
-"""The roadmap as a picture, after figure 2 of the paper: a bar of accuracy for each row, its MACs beside it."""
+"""The roadmap figure, after figure 2 of the paper: one accuracy bar per row, with its MACs to the right."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from matplotlib.patches import Patch
 from .style import BLUE, GREY, HATCH, PAGE_INCHES, SMALL, TEXT, new_figure
 
 _ROW_INCHES = 0.25
-_TITLE_LETTERS = 38  # in a line over a panel, so that it ends before the heading of the next column
+_TITLE_LETTERS = 38  # per line of a panel's title, so that it ends before the heading of the next column
 
 
 def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = None) -> Figure:
-    """Draw a ladder: what was measured here on the left, what the paper published on the right.
+    """Plot a ladder: accuracies measured here on the left, accuracies published in the paper on the right.
 
     Args:
         table: from `ablation.evidence.ladder_table.ladder_table`.
-        data_label: what was trained on, for the axis.
-        figure: to draw into; a new one by default.
+        data_label: name of the training data, for the title.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure, with two axes over the same rows.
@@ -37,9 +37,9 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
     _bars(ours, table, "accuracy", "accuracy_half", BLUE)
     _seed_dots(ours, table)
     title = f"Measured here, {seeds}\n{textwrap.fill(data_label, _TITLE_LETTERS)}"
-    _finish(ours, title, _macs_labels(table["macs"]), "MACs")
+    _label_panel(ours, title, _macs_labels(table["macs"]), "MACs")
     _bars(paper, table, "published_accuracy", "published_std", GREY)
-    _finish(paper, "Published\nImageNet-1K", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”")
+    _label_panel(paper, "Published\nImageNet-1K", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”")
     ours.set_yticks(range(len(table)), table["title"], fontsize=TEXT)
     ours.invert_yaxis()
     handles = [
@@ -52,18 +52,16 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
 
 
 def _bars(axes: Axes, table: pd.DataFrame, column: str, error: str, colour: tuple[float, float, float]) -> None:
-    """A bar a row from the left edge, hatched where the paper did not keep the step, with its error and its value."""
+    """Draw one bar per row from the left edge, with its error and value, hatched where the paper did not keep the step."""
     values, errors = table[column].astype(float), table[error].astype(float)
     if values.isna().all():  # every trial diverged
         axes.set_xlim(0, 100)
         return
     spread = errors.fillna(0)
-    low, high = (
-        (values - spread).min(),
-        min((values + spread).max(), 100.0),
-    )  # no accuracy is above 100, an interval may be
-    room = max(high - low, 1.0)
-    left = max(0.0, 5 * ((low - 0.15 * room) // 5) if room > 5 else low - 0.3 * room)
+    low = (values - spread).min()
+    high = min((values + spread).max(), 100.0)  # an interval may extend above 100 %, an accuracy cannot
+    extent = max(high - low, 1.0)
+    left = max(0.0, 5 * ((low - 0.15 * extent) // 5) if extent > 5 else low - 0.3 * extent)
     bars = axes.barh(range(len(table)), values - left, left=left, height=0.72, color=colour)
     for bar, adopted in zip(bars, table["adopted"], strict=True):
         if not adopted:
@@ -74,8 +72,8 @@ def _bars(axes: Axes, table: pd.DataFrame, column: str, error: str, colour: tupl
     )
     for row, value in enumerate(values):
         if pd.notna(value):
-            axes.text(left + 0.012 * room, row, f"{value:.1f}" if room > 10 else f"{value:.2f}", **_label("left"))
-    axes.set_xlim(left, min(high + 0.08 * room, max(100.0, values.max() + 0.02 * room)))
+            axes.text(left + 0.012 * extent, row, f"{value:.1f}" if extent > 10 else f"{value:.2f}", **_label("left"))
+    axes.set_xlim(left, min(high + 0.08 * extent, max(100.0, values.max() + 0.02 * extent)))
 
 
 def _seed_dots(axes: Axes, table: pd.DataFrame) -> None:
@@ -90,8 +88,8 @@ def _seed_dots(axes: Axes, table: pd.DataFrame) -> None:
         axes.scatter(x, y, s=5, facecolor="white", edgecolor="black", linewidth=0.4, zorder=3)
 
 
-def _finish(axes: Axes, title: str, labels: list[str], heading: str) -> None:
-    """Titles, and the MACs in a column of their own to the right of the bars."""
+def _label_panel(axes: Axes, title: str, labels: list[str], heading: str) -> None:
+    """Set title and axis labels, and write the MACs in a separate column to the right of the bars."""
     for row, label in enumerate(labels):
         axes.text(1.02, row, label, transform=axes.get_yaxis_transform(), fontsize=SMALL, va="center")
     axes.text(1.02, -1.0, heading, transform=axes.get_yaxis_transform(), fontsize=SMALL, va="center", weight="bold")

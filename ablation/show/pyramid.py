@@ -1,4 +1,4 @@
-"""The pyramid of a network: maps get smaller from stage to stage, and wider; and where its cost sits."""
+"""Figures of a network's pyramid of maps, which get smaller and wider from stage to stage, and of the cost of its parts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from matplotlib.patches import Rectangle
 from ..design.cost import Cost
 from .style import BLUE, GREY, PAGE_INCHES, PALETTE, SMALL, TEXT, new_figure, quiet
 
-_SLOT, _SLAB = 1.0, 0.84  # of an axis unit: the place of a map, and the widest map
-_SEEN = 0.015  # the least width at which a map is a bar and not a line
-_LABELLED = 0.09  # the least share of a bar that holds a number
+_SLOT, _MAX_WIDTH = 1.0, 0.84  # in axis units: distance between maps, and width of the widest map
+_MIN_WIDTH = 0.015  # relative to the widest map: a narrower bar would look like a line
+_MIN_LABELLED = 0.09  # relative to the longest bar: a shorter piece has no room for a number
 
 
 @dataclass(frozen=True)
 class Level:
-    """What a part of a network puts out.
+    """The output of one part of a network.
 
     Args:
-        name: of the part.
-        channels, side: of its map.
-        blocks: how many make it up; 0 for a stem.
+        name: name of the part.
+        channels, side: number of channels and side of its output map.
+        blocks: number of blocks in the part; 0 for a stem.
     """
 
     name: str
@@ -34,11 +34,11 @@ class Level:
 
 
 def plot_pyramids(pyramids: Mapping[str, Sequence[Level]], figure: Figure | None = None) -> Figure:
-    """A row for each network, a slab for each map: as high as the map, as wide as it has channels, all to one scale.
+    """Plot one row per network and one bar per map: its height is the map's side, its width the channels, all to one scale.
 
     Args:
-        pyramids: title -> the maps in order.
-        figure: to draw into; a new one by default.
+        pyramids: title -> the outputs of its parts, in order.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
@@ -49,7 +49,7 @@ def plot_pyramids(pyramids: Mapping[str, Sequence[Level]], figure: Figure | None
     widest = max(level.channels for levels in pyramids.values() for level in levels)
     for (title, levels), axes in zip(pyramids.items(), panels, strict=True):
         for i, level in enumerate(levels):
-            width = max(_SLAB * level.channels / widest, _SEEN * _SLAB)
+            width = max(_MAX_WIDTH * level.channels / widest, _MIN_WIDTH * _MAX_WIDTH)
             height = level.side / tallest
             colour = BLUE if level.blocks else GREY
             axes.add_patch(
@@ -79,19 +79,19 @@ def plot_pyramids(pyramids: Mapping[str, Sequence[Level]], figure: Figure | None
 
 
 def plot_costs(costs: Mapping[str, Cost], figure: Figure | None = None) -> Figure:
-    """Parameters on the left and MACs on the right, a bar for each network, in pieces from the stem to the head.
+    """Plot parameters on the left and MACs on the right: one bar per network, stacked from the stem to the head.
 
     Args:
-        costs: title -> what `ablation.cost` returned.
-        figure: to draw into; a new one by default.
+        costs: title -> the result of `ablation.cost`.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure.
     """
     figure = figure or new_figure(PAGE_INCHES, 0.36 * len(costs) + 1.0)
     params, macs = figure.subplots(1, 2, sharey=True)
-    _pieces(params, costs, "params", 1e6)
-    _pieces(macs, costs, "macs", 1e9)
+    _stacked_bars(params, costs, "params", 1e6)
+    _stacked_bars(macs, costs, "macs", 1e9)
     params.set_yticks(range(len(costs)), list(costs), fontsize=TEXT)
     params.invert_yaxis()
     quiet(params, "parameters (M)")
@@ -102,10 +102,10 @@ def plot_costs(costs: Mapping[str, Cost], figure: Figure | None = None) -> Figur
     return figure
 
 
-def _pieces(axes: Axes, costs: Mapping[str, Cost], quantity: str, unit: float) -> None:
+def _stacked_bars(axes: Axes, costs: Mapping[str, Cost], quantity: str, unit: float) -> None:
     names = [part.name for part in next(iter(costs.values())).stages]
     colours = [GREY, *PALETTE[: len(names) - 2], (1.0, 1.0, 1.0)]
-    most = max(getattr(cost, quantity) for cost in costs.values()) / unit
+    longest = max(getattr(cost, quantity) for cost in costs.values()) / unit
     for i, name in enumerate(names):
         lengths = [getattr(cost.stages[i], quantity) / unit for cost in costs.values()]
         starts = [sum(getattr(part, quantity) for part in cost.stages[:i]) / unit for cost in costs.values()]
@@ -121,5 +121,5 @@ def _pieces(axes: Axes, costs: Mapping[str, Cost], quantity: str, unit: float) -
             label=label,
         )
         for row, (start, length) in enumerate(zip(starts, lengths, strict=True)):
-            if length > _LABELLED * most:
+            if length > _MIN_LABELLED * longest:
                 axes.text(start + length / 2, row, f"{length:.2f}", fontsize=SMALL, ha="center", va="center")

@@ -1,4 +1,4 @@
-"""Activations as curves: what each puts out, and how much of the gradient it lets through."""
+"""Figures of activation functions: their output and their derivative."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _DASHES = ("-", "--", "-.", ":")
 
 
 def plot_responses(activations: Mapping[str, nn.Module], reach: float = 4.0, figure: Figure | None = None) -> Figure:
-    """Draw activations and their slopes over inputs from -reach to reach, side by side.
+    """Plot activation functions and their derivatives side by side, for inputs from -reach to reach.
 
     Args:
-        activations: title -> an element-wise activation.
+        activations: title -> an element-wise activation function.
         reach: largest input.
-        figure: to draw into; a new one by default.
+        figure: figure to draw into; a new one by default.
 
     Returns:
-        The figure: responses on the left, slopes on the right.
+        The figure: responses on the left, derivatives on the right.
     """
     figure = figure or new_figure(PAGE_INCHES, 2.5)
     responses, slopes = figure.subplots(1, 2)
@@ -33,9 +33,9 @@ def plot_responses(activations: Mapping[str, nn.Module], reach: float = 4.0, fig
         x = torch.linspace(-reach, reach, 401, dtype=torch.float64, requires_grad=True)
         y = activation(x)
         (slope,) = torch.autograd.grad(y.sum(), x)
-        look = {"color": PALETTE[i], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 1.4, "label": title}
-        responses.plot(x.detach().numpy(), y.detach().numpy(), **look)
-        slopes.plot(x.detach().numpy(), slope.numpy(), **look)
+        style = {"color": PALETTE[i], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 1.4, "label": title}
+        responses.plot(x.detach().numpy(), y.detach().numpy(), **style)
+        slopes.plot(x.detach().numpy(), slope.numpy(), **style)
     quiet(responses, "input", "output", "Response")
     quiet(slopes, "input", "slope of the output", "Gradient")
     for axes in (responses, slopes):

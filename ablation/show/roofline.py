@@ -1,4 +1,4 @@
-"""The roofline: what a layer achieves, under what the machine's memory and its arithmetic allow.
+"""The roofline model: the speed that layers achieve, against the limits of the machine's memory and arithmetic.
 
 After Williams et al. 2009 (https://doi.org/10.1145/1498765.1498785), with multiply-accumulates in place of operations.
 """
@@ -17,12 +17,12 @@ from .style import BLUE, COLUMN_INCHES, GREY, MARKERS, ORANGE, PALETTE, SMALL, n
 
 @dataclass(frozen=True)
 class Point:
-    """One layer on the roofline.
+    """The measured speed of one layer.
 
     Args:
-        name: of the layer.
-        work: its MACs and bytes in one call.
-        seconds: of that call.
+        name: name of the layer.
+        work: MACs and bytes of one call.
+        seconds: duration of that call.
     """
 
     name: str
@@ -31,17 +31,17 @@ class Point:
 
     @property
     def macs_per_second(self) -> float:
-        """What it achieves."""
+        """Achieved speed."""
         return self.work.macs / self.seconds
 
 
 def roof(intensity: float, macs_per_second: float, bytes_per_second: float) -> float:
-    """The most multiply-accumulates a second that a layer of this intensity can reach.
+    """Return the maximum number of multiply-accumulates per second that a layer of this intensity can reach.
 
     Args:
-        intensity: MACs for each byte.
-        macs_per_second: what the arithmetic allows.
-        bytes_per_second: what the memory allows.
+        intensity: MACs per byte.
+        macs_per_second: limit of the arithmetic.
+        bytes_per_second: limit of the memory.
 
     >>> roof(2.0, 100.0, 10.0), roof(50.0, 100.0, 10.0)
     (20.0, 100.0)
@@ -52,21 +52,21 @@ def roof(intensity: float, macs_per_second: float, bytes_per_second: float) -> f
 def plot_roofline(
     points: Sequence[Point], macs_per_second: float, bytes_per_second: float, axes: Axes | None = None
 ) -> Axes:
-    """Achieved speed over arithmetic intensity, both logarithmic, under the two roofs.
+    """Plot achieved speed against arithmetic intensity, with the two roofs, on logarithmic axes.
 
     Args:
         points: the layers.
-        macs_per_second: of the machine, in one large matrix product.
-        bytes_per_second: of the machine, in copying.
-        axes: to draw into; a new one by default.
+        macs_per_second: speed of the machine for one large matrix product.
+        bytes_per_second: speed of the machine for copying memory.
+        axes: axes to draw into; new axes by default.
 
     Returns:
         The axes.
     """
     axes = axes or new_figure(1.6 * COLUMN_INCHES, 2.9).subplots()
     ridge = macs_per_second / bytes_per_second
-    found = [point.work.intensity for point in points]
-    left, right = min(*found, ridge) / 2, max(*found, ridge) * 3
+    intensities = [point.work.intensity for point in points]
+    left, right = min(*intensities, ridge) / 2, max(*intensities, ridge) * 3
     axes.plot([left, ridge], [left * bytes_per_second / 1e9, macs_per_second / 1e9], color=ORANGE, label="memory roof")
     axes.plot([ridge, right], [macs_per_second / 1e9] * 2, color=BLUE, linestyle="--", label="arithmetic roof")
     axes.axvline(ridge, color=GREY, linewidth=0.8, zorder=0)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules as curves, each as a share of its highest rate, so that recipes of any size can be compared."""
+"""Figures of learning-rate schedules, each relative to its highest rate, so that recipes of any size can be compared."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _DASHES = ("-", "--", "-.", ":")
 
 
 def plot_schedules(rates: Mapping[str, Sequence[float]], title: str = "", axes: Axes | None = None) -> Axes:
-    """Draw the learning rate over the run, both as shares: of the run, and of the highest rate.
+    """Plot the learning rate relative to its highest value, against the share of the run.
 
     Args:
         rates: name -> the learning rate of each optimizer step of a run.
-        title: of the axes.
-        axes: to draw into; new ones by default.
+        title: title of the axes.
+        axes: axes to draw into; new axes by default.
 
     Returns:
         The axes.
@@ -26,9 +26,9 @@ def plot_schedules(rates: Mapping[str, Sequence[float]], title: str = "", axes: 
     axes = axes or new_figure(COLUMN_INCHES, 2.3).subplots()
     for i, (name, values) in enumerate(rates.items()):
         top = max(values)
-        done = [100 * step / len(values) for step in range(len(values))]
-        look: dict[str, Any] = {"color": PALETTE[i], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 1.2}
-        axes.plot(done, [100 * value / top for value in values], label=name, **look)
+        progress = [100 * step / len(values) for step in range(len(values))]
+        style: dict[str, Any] = {"color": PALETTE[i], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 1.2}
+        axes.plot(progress, [100 * value / top for value in values], label=name, **style)
     axes.set_ylim(-5, 125)  # room for the legend above the curves
     axes.legend(fontsize=SMALL, frameon=False, loc="upper right", ncols=len(rates))
     return quiet(axes, "share of the run (%)", "learning rate\n(% of its highest)", title)

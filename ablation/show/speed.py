@@ -1,4 +1,4 @@
-"""Cost against time: where each rung stands, which are on the Pareto front, and which kinds of layer take the time."""
+"""Figures of cost and time: latency of each rung, the Pareto front of accuracy and latency, and time by kind of layer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _KIND_HATCH = dict(zip(KINDS, ("", "", "", "", HATCH, "....", "xxxx"), strict=Tr
 
 
 def plot_speed(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
-    """Latency against MACs, and published accuracy against latency with the Pareto front; numbers name the rows beside.
+    """Plot latency against MACs, and published accuracy against latency with the Pareto front; a legend explains the numbers.
 
     Args:
-        table: one row a network: title, macs, seconds, low, high (of one call), batch; and published_accuracy, in percent.
-        figure: to draw into; a new one by default.
+        table: one row per network, with columns title, macs, batch, published_accuracy in percent, and seconds, low and
+            high of one call.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure, with two axes.
@@ -42,61 +43,65 @@ def plot_speed(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
 
 
 def plot_latency(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Milliseconds an image against thousand millions of MACs, with quartiles. A ray from the origin is one speed.
+    """Plot latency per image in ms, with quartiles, against MACs in G. A ray from the origin is a constant speed.
 
     Args:
         table: as for `plot_speed`.
-        axes: to draw into.
+        axes: axes to draw into.
 
     Returns:
         The axes.
     """
     x = table["macs"] / 1e9
     y, low, high = (1000 * table[name] / table["batch"] for name in ("seconds", "low", "high"))
-    rate = (table["macs"] * table["batch"] / table["seconds"]).max() / 1e9  # G MACs a second of the fastest
+    rate = (
+        table["macs"] * table["batch"] / table["seconds"]
+    ).max() / 1e9  # speed of the fastest network, in G MACs per second
     end = 1.08 * x.max()
     fastest = f"{rate:.0f} G MACs a second, the most here"
     axes.plot([0, end], [0, 1000 * end / rate], color=GREY, linewidth=1, zorder=0, label=fastest)
     axes.legend(fontsize=SMALL, frameon=False, loc="upper left")
     axes.errorbar(x, y, yerr=[y - low, high - y], fmt="none", ecolor="0.5", elinewidth=0.8, capsize=1.5, zorder=1)
-    _numbered(axes, x, y, [True] * len(table))
+    _numbered_markers(axes, x, y, [True] * len(table))
     axes.set_xlim(0.9 * x.min() - 0.1, end)
     axes.set_ylim(0.8 * y.min(), 1.15 * high.max())
     return quiet(axes, "multiply-accumulates (G)", "latency (ms an image)", "MACs are not time")
 
 
 def plot_pareto(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Published accuracy against the latency measured here; the Pareto front joins what nothing else beats in both.
+    """Plot published accuracy against measured latency, with the Pareto front.
 
     Args:
         table: as for `plot_speed`.
-        axes: to draw into.
+        axes: axes to draw into.
 
     Returns:
         The axes.
     """
     x, y = 1000 * table["seconds"] / table["batch"], table["published_accuracy"].astype(float)
     front = pareto_front(x.tolist(), y.tolist())
-    steps = sorted((x.iloc[i], y.iloc[i]) for i in front)
+    points = sorted((x.iloc[i], y.iloc[i]) for i in front)
     axes.plot(
-        *zip(*steps, strict=True), color=ORANGE, linewidth=1.2, zorder=0, label="Pareto front", drawstyle="steps-post"
+        *zip(*points, strict=True), color=ORANGE, linewidth=1.2, zorder=0, label="Pareto front", drawstyle="steps-post"
     )
-    _numbered(axes, x, y, [i in front for i in range(len(table))])
+    _numbered_markers(axes, x, y, [i in front for i in range(len(table))])
     axes.legend(fontsize=SMALL, frameon=False, loc="lower right")
     axes.margins(0.1)
     return quiet(axes, "latency measured here (ms an image)", "published top-1 (%), ImageNet-1K", "Accuracy for time")
 
 
-def _numbered(axes: Axes, x: pd.Series, y: pd.Series, filled: list[bool]) -> None:
-    """A marker for each row, and its number beside it, moved until it lies on nothing else."""
+def _numbered_markers(axes: Axes, x: pd.Series, y: pd.Series, filled: list[bool]) -> None:
+    """Draw a marker for each row and its number next to it, at the candidate spot with the most room."""
     colours = [BLUE if fill else "white" for fill in filled]
     axes.scatter(x, y, s=14, c=colours, edgecolors=[BLUE], linewidths=0.8, zorder=2)
     width, height = x.max() - x.min() or 1.0, y.max() - y.min() or 1.0
     taken = [(a / width, b / height) for a, b in zip(x, y, strict=True)]
     for number, (a, b) in enumerate(zip(x, y, strict=True), start=1):
-        spots = [(a / width + dx * r, b / height + dy * r) for r in (0.035, 0.055, 0.075, 0.1) for dx, dy in _AROUND]
-        here = (a / width, b / height)
-        best = max(spots, key=lambda spot: _room(spot, taken) - 0.2 * _distance(spot, here))
+        spots = [
+            (a / width + dx * r, b / height + dy * r) for r in (0.035, 0.055, 0.075, 0.1) for dx, dy in _DIRECTIONS
+        ]
+        marker = (a / width, b / height)
+        best = max(spots, key=lambda spot: _room(spot, taken) - 0.2 * _distance(spot, marker))
         taken.append(best)
         axes.annotate(
             str(number), (a, b), (best[0] * width, best[1] * height), fontsize=SMALL, ha="center", va="center",
@@ -104,11 +109,11 @@ def _numbered(axes: Axes, x: pd.Series, y: pd.Series, filled: list[bool]) -> Non
         )  # fmt: skip
 
 
-_AROUND = ((1, 0.6), (-1, 0.6), (1, -0.6), (-1, -0.6), (0, 1.2), (0, -1.2), (1.2, 0), (-1.2, 0))
+_DIRECTIONS = ((1, 0.6), (-1, 0.6), (1, -0.6), (-1, -0.6), (0, 1.2), (0, -1.2), (1.2, 0), (-1.2, 0))
 
 
 def _room(spot: tuple[float, float], taken: list[tuple[float, float]]) -> float:
-    """Distance to the nearest thing, as far as more of it helps."""
+    """Return the distance to the nearest marker or number, capped where more distance no longer helps."""
     return min(0.045, *(_distance(spot, other) for other in taken))
 
 
@@ -117,11 +122,11 @@ def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 
 def plot_operators(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
-    """Where MACs and time go, rung by rung: the share of each kind of layer, side by side.
+    """Plot the share of MACs and of time of each kind of layer side by side, one bar per network.
 
     Args:
-        table: one row a network and kind: title, kind, macs, seconds.
-        figure: to draw into; a new one by default.
+        table: one row per network and kind of layer, with columns title, kind, macs and seconds.
+        figure: figure to draw into; a new one by default.
 
     Returns:
         The figure, with two axes over the same rows.
@@ -137,8 +142,8 @@ def plot_operators(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
         for kind, colour in zip(KINDS, PALETTE, strict=False):
             rows = table[table["kind"] == kind].set_index("title")[column]
             share = 100 * rows.reindex(titles).fillna(0) / total.reindex(titles)
-            look = {"color": colour, "hatch": _KIND_HATCH[kind], "edgecolor": "white", "linewidth": 0.3}
-            axes.barh(titles, share, left=left, height=0.74, label=kind, **look)
+            style = {"color": colour, "hatch": _KIND_HATCH[kind], "edgecolor": "white", "linewidth": 0.3}
+            axes.barh(titles, share, left=left, height=0.74, label=kind, **style)
             left = left + share
         quiet(axes, label)
         axes.set_xlim(0, 100)

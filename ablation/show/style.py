@@ -1,6 +1,6 @@
-"""What all figures share: sizes for a page or a column of a paper, colours that everyone can tell apart, quiet axes.
+"""Shared style of all figures: sizes for a page or a column of a paper, an accessible palette, and the format of axes.
 
-Colours are from seaborn's colour-blind safe palette; what a colour says, a marker, a hatch or a label says too.
+The colours are seaborn's colour-blind safe palette. Whatever a colour encodes, a marker, a hatch or a label encodes too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 PAGE_INCHES, COLUMN_INCHES = 7.0, 3.4
-SMALL, TEXT = 6.5, 7.5  # font sizes in points, readable at the width that the figure is made for
+SMALL, TEXT = 6.5, 7.5  # font sizes in points, readable when the figure is shown at its intended width
 PALETTE: list[tuple[float, float, float]] = sns.color_palette("colorblind")
 BLUE, ORANGE, GREEN, RED = PALETTE[:4]
 GREY = (0.72, 0.72, 0.72)
@@ -19,12 +19,12 @@ MARKERS = "osD^vP*Xhd<>"
 
 
 def new_figure(width_inches: float, height_inches: float) -> Figure:
-    """An empty figure that keeps its labels apart."""
+    """Return an empty figure whose layout prevents labels from overlapping."""
     return Figure(figsize=(width_inches, height_inches), layout="constrained", dpi=200)
 
 
 def quiet(axes: Axes, x: str = "", y: str = "", title: str = "") -> Axes:
-    """Labels in our sizes, no frame."""
+    """Set axis labels and title in the shared font sizes, and remove the top and right spines."""
     axes.set_xlabel(x, fontsize=TEXT)
     axes.set_ylabel(y, fontsize=TEXT)
     axes.set_title(title, fontsize=TEXT, loc="left")
@@ -33,8 +33,8 @@ def quiet(axes: Axes, x: str = "", y: str = "", title: str = "") -> Axes:
     return axes
 
 
-def bare(axes: Axes, title: str = "") -> Axes:
-    """An axes for a picture: no ticks, no frame."""
+def strip_axes(axes: Axes, title: str = "") -> Axes:
+    """Remove ticks and frame from axes that show an image, and set a title."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_title(title, fontsize=SMALL)

@@ -1,4 +1,4 @@
-"""Tables for a terminal, as rich draws them."""
+"""Tables for the terminal, drawn by rich."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ if TYPE_CHECKING:
 
 
 def profile_table(title: str, rungs: tuple[Rung, ...], size: int, num_classes: int = 1000, in_chans: int = 3) -> Table:
-    """Parameters, MACs and receptive field of each rung, beside the paper's GFLOPs and accuracy."""
+    """Return a table of parameters, MACs and receptive field of each rung, with the paper's GFLOPs and accuracy."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("row", no_wrap=True)
-    beside_paper = (size, num_classes, in_chans) == (224, 1000, 3) and any(rung.published for rung in rungs)
-    for heading in ("params", "MACs", "field px", *(("G MACs", "paper G", "paper top-1") if beside_paper else ())):
+    with_paper = (size, num_classes, in_chans) == (224, 1000, 3) and any(rung.published for rung in rungs)
+    for heading in ("params", "MACs", "field px", *(("G MACs", "paper G", "paper top-1") if with_paper else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     for rung in rungs:
-        price, paper = cost(rung.architecture, size, num_classes, in_chans), rung.published
+        computed, paper = cost(rung.architecture, size, num_classes, in_chans), rung.published
         cells = [
             rung.title if rung.adopted else f"  {rung.title} (not kept)",
-            f"{price.params:,}",
-            f"{price.macs:,}",
-            str(price.receptive_field or "image"),
+            f"{computed.params:,}",
+            f"{computed.macs:,}",
+            str(computed.receptive_field or "image"),
         ]
-        if beside_paper and paper:
-            mark = "" if agrees(price, paper) else " (!)"
-            cells += [f"{price.macs / 1e9:.2f}", f"{paper.gflops:.2f}{mark}", _accuracy(paper)]
+        if with_paper and paper:
+            mark = "" if agrees(computed, paper) else " (!)"
+            cells += [f"{computed.macs / 1e9:.2f}", f"{paper.gflops:.2f}{mark}", _accuracy(paper)]
         table.add_row(*cells)
     return table
 
 
-def agrees(price: Cost, paper: Published) -> bool:
-    """Whether our MACs round to the GFLOPs that the paper prints."""
-    return f"{price.macs / 1e9:.2f}" == f"{paper.gflops:.2f}"
+def agrees(computed: Cost, paper: Published) -> bool:
+    """Return whether the computed MACs round to the GFLOPs that the paper prints."""
+    return f"{computed.macs / 1e9:.2f}" == f"{paper.gflops:.2f}"
 
 
 def disagreements(rungs: tuple[Rung, ...]) -> list[str]:
-    """A sentence for each row whose published GFLOPs do not follow from its architecture."""
+    """Return one sentence per row whose published GFLOPs do not agree with its architecture."""
     lines = []
     for rung in rungs:
-        price = cost(rung.architecture)
-        if rung.published and not agrees(price, rung.published):
+        computed = cost(rung.architecture)
+        if rung.published and not agrees(computed, rung.published):
             lines.append(
-                f"(!) {rung.title}: the paper prints {rung.published.gflops:.2f}, we count {price.macs / 1e9:.2f}: "
+                f"(!) {rung.title}: the paper prints {rung.published.gflops:.2f}, we count {computed.macs / 1e9:.2f}: "
                 f"{rung.published.note}."
             )
     return lines
 
 
 def ladder_text(table: pd.DataFrame, title: str) -> Table:
-    """The table of `ladder_table` for a terminal."""
+    """Return the table of `ladder_table` for the terminal."""
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     shown.add_column("row", no_wrap=True)
     for heading in ("params", "M MACs", "top-1 %", "step, points", "verdict", "paper top-1"):
@@ -75,7 +75,7 @@ def ladder_text(table: pd.DataFrame, title: str) -> Table:
 
 
 def text_table(title: str, table: pd.DataFrame) -> Table:
-    """All columns of a data frame as a table for a terminal, floats with two decimals."""
+    """Return all columns of a data frame as a table for the terminal, with floats rounded to two decimals."""
     import pandas as pd
 
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
@@ -90,8 +90,8 @@ def _accuracy(paper: Published | None) -> str:
     return _with_half(paper.accuracy, paper.std, ".2f") if paper else ""
 
 
-def _with_half(value: float | None, half: float | None, form: str) -> str:
+def _with_half(value: float | None, half: float | None, number_format: str) -> str:
     if value is None or value != value:
         return ""
-    known = half is not None and half == half
-    return f"{value:{form}}" + (f" ± {half:{form.lstrip('+')}}" if known else "")
+    has_half = half is not None and half == half
+    return f"{value:{number_format}}" + (f" ± {half:{number_format.lstrip('+')}}" if has_half else "")

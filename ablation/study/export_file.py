@@ -23,7 +23,7 @@ _COLUMNS = (
     "attempts",
     "finished",
     "outcome",
-)  # those that are read
+)  # columns that are read
 
 
 def write_export(store: Store, file: str | Path) -> int:
@@ -33,8 +33,8 @@ def write_export(store: Store, file: str | Path) -> int:
         The number of rows.
     """
     rows = store.rows()
-    fullest = max(rows, key=len, default={})
-    columns = list(dict.fromkeys([*fullest, *(name for row in rows for name in row)]))
+    longest = max(rows, key=len, default={})
+    columns = list(dict.fromkeys([*longest, *(name for row in rows for name in row)]))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -53,12 +53,13 @@ def read_export(file: str | Path) -> list[dict[str, Any]]:
     """
     try:
         reader = csv.DictReader(io.StringIO(Path(file).read_text()))
-        lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AblationError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
-    if lacking:
+    if missing:
         raise AblationError(
-            f"{file} has no column {lacking[0]!r}: expected is a file that `ablation export` wrote, with {', '.join(_COLUMNS)}"
+            f"{file} has no column {missing[0]!r}: expected a file written by `ablation export`, with the columns "
+            f"{', '.join(_COLUMNS)}"
         )
     rows: list[dict[str, Any]] = []
     for number, row in enumerate(reader, start=1):

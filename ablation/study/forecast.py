@@ -1,4 +1,4 @@
-"""How long a study will take on this machine, from one training step of each of its networks."""
+"""Estimate the duration of a study on this machine from one training step of each of its networks."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ from ..train.loop import seed_all
 from ..train.optimization import make_loss, make_mixup, make_optimizer
 from ..train.run import make_network
 
-LONG_SECONDS = 600.0  # what is shorter need not be forecast
-_MOST_NETWORKS = 40  # of a large study; the others are taken to be as quick on average
-_MOST_IMAGES = 64  # in a timed step; those of a larger batch are taken to be as quick
+LONG_SECONDS = 600.0  # no forecast is made for shorter studies
+_MAX_NETWORKS = 40  # networks timed in a large study; the others are assumed to be as fast on average
+_MAX_IMAGES = 64  # images in a timed step; a larger batch is assumed to take the same time per image
 
 
 def forecast(
     trials: Sequence[Trial], workers: int | None = None, tick: Callable[[int, int], None] | None = None
 ) -> float | None:
-    """Seconds that trials will take with so many workers of one thread each, or one a GPU.
+    """Estimate the seconds that trials will take, with one thread per worker, or one worker per GPU.
 
-    A forecast: other work, and workers that share a memory, make it longer by a tenth to a half.
+    Other work on the machine, and workers that share memory bandwidth, make the study take 10 to 50 % longer.
 
     Args:
-        trials: what is to be trained.
+        trials: the trials to run.
         workers: trials at a time; by default as many as the local engine runs.
         tick: called with (networks timed, networks to time).
 
     Returns:
-        The seconds, or None where one step shows that they will be few.
+        Seconds, or None if the first timed step shows that the study is short.
     """
-    kinds: dict[tuple[object, ...], list[Trial]] = {}
+    networks: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
-        kinds.setdefault((trial.architecture, trial.recipe, trial.data), []).append(trial)
-    if not kinds:
+        networks.setdefault((trial.architecture, trial.recipe, trial.data), []).append(trial)
+    if not networks:
         return None
-    each = list(kinds.values())
+    groups = list(networks.values())  # trials that differ only in the seed
     at_a_time = min(workers or torch.cuda.device_count() or cores(), len(trials))
-    chosen = list(itertools.islice(each, 0, None, -(-len(each) // _MOST_NETWORKS)))
-    spent, timed = 0.0, 0
-    for i, same in enumerate(chosen):
+    chosen = list(itertools.islice(groups, 0, None, -(-len(groups) // _MAX_NETWORKS)))
+    total, timed = 0.0, 0
+    for i, group in enumerate(chosen):
         try:
-            seconds = _seconds(same[0])
-        except AblationError:  # it cannot be run, which the engine will say
+            seconds = _trial_seconds(group[0])
+        except AblationError:  # an invalid trial, which the engine reports
             continue
         if timed == 0 and seconds * len(trials) / at_a_time < LONG_SECONDS:
             return None
-        spent += seconds * len(same)
-        timed += len(same)
+        total += seconds * len(group)
+        timed += len(group)
         if tick:
             tick(i + 1, len(chosen))
-    return spent * len(trials) / timed / at_a_time if timed else None
+    return total * len(trials) / timed / at_a_time if timed else None
 
 
-def _seconds(trial: Trial) -> float:
-    """Of one trial, by one of its training steps; the caller's random state and threads are left as they were."""
+def _trial_seconds(trial: Trial) -> float:
+    """Estimate the seconds of a trial from one training step; random state and thread count are preserved."""
     data, recipe = datasets.load(trial.data), trial.recipe
     about, size = data.info, data.info.size or recipe.size
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    n = min(recipe.batch_size, _MOST_IMAGES)
+    n = min(recipe.batch_size, _MAX_IMAGES)
     threads = torch.get_num_threads()
     with torch.random.fork_rng():
         seed_all(0)
@@ -78,15 +78,15 @@ def _seconds(trial: Trial) -> float:
             if mixup:
                 images, labels = mixup(images, labels)
             images = images.contiguous(memory_format=torch.channels_last)
-            taken = []
-            for _ in range(3):  # the first has more to do than those after it
+            durations = []
+            for _ in range(3):  # the first step is slower because of one-time setup
                 began = time.perf_counter()
                 loss(network(images), labels).backward()
                 optimizer.step()
                 optimizer.zero_grad()
                 if device.type == "cuda":
                     torch.cuda.synchronize()
-                taken.append(time.perf_counter() - began)
+                durations.append(time.perf_counter() - began)
         finally:
             torch.set_num_threads(threads)
-    return min(taken) * recipe.batch_size / len(images) * data.steps_per_epoch(recipe) * recipe.epochs
+    return min(durations) * recipe.batch_size / len(images) * data.steps_per_epoch(recipe) * recipe.epochs

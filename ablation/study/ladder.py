@@ -1,4 +1,4 @@
-"""The ladder as a study: the trials of every rung of a roadmap on one data set."""
+"""The trials of every rung of a ladder on one data set."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ..errors import AblationError
 
 
 def ladder_rungs(recipe: str, start: str = "resnet50") -> tuple[Rung, ...]:
-    """The rungs of a roadmap, scaled as a recipe family asks."""
+    """Return the rungs of a roadmap, scaled for a recipe family."""
     scale = family(recipe)
     return roadmap(start, scale.width_divisor, scale.stem_stride)
 
 
 def ladder_trials(recipe: str, data_name: str, seeds: Iterable[int], start: str = "resnet50") -> dict[Trial, Rung]:
-    """One trial for each rung and seed, with its rung; seeds outermost, so that a whole ladder is there early.
+    """Return one trial per rung and seed, with its rung, ordered by seed: the first seed of all rungs finishes early.
 
     Raises:
-        AblationError: if recipe or data set do not exist, or the images are too small for a rung.
+        AblationError: if the recipe or data set does not exist, or the images are too small for a rung.
     """
-    about, pair = datasets.info(data_name), family(recipe)
+    info, pair = datasets.info(data_name), family(recipe)
     rungs = ladder_rungs(recipe, start)
     for rung in rungs:
-        rung.architecture.sizes(about.size or pair.modern.size)
+        rung.architecture.sizes(info.size or pair.modern.size)
     return {rung_trial(rung, pair, data_name, seed): rung for seed in seeds for rung in rungs}
 
 
 def check_seeds(count: int) -> range:
-    """Seeds 0 to count - 1."""
+    """Return the seeds 0 to count - 1; raise an `AblationError` if count is less than 1."""
     if count < 1:
-        raise AblationError(f"seeds {count} must be 1 or more: it is how many seeds to train each rung from")
+        raise AblationError(f"seeds {count} must be 1 or more: it is the number of seeds per network")
     return range(count)
 
 
 def rung_trial(rung: Rung, pair: Family, data_name: str, seed: int) -> Trial:
-    """Return the trial of one rung and seed."""
+    """Return the trial of one rung with one seed."""
     recipe = pair.original if rung.recipe == "original" else pair.modern
     return Trial(rung.architecture, recipe, data_name, seed)

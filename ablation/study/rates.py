@@ -1,7 +1,7 @@
-"""Learning rates compared on held-out training images, as those of a recipe family are chosen.
+"""Trials that compare learning rates on held-out training images, by which the rates of a recipe family are chosen.
 
-A rate that suits one end of the road may hold back the other, so the modern recipe's is the one with the best mean over
-three networks: the start of the road, its middle and its end. The original recipe trains the start alone.
+A rate that suits one end of the road may be poor for the other, so the rate of the modern recipe is the one with the
+best mean over three networks: the start of the road, its middle and its end. The original recipe trains only the start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NETWORKS = {
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:
-    """The same recipe over fewer epochs: warm-up and cuts come at the same share of them, rounded up.
+    """Return a recipe with fewer epochs, its warm-up and decay epochs scaled accordingly and rounded up.
 
     >>> from ablation.design.recipes import ORIGINAL
     >>> shortened(ORIGINAL, 10).decay_epochs
@@ -46,26 +46,27 @@ def rate_trials(
     seed: int = 0,
     start: str = "resnet50",
 ) -> dict[Trial, tuple[str, str]]:
-    """A trial for each network and rate.
+    """Return one trial per network and learning rate.
 
     Args:
-        recipe: name of a family.
-        data_name: with held-out images, such as "digits#500+500": a rate chosen on the test images would flatter it.
+        recipe: name of a recipe family.
+        data_name: data set with held-out images, such as "digits#500+500": choosing a rate on the test images would bias
+            the test accuracy upwards.
         rates: learning rates to try for "original" and for "modern".
-        epochs: of each trial, by default as many as the recipe has.
-        seed: of each trial.
+        epochs: epochs of each trial, by default those of the recipe.
+        seed: seed of each trial.
         start: ladder, "resnet50" or "resnet200".
 
     Returns:
-        Trials with the member of the family and the rung that each stands for.
+        Trial -> (member of the recipe family, name of the rung).
 
     Raises:
-        AblationError: if recipe, ladder or a rate do not exist, or the data holds nothing out.
+        AblationError: if the recipe, ladder or a rate is invalid, or the data set has no held-out images.
     """
     pair, rungs = family(recipe), ladder_rungs(recipe, start)
     base, selection = split_name(data_name)
     if selection.held_out is None:
-        raise AblationError(f"{data_name} holds nothing out: name the images to choose on, as in {base}#1000+500")
+        raise AblationError(f"{data_name} has no held-out images: give their number after +, as in {base}#1000+500")
     trials: dict[Trial, tuple[str, str]] = {}
     for member, names in NETWORKS.items():
         own: Recipe = getattr(pair, member)

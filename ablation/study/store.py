@@ -1,6 +1,6 @@
-"""Every trial, epoch and outcome in one SQLite file, under the key of its trial: what was done is never done again.
+"""A store of trials, epochs and outcomes in one SQLite file, by trial key; finished trials are never repeated.
 
-The driver of a study writes; any number of readers look on and never wait, nor make anyone wait (SQLite's write-ahead log).
+Only the driver of a study writes. Readers neither wait nor block the writer (SQLite's write-ahead log).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..files import writable_folder
 from .upgrade import NEW_VERSION, OLD_VERSION, upgrade
 
 FILE = "study.sqlite"
-_BUSY_SECONDS = 30  # a writer waits so long for another; the lock of a study lets in only one
+_BUSY_SECONDS = 30  # how long a writer waits for another one; the driver lock allows only one
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE trials (
@@ -41,13 +41,13 @@ COMMIT;
 
 @dataclass(frozen=True)
 class Running:
-    """A trial that was taken up and has not ended.
+    """A trial that was started and has not ended.
 
     Args:
-        label, seed, data: of the trial.
-        epoch: epochs that it has behind it.
-        epochs: how many there will be.
-        loss: mean training loss of the last of them; None before the first.
+        label, seed, data: label, seed and data set of the trial.
+        epoch: epochs completed.
+        epochs: epochs in total.
+        loss: mean training loss of the last epoch; None before the first one is completed.
     """
 
     label: str
@@ -60,13 +60,13 @@ class Running:
 
 @dataclass(frozen=True)
 class Summary:
-    """Where a store stands.
+    """The state of a store.
 
     Args:
-        counts: trials by status: done, diverged, failed, missing (not run yet); a failed one is run again, too.
-        not_learning: how many of those done or diverged were still at chance after the warm-up.
-        running: trials taken up and not ended.
-        failed: label, seed, attempts and reason of each that failed.
+        counts: number of trials by status: done, diverged, failed or missing (not run yet). Failed ones are retried too.
+        not_learning: number of done or diverged trials that were still at chance level after the warm-up.
+        running: trials that were started and have not ended.
+        failed: label, seed, attempts and reason of each failed trial.
     """
 
     counts: dict[str, int]
@@ -76,14 +76,16 @@ class Summary:
 
 
 class Store:
-    """Trials and what came of them, in one file. Each outcome is there whole or not at all.
+    """Trials and their outcomes in one file. Outcomes are written atomically.
+
+    A store of ablation 0.1 is upgraded when it is opened, also if it is opened read-only.
 
     Args:
-        file: of the store; made if there is none.
-        readonly: look only. The file must be there.
+        file: file of the store; created if it does not exist.
+        readonly: open for reading only. The file must exist.
 
     Raises:
-        AblationError: if the file cannot be written or read, is no SQLite file, or was written by another version.
+        AblationError: if the file cannot be written or read, is not an SQLite file, or has an unsupported version.
     """
 
     def __init__(self, file: str | Path, readonly: bool = False) -> None:
@@ -92,7 +94,7 @@ class Store:
             if not self.file.is_file():
                 raise AblationError(
                     f"{self.file.parent} holds no study: expected a file {self.file.name} in it, "
-                    "as `ablation roadmap` and `ablation study` write"
+                    "written by `ablation roadmap` or `ablation study`"
                 )
         else:
             writable_folder(self.file.parent)
@@ -110,7 +112,7 @@ class Store:
                 if version != NEW_VERSION and not (version == 0 and empty and not readonly):
                     raise AblationError(
                         f"the store {self.file} has version {version}; this library reads version {NEW_VERSION}. "
-                        "Give another folder, or move this file away to start anew"
+                        "Give another folder, or move this file away to start a new store"
                     )
                 if version != NEW_VERSION:
                     self._connection.execute("PRAGMA journal_mode=WAL")
@@ -124,12 +126,12 @@ class Store:
             raise
 
     def plan(self, trials: Mapping[str, Trial], checksums: Mapping[str, str], labels: Mapping[Trial, str]) -> None:
-        """Note what is to be run, so that a reader knows what is missing; what a driver that is gone took up is not running.
+        """Record the trials to run, so that a reader knows which are missing, and clear the marks of an earlier driver.
 
         Args:
-            trials: by key.
-            checksums: of the data sets, by name.
-            labels: what tables call a trial; by default its architecture.
+            trials: trials by key.
+            checksums: checksums of the data sets, by name.
+            labels: labels of trials in tables; by default, the architecture.
         """
         rows = [
             (key, json.dumps(trial.to_dict()), checksums[trial.data], labels.get(trial) or default_label(trial))
@@ -144,62 +146,62 @@ class Store:
             )
 
     def start(self, key: str) -> None:
-        """Note that a trial was taken up."""
+        """Record that a trial was started."""
         with self._writing() as write:
             write.execute("UPDATE trials SET started = CURRENT_TIMESTAMP WHERE key = ?", (key,))
 
     def epoch(self, key: str, epoch: int, loss: float) -> None:
-        """Note the mean training loss of an epoch, in place of an earlier note."""
+        """Record the mean training loss of an epoch, replacing an earlier record."""
         with self._writing() as write:
             write.execute("INSERT OR REPLACE INTO epochs (key, epoch, loss) VALUES (?, ?, ?)", (key, epoch, loss))
 
     def put(self, key: str, outcome: Outcome, attempts: int = 1) -> None:
-        """Keep the outcome of a planned trial, in place of an earlier one."""
-        about = (outcome.status, outcome.accuracy, outcome.not_learning, attempts)
+        """Store the outcome of a planned trial, replacing an earlier one."""
+        values = (outcome.status, outcome.accuracy, outcome.not_learning, attempts)
         with self._writing() as write:
             write.execute("UPDATE trials SET started = NULL WHERE key = ?", (key,))
             write.execute(
                 "INSERT OR REPLACE INTO outcomes (key, status, accuracy, not_learning, attempts, outcome) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                (key, *about, json.dumps(dataclasses.asdict(outcome))),
+                (key, *values, json.dumps(dataclasses.asdict(outcome))),
             )
 
     def outcomes(self) -> dict[str, Outcome]:
-        """Every outcome by the key of its trial, failed ones too."""
+        """Return all outcomes, failed ones included, by the key of the trial."""
         with self._explain_errors():
             rows = self._connection.execute("SELECT key, outcome FROM outcomes").fetchall()
         return {key: Outcome.from_dict(json.loads(text)) for key, text in rows}
 
     def losses(self, key: str) -> list[float]:
-        """The mean training loss of each epoch of a trial so far."""
+        """Return the mean training loss of each completed epoch of a trial."""
         with self._explain_errors():
             rows = self._connection.execute("SELECT loss FROM epochs WHERE key = ? ORDER BY epoch", (key,)).fetchall()
-        return [float("nan") if loss is None else loss for (loss,) in rows]  # SQLite keeps a NaN as NULL
+        return [float("nan") if loss is None else loss for (loss,) in rows]  # SQLite stores NaN as NULL
 
     def summary(self) -> Summary:
-        """Where the store stands."""
+        """Return the state of the store."""
         with self._explain_errors():
-            ask = self._connection.execute
+            execute = self._connection.execute
             counts = dict.fromkeys(("done", "diverged", "failed", "missing"), 0)
             counts |= dict(
-                ask(
+                execute(
                     "SELECT coalesce(status, 'missing'), count(*) FROM trials LEFT JOIN outcomes USING (key) GROUP BY 1"
                 ).fetchall()
             )
-            (not_learning,) = ask("SELECT count(*) FROM outcomes WHERE not_learning").fetchone()
-            running = ask(
+            (not_learning,) = execute("SELECT count(*) FROM outcomes WHERE not_learning").fetchone()
+            running = execute(
                 "SELECT label, json_extract(trial, '$.seed'), json_extract(trial, '$.data'), coalesce(max(epoch), 0), "
                 "json_extract(trial, '$.recipe.epochs'), loss FROM trials LEFT JOIN epochs USING (key) "
                 "WHERE started IS NOT NULL GROUP BY key ORDER BY started, key"
             ).fetchall()
-            failed = ask(
+            failed = execute(
                 "SELECT label, json_extract(trial, '$.seed'), attempts, json_extract(outcome, '$.reason') "
                 "FROM trials JOIN outcomes USING (key) WHERE status = 'failed' ORDER BY label, 2"
             ).fetchall()
         return Summary(counts, not_learning, tuple(Running(*row) for row in running), tuple(failed))
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a trial, run or not: what it is, what came of it, and what it was measured on."""
+        """Return one row per trial, finished or not: its description, its outcome and the environment it ran in."""
         with self._explain_errors():
             found = self._connection.execute(
                 "SELECT key, label, trial, data_checksum, attempts, finished, outcome FROM trials LEFT JOIN outcomes USING (key) "
@@ -207,25 +209,25 @@ class Store:
             ).fetchall()
         rows = []
         for key, label, text, checksum, attempts, finished, outcome in found:
-            about = json.loads(text)
-            row = {"key": key, "label": label, "recipe": about["recipe"]["name"], "data": about["data"]}
-            row |= {"data_checksum": checksum, "seed": about["seed"], "status": "missing"}
-            came = json.loads(outcome) if outcome else {}
-            environment = came.pop("environment", {})
-            losses = came.pop("train_losses", ())
-            row |= {**came, "epochs": len(losses), "train_loss": losses[-1] if losses else None}
+            trial = json.loads(text)
+            row = {"key": key, "label": label, "recipe": trial["recipe"]["name"], "data": trial["data"]}
+            row |= {"data_checksum": checksum, "seed": trial["seed"], "status": "missing"}
+            result = json.loads(outcome) if outcome else {}
+            environment = result.pop("environment", {})
+            losses = result.pop("train_losses", ())
+            row |= {**result, "epochs": len(losses), "train_loss": losses[-1] if losses else None}
             row |= {"attempts": attempts, "finished": finished, **environment, "trial": text, "outcome": outcome}
             rows.append(row)
         return rows
 
     def merge(self, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-        """Keep the outcomes that `read_export` read, of trials that have none here yet.
+        """Store the outcomes read by `read_export` for trials that are missing or failed here.
 
         Returns:
-            How many were taken in, and how many were there before.
+            Number of outcomes that were added, and number that the store already had.
         """
         known = self.outcomes()
-        new = [row for row in rows if (had := known.get(row["key"])) is None or had.status == "failed"]
+        new = [row for row in rows if (old := known.get(row["key"])) is None or old.status == "failed"]
         losses = [(row["key"], i, loss) for row in new for i, loss in enumerate(row["train_losses"], start=1)]
         with self._writing() as write:
             write.executemany(
@@ -257,25 +259,25 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it is kept or nothing."""
+        """Run a transaction, which is committed as a whole or rolled back."""
         with self._explain_errors(), self._connection:
             yield self._connection
 
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
-        """What SQLite says, in words that say what to do."""
+        """Convert errors of SQLite to errors that say what to do."""
         try:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", None)
             if code == sqlite3.SQLITE_FULL:
-                advice = "the disk is full. What had ended is kept: free some space and give the same command again"
+                advice = "the disk is full. Finished trials are kept: free some space and run the same command again"
                 raise AblationError(f"cannot write to the store {self.file}: {advice}") from None
             raise AblationError(f"{self.file} cannot be used as a store: {error}") from None
 
 
 def default_label(trial: Trial) -> str:
-    """What a table calls a trial that nobody named."""
+    """Return the label of a trial that was not given one."""
     return trial.architecture if isinstance(trial.architecture, str) else repr(trial.architecture)
 
 
@@ -287,7 +289,7 @@ def _connect(file: Path, readonly: bool) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA user_version").fetchone()
         return connection
-    except sqlite3.OperationalError:  # in a folder that cannot be written there is no room for the log's index
+    except sqlite3.OperationalError:  # the index of the log cannot be created in a read-only folder
         connection.close()
         log = Path(f"{file}-wal")
         if log.exists() and log.stat().st_size:

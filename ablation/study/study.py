@@ -1,4 +1,4 @@
-"""A study: trials, the store that remembers them, and the engine that runs what is missing."""
+"""A study: trials, the store that keeps their outcomes, and the engine that runs the missing ones."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .engines import Engine, Event, get_engine, run_locally
 from .lock import driver_lock
 from .store import FILE, Store
 
-_TERMINATED = 128 + signal.SIGTERM  # the exit code that a shell gives a program that was told to end
+_TERMINATED = 128 + signal.SIGTERM  # the exit code that a shell reports for a program ended by SIGTERM
 
 
 class Study:
-    """Trials and the folder that keeps what came of them: `study.sqlite`, the weights, and checkpoints of what runs.
+    """Trials, and the folder with their results: `study.sqlite`, the weights, and the checkpoints of running trials.
 
     Args:
-        trials: what to run; plain data. A mapping gives each the label that tables call it by.
-        directory: made if there is none. Running the same study again runs only what is missing.
-        engine: "local" for processes of this machine, "ray" for a Ray cluster, or any function that does as they do.
-        options: of the engine, by name: `address`, `cpus` and `gpus` of "ray", as `engines.on_ray` has them.
+        trials: the trials to run, as plain data. A mapping gives each trial its label in tables.
+        directory: created if it does not exist. Running the same study again runs only the missing trials.
+        engine: "local" for processes on this machine, "ray" for a Ray cluster, or a function with the same interface.
+        options: options of the engine, by name: `address`, `cpus` and `gpus` of "ray", as in `engines.run_on_ray`.
 
     Raises:
-        AblationError: if engine, option or data set do not exist or the folder cannot be written.
+        AblationError: if the engine, an option or the data set does not exist, or the folder cannot be written.
     """
 
     def __init__(
@@ -47,35 +47,36 @@ class Study:
 
     @property
     def is_local(self) -> bool:
-        """Whether its trials run on this machine alone, as processes of the local engine."""
+        """Whether the trials run on this machine only, with the local engine."""
         return self._engine is run_locally
 
     def outcomes(self) -> dict[Trial, Outcome]:
-        """The trials that have been run to their end, with what came of each; what failed is not among them."""
-        return {trial: outcome for trial, outcome in self._found().items() if outcome.status != "failed"}
+        """Return the trials that are done or diverged, with their outcomes; failed ones are not included."""
+        return {trial: outcome for trial, outcome in self._known_outcomes().items() if outcome.status != "failed"}
 
     def failed(self) -> dict[Trial, Outcome]:
-        """The trials that could not be run to their end, with the reason in each outcome. They are missing, too."""
-        return {trial: outcome for trial, outcome in self._found().items() if outcome.status == "failed"}
+        """Return the trials that could not be completed; each outcome gives the reason. They count as missing too."""
+        return {trial: outcome for trial, outcome in self._known_outcomes().items() if outcome.status == "failed"}
 
     def missing(self) -> tuple[Trial, ...]:
-        """The trials that have no outcome, or failed."""
+        """Return the trials that have no outcome or failed."""
         done = self.outcomes()
         return tuple(trial for trial in self.trials if trial not in done)
 
     def run(self, workers: int | None = None, on_event: Callable[[Event], None] | None = None) -> dict[Trial, Outcome]:
-        """Run what is missing and return the outcomes of all that came to an end.
+        """Run the missing trials and return the outcomes of all completed trials.
 
-        Each is kept as soon as its trial ends, and a trial that was under way goes on from its checkpoint: an interrupted study
-        is taken up where it stopped. Only this process writes the store.
+        Each outcome is stored as soon as its trial ends, and interrupted trials resume from their checkpoints, so a study
+        continues where it stopped. Only this process writes to the store.
 
         Args:
-            workers: trials at a time; by default as many as the engine finds room for.
-            on_event: called with whatever happens to a trial, once it is kept.
+            workers: trials at a time; by default as many as the engine has room for.
+            on_event: called with each event of a trial after it has been stored.
 
         Raises:
             AblationError: if another process runs a study in this folder, or the store cannot be written.
-            SystemExit: with code 143 on SIGTERM, like KeyboardInterrupt on Ctrl-C: once the workers have written checkpoints.
+            SystemExit: with code 143 on SIGTERM. Like KeyboardInterrupt on Ctrl-C, it is raised after the workers have
+                written their checkpoints.
         """
         if not self.missing():
             return self.outcomes()
@@ -83,14 +84,14 @@ class Study:
             missing = {self._key(trial): trial for trial in self.missing()}
             store.plan({self._key(trial): trial for trial in self.trials}, self._checksums, self.labels)
             events = self._engine(list(missing.values()), self.directory, workers=workers, **self._options)
-            with _ended_by_sigterm(), closing(events):  # whatever happens, the workers are ended here and now
+            with _exit_on_sigterm(), closing(events):  # closing stops the workers, also after an exception
                 for event in events:
-                    self._keep(event, store)
+                    self._store_event(event, store)
                     if on_event:
                         on_event(event)
         return self.outcomes()
 
-    def _keep(self, event: Event, store: Store) -> None:
+    def _store_event(self, event: Event, store: Store) -> None:
         key = self._key(event.trial)
         if event.kind == "started":
             store.start(key)
@@ -99,28 +100,28 @@ class Study:
         elif event.outcome is not None:
             store.put(key, event.outcome, event.attempt)
 
-    def _found(self) -> dict[Trial, Outcome]:
+    def _known_outcomes(self) -> dict[Trial, Outcome]:
         file = self.directory / FILE
         if not file.exists():
             return {}
         with Store(file, readonly=True) as store:
-            kept = store.outcomes()
-        found = {trial: kept.get(self._key(trial)) for trial in self.trials}
-        return {trial: outcome for trial, outcome in found.items() if outcome is not None}
+            stored = store.outcomes()
+        outcomes = {trial: stored.get(self._key(trial)) for trial in self.trials}
+        return {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
 
     def _key(self, trial: Trial) -> str:
         if trial not in self._keys:
-            if trial.data not in self._checksums:  # loaded and decoded here, once, before any worker asks for it
+            if trial.data not in self._checksums:  # loaded and decoded here once, before any worker needs it
                 self._checksums[trial.data] = datasets.load(trial.data).checksum
             self._keys[trial] = trial.key(self._checksums[trial.data])
         return self._keys[trial]
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends this process as Ctrl-C does, with its own exit code, instead of on the spot."""
+def _exit_on_sigterm() -> Iterator[None]:
+    """Raise SystemExit on SIGTERM, so that it ends this process in the same orderly way as Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread hears of signals
+        yield  # only the main thread receives signals
         return
 
     def end(number: int, frame: Any) -> None:

@@ -17,7 +17,7 @@ OLD_VERSION, NEW_VERSION = 2, 3
 
 
 def old_key(trial: str, data_checksum: str) -> str:
-    """Return the key that ablation 0.1 gave a trial.
+    """Return the key that ablation 0.1 gave to a trial.
 
     Args:
         trial: the trial's JSON exactly as ablation 0.1 wrote it.
@@ -30,7 +30,8 @@ def old_key(trial: str, data_checksum: str) -> str:
 def upgrade(file: Path) -> None:
     """Give every trial of a store its new key, and rename its weights and checkpoints accordingly.
 
-    All or nothing: files are renamed before the database is committed, and a second attempt skips those already renamed.
+    An upgrade that failed can be repeated: files are renamed before the database is committed, and a second attempt skips
+    those already renamed.
 
     Args:
         file: `study.sqlite` of version 2.
@@ -41,18 +42,19 @@ def upgrade(file: Path) -> None:
     process = driver_process(file.parent)
     if process not in (None, os.getpid()):
         raise AblationError(
-            f"the store {file} was written by ablation 0.1 and process {process} runs a study in it: try again when it has ended"
+            f"the store {file} was written by ablation 0.1, and process {process} is running a study in it: "
+            "try again when that has ended"
         )
     try:
         with closing(sqlite3.connect(file, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             if connection.execute("PRAGMA user_version").fetchone()[0] != OLD_VERSION:
-                return  # another process was faster
+                return  # another process has upgraded it in the meantime
             for key, trial, checksum in connection.execute("SELECT key, trial, data_checksum FROM trials").fetchall():
                 new = Trial.from_dict(json.loads(trial)).key(checksum)
                 _rename_files(file.parent, key, new)
                 for table in ("trials", "epochs", "outcomes"):
-                    # Two old keys may become one (drop_path 0 and 0.0): the first that has an outcome stays.
+                    # Two old keys may become one (drop_path 0 and 0.0): the first that has an outcome is kept.
                     connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (new, key))
                     connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
             connection.execute(f"PRAGMA user_version = {NEW_VERSION}")

@@ -1,4 +1,4 @@
-"""One trial, from its seed to its outcome: optimizer, training loop, checkpoints and evaluation. `run.run` is the entry point.
+"""Run a single trial: optimizer, training loop, checkpoints and evaluation. The entry point is `run.run`.
 
 May import `ablation.design`, `ablation.network`, `ablation.measure` and `ablation.data`.
 """

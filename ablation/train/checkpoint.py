@@ -1,10 +1,10 @@
-"""Where a trial goes on after it was stopped: checkpoints that are there whole or not at all.
+"""Checkpoints from which an interrupted trial resumes. They are written atomically.
 
-A checkpoint is a folder. It is written beside its place, flushed to the disk and renamed; a manifest holds the checksum of each
-file. The two newest are kept, so that a damaged one costs the steps since the one before. Weights are in safetensors; the
-optimizer's state is read by torch with `weights_only`, which runs no code.
+A checkpoint is a folder. It is written to a temporary folder, flushed to disk and renamed; a manifest holds the checksum of
+each file. The two newest are kept, so if one is damaged, only the steps since the previous one are lost. Weights are stored as
+safetensors. The optimizer's state is read by torch with `weights_only`, which does not execute code.
 
-No state of a random generator is kept: what is drawn in a step depends on the seed and the step alone.
+The states of random generators are not stored, because the random draws of a step depend only on the seed and the step.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from torch import Tensor
 
 from ..errors import AblationError
 
-_KEPT = 2
+_KEEP = 2  # number of checkpoints
 _MANIFEST = "manifest.json"
 _VERSION = 1
-_ASIDE = ".writing"
+_TEMPORARY = ".writing"
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint is damaged and was passed over."""
+    """Warning that a checkpoint is damaged and was skipped."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a trial has come.
+    """Training progress of a trial.
 
     Args:
-        epoch: the one under way, from 0.
-        step: steps done of that epoch.
-        epoch_loss: sum of their losses.
-        losses: mean training loss of each epoch done.
+        epoch: the current epoch, from 0.
+        step: number of completed steps in this epoch.
+        epoch_loss: sum of the losses of these steps.
+        losses: mean training loss of each completed epoch.
         not_learning: as in `Outcome`.
-        seconds: of training so far, over all processes that trained one after the other.
+        seconds: training time so far, including the time before each resumption.
     """
 
     epoch: int = 0
@@ -60,7 +60,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class State:
-    """What a checkpoint holds: progress, tensors by name (weights, buffers and their average) and the optimizer's state."""
+    """Contents of a checkpoint: progress, tensors by name (weights, buffers and their averages) and the optimizer's state."""
 
     progress: Progress
     tensors: dict[str, Tensor]
@@ -71,59 +71,59 @@ class Checkpoints:
     """The checkpoints of one trial.
 
     Args:
-        folder: of this trial alone; made when the first is written.
+        folder: used by this trial only; created when the first checkpoint is written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, state: State) -> None:
-        """Write a checkpoint, and let go of all but the newest two.
+        """Write a checkpoint, and delete all except the newest two.
 
         Raises:
-            AblationError: if it cannot be written; those before are still there.
+            AblationError: if the checkpoint cannot be written; earlier checkpoints are kept.
         """
-        rest = io.BytesIO()
-        torch.save(state.optimizer, rest)
+        optimizer = io.BytesIO()
+        torch.save(state.optimizer, optimizer)
         parts = {
             "tensors.safetensors": safetensors.torch.save(state.tensors),
-            "optimizer.pt": rest.getvalue(),
+            "optimizer.pt": optimizer.getvalue(),
             "progress.json": json.dumps(vars(state.progress)).encode(),
         }
         checksums = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
         parts[_MANIFEST] = json.dumps({"version": _VERSION, "sha256": checksums}).encode()
-        place = self.folder / f"{state.progress.epoch:06}-{state.progress.step:08}"
-        aside = self.folder / f"{_ASIDE}-{os.getpid()}"
+        target = self.folder / f"{state.progress.epoch:06}-{state.progress.step:08}"
+        temporary = self.folder / f"{_TEMPORARY}-{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for left in self.folder.glob(f"{_ASIDE}-*"):  # by a process that was killed meanwhile
-                shutil.rmtree(left)
+            for leftover in self.folder.glob(f"{_TEMPORARY}-*"):  # from a process killed while writing
+                shutil.rmtree(leftover)
             try:
-                aside.mkdir()
+                temporary.mkdir()
                 for name, data in parts.items():
-                    _write(aside / name, data)
-                _flush(aside)
-                if place.exists():
-                    shutil.rmtree(place)
-                aside.rename(place)
+                    _write(temporary / name, data)
+                _flush(temporary)
+                if target.exists():
+                    shutil.rmtree(target)
+                temporary.rename(target)
             finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                shutil.rmtree(temporary, ignore_errors=True)
             _flush(self.folder)
-            for old in self._places()[:-_KEPT]:
+            for old in self._folders()[:-_KEEP]:
                 shutil.rmtree(old)
         except OSError as error:
-            raise AblationError(f"cannot write a checkpoint to {place}: {error.strerror or error}") from None
+            raise AblationError(f"cannot write a checkpoint to {target}: {error.strerror or error}") from None
 
     def load(self) -> State | None:
-        """The newest checkpoint that is whole, or None.
+        """Return the newest undamaged checkpoint, or None.
 
         Warns:
-            CheckpointWarning: for each one that is damaged.
+            CheckpointWarning: for each damaged checkpoint.
         """
         damaged = 0
-        for place in reversed(self._places()):
+        for folder in reversed(self._folders()):
             try:
-                return _read(place)
+                return _read(folder)
             except (
                 OSError,
                 ValueError,
@@ -135,34 +135,34 @@ class Checkpoints:
                 UnpicklingError,
             ) as error:
                 damaged += 1
-                said = (str(error).splitlines() or [type(error).__name__])[0]
-                warnings.warn(f"checkpoint {place} is damaged ({said})", CheckpointWarning, stacklevel=2)
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                warnings.warn(f"checkpoint {folder} is damaged ({reason})", CheckpointWarning, stacklevel=2)
         if damaged:
             warnings.warn(
-                f"no whole checkpoint in {self.folder}: the trial starts over", CheckpointWarning, stacklevel=2
+                f"all checkpoints in {self.folder} are damaged: the trial starts over", CheckpointWarning, stacklevel=2
             )
         return None
 
     def clear(self) -> None:
-        """Take them away: the trial has ended."""
+        """Delete all checkpoints, once the trial has ended."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _places(self) -> list[Path]:
-        """Oldest first."""
+    def _folders(self) -> list[Path]:
+        """Return the folders of the checkpoints, oldest first."""
         return sorted(path for path in self.folder.glob("[0-9]*-[0-9]*") if path.is_dir())
 
 
-def _read(place: Path) -> State:
-    manifest = json.loads((place / _MANIFEST).read_bytes())
+def _read(folder: Path) -> State:
+    manifest = json.loads((folder / _MANIFEST).read_bytes())
     if manifest["version"] != _VERSION:
-        raise ValueError(f"its version is {manifest['version']}, not {_VERSION}")
-    parts = {name: (place / name).read_bytes() for name in manifest["sha256"]}
+        raise ValueError(f"version {manifest['version']} is not {_VERSION}")
+    parts = {name: (folder / name).read_bytes() for name in manifest["sha256"]}
     for name, checksum in manifest["sha256"].items():
         if hashlib.sha256(parts[name]).hexdigest() != checksum:
-            raise ValueError(f"{name} has another checksum")
-    said = json.loads(parts["progress.json"])
+            raise ValueError(f"{name} has the wrong checksum")
+    progress = json.loads(parts["progress.json"])
     return State(
-        progress=Progress(**{**said, "losses": tuple(said["losses"])}),
+        progress=Progress(**{**progress, "losses": tuple(progress["losses"])}),
         tensors=safetensors.torch.load(parts["tensors.safetensors"]),
         optimizer=torch.load(io.BytesIO(parts["optimizer.pt"]), map_location="cpu", weights_only=True),
     )
@@ -176,7 +176,7 @@ def _write(file: Path, data: bytes) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Names are a folder's content; without this a crash of the machine may lose a rename."""
+    """Flush a folder's entries to disk; otherwise a system crash may undo a rename."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

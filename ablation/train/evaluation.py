@@ -1,4 +1,4 @@
-"""Scores of a network on the test images of a data set, in one process or many."""
+"""Evaluation of a network on the test images of a data set, in one or more processes."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from ..design.recipe import Recipe
 def evaluate(
     network: nn.Module, data: Data, recipe: Recipe, accelerator: Accelerator | None = None
 ) -> tuple[float, float, int]:
-    """Evaluate a network on the test images, each once.
+    """Evaluate a network on all test images, each exactly once.
 
     Returns:
-        Top-1 accuracy in percent, mean cross entropy, and the number of images.
+        Top-1 accuracy in percent, mean cross-entropy, and the number of images.
     """
     accelerator = accelerator or make_accelerator("no")
     network.to(accelerator.device).eval()
-    totals = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # right, summed loss, images
+    totals = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # correct, summed loss, images
     with torch.inference_mode():
         for images, labels in data.test_batches(recipe, accelerator.process_index, accelerator.num_processes):
             images, labels = images.to(accelerator.device), labels.to(accelerator.device)
             logits = network(images.contiguous(memory_format=torch.channels_last)).float()
-            right = (logits.argmax(1) == labels).sum()
-            # A sum in float32 would depend on how the images are batched and shared between processes.
+            correct = (logits.argmax(1) == labels).sum()
+            # A float32 sum would depend on how the images are split into batches and between processes.
             loss = F.cross_entropy(logits.double(), labels, reduction="sum")
-            totals += torch.stack([right.double(), loss, totals.new_tensor(len(labels))])
-    right, loss, images = accelerator.reduce(totals, "sum").tolist()
-    return 100 * right / images, loss / images, int(images)
+            totals += torch.stack([correct.double(), loss, totals.new_tensor(len(labels))])
+    correct, loss, images = accelerator.reduce(totals, "sum").tolist()
+    return 100 * correct / images, loss / images, int(images)
 
 
 def make_accelerator(precision: str) -> Accelerator:
-    """Accelerate over the devices and processes that there are; "no" for float32, "bf16" for mixed precision."""
-    AcceleratorState._reset_state()  # another trial in this process may have had another precision
+    """Return an Accelerator for the available devices and processes; "no" is float32, "bf16" is mixed precision."""
+    AcceleratorState._reset_state()  # an earlier trial in this process may have used another precision
     only_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    return Accelerator(cpu=only_cpu, mixed_precision=precision)  # without cpu=True, torchrun on CPUs forms no group
+    return Accelerator(
+        cpu=only_cpu, mixed_precision=precision
+    )  # without cpu=True, torchrun on CPUs creates no process group

@@ -1,6 +1,6 @@
-"""Training a module that no description names, such as a rung with a layer taken out by hand, as a trial would be.
+"""Training of a custom module, such as a rung with one layer removed, in the same way as a trial.
 
-What is drawn at random is what `run` draws for the same trial, so the two can be compared seed by seed. Nothing is kept.
+The random draws are the same as those of `run` for the same trial, so results can be compared seed by seed. Nothing is saved.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from .stop import StopSignal
 
 
 def train_module(network: nn.Module, trial: Trial) -> tuple[tuple[float, ...], float | None]:
-    """Train a network of one's own by a trial's recipe, on its data and from its seed.
+    """Train a custom network with a trial's recipe, data and seed.
 
     Args:
-        network: takes the data's images and puts out a number a class; it is trained in place. Its weights are the caller's to
-            draw. Build it under the trial's seed to begin as `run` does.
-        trial: whose recipe, data and seed are used, and whose architecture is not.
+        network: takes the images of the data set and returns one logit per class. It is trained in place. The caller initialises
+            its weights; to start from the same weights as `run`, build it under the trial's seed.
+        trial: provides the recipe, data and seed; its architecture is not used.
 
     Returns:
-        The mean training loss of each epoch, ending with the first that is not finite; and top-1 on the test images in percent,
-        None if a loss was not finite.
+        The mean training loss of each epoch, ending with the first that is not finite, and the top-1 accuracy on the test images
+        in percent, or None if a loss was not finite.
     """
     data = datasets.load(trial.data)
     accelerator = make_accelerator("no")
-    with seeded(trial.seed), StopSignal() as stop, tempfile.TemporaryDirectory() as nowhere:
+    with seeded(trial.seed), StopSignal() as stop, tempfile.TemporaryDirectory() as temporary:
         network = network.to(accelerator.device).to(memory_format=torch.channels_last)
         training = Training(network, trial, data, data.steps_per_epoch(trial.recipe), accelerator, 1, False)
-        losses = training.run_to_end(Checkpoints(Path(nowhere)), math.inf, stop, None).losses
+        losses = training.run_to_end(Checkpoints(Path(temporary)), math.inf, stop, None).losses
         if not all(map(math.isfinite, losses)):
             return losses, None
         return losses, evaluate(network, data, trial.recipe, accelerator)[0]

@@ -1,4 +1,4 @@
-"""What a recipe names, made with timm: optimizer, schedule, mixup and loss."""
+"""Optimizer, schedule, mixup and loss of a recipe, created with timm and torch."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from ..design.recipe import Recipe
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimizer, from timm."""
-    specific = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {"betas": recipe.betas}
+    """Return the recipe's optimizer, from timm."""
+    name = "momentum" if recipe.optimizer == "sgd" else "adamw"  # timm's "sgd" is Nesterov; "momentum" is plain SGD
+    arguments = {"momentum": recipe.momentum} if recipe.optimizer == "sgd" else {"betas": recipe.betas}
     return create_optimizer_v2(
         network,
-        opt="momentum"
-        if recipe.optimizer == "sgd"
-        else "adamw",  # timm's "sgd" is Nesterov's, "momentum" is the plain one
+        opt=name,
         lr=recipe.effective_lr,
         weight_decay=recipe.weight_decay,
         filter_bias_and_bn=not recipe.decay_norms,
-        fused=True,  # one pass over all weights: a fifth of the time on a CPU, for networks of many small tensors
-        **specific,
+        fused=True,  # one pass over all weights: takes a fifth of the time on a CPU for networks with many small tensors
+        **arguments,
     )
 
 
 def make_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) -> timm.scheduler.scheduler.Scheduler:
-    """The recipe's learning rate over optimizer steps, from timm: a linear rise, then steps or a cosine."""
+    """Return the recipe's learning-rate schedule per optimizer step, from timm: linear warm-up, then steps or a cosine."""
     schedule, _ = create_scheduler_v2(
         optimizer,
         sched=recipe.schedule,
@@ -47,7 +46,7 @@ def make_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) 
 
 
 def make_mixup(recipe: Recipe, num_classes: int) -> Mixup | None:
-    """Mixup and CutMix as the paper uses them, from timm: one of the two for each batch."""
+    """Return Mixup and CutMix as used in the paper, from timm: one of the two per batch. Return None if both are off."""
     if not (recipe.mixup or recipe.cutmix):
         return None
     return Mixup(
@@ -59,6 +58,6 @@ def make_mixup(recipe: Recipe, num_classes: int) -> Mixup | None:
 
 
 def make_loss(recipe: Recipe) -> nn.Module:
-    """Return cross entropy with label smoothing; the targets of mixup and CutMix are smoothed already."""
+    """Return cross-entropy with label smoothing. The targets of Mixup and CutMix are already smoothed."""
     smoothed_by_mixup = bool(recipe.mixup or recipe.cutmix)
     return nn.CrossEntropyLoss(label_smoothing=0.0 if smoothed_by_mixup else recipe.label_smoothing)

@@ -1,7 +1,7 @@
-"""One trial, from its seed to its outcome. One loop for one process or many, through Hugging Face Accelerate.
+"""Run one trial and return its outcome. The same loop serves one or more processes, through Hugging Face Accelerate.
 
-On a CPU a trial is deterministic: the same trial with the same number of threads ends in the same weights, bit for
-bit, in one go or in many. What is drawn at random in a step depends on the trial's seed and the step alone.
+Training is deterministic on a CPU: with the same number of threads, the same trial gives bit-identical weights, whether or
+not it was interrupted. The random draws of a step depend only on the trial's seed and the step.
 """
 
 from __future__ import annotations
@@ -44,31 +44,31 @@ def run(
     checkpoint_seconds: float = 30.0,
     compiled: bool = False,
 ) -> Outcome:
-    """Train one network as its trial says, evaluate it once on the test images, keep its weights.
+    """Train the network of a trial, evaluate it once on the test images, and save its weights.
 
-    Everything that can be wrong with the trial is found before the first step. The caller's random states are left as they were.
-    A trial that was stopped, however hard, goes on from its newest whole checkpoint, and on a CPU ends in the same weights and
-    outcome, bit for bit, as one that was not.
+    Errors in the trial are found before the first step. The caller's random states are not changed. A trial that was
+    interrupted, even by SIGKILL, resumes from its newest undamaged checkpoint; on a CPU its weights and outcome are
+    bit-identical to those of an uninterrupted trial.
 
     Args:
-        trial: what to train, how, on what, from which seed.
+        trial: architecture, recipe, data set and seed.
         directory: where `weights/KEY.safetensors` is written and, until the trial ends, `checkpoints/KEY/`.
-        progress: called after each epoch with (epochs done, epochs in all, mean training loss).
+        progress: called after each epoch with (completed epochs, total epochs, mean training loss).
         precision: "no" for float32, "bf16" for mixed precision.
-        accumulate: parts in which each process takes its share of a batch, so that large batches fit in memory.
-        checkpoint_seconds: between two checkpoints; 0 for one after each step.
-        compiled: train through `torch.compile`.
+        accumulate: number of parts into which each process splits its share of a batch, so that large batches fit in memory.
+        checkpoint_seconds: time between two checkpoints; 0 for a checkpoint after each step.
+        compiled: train the network compiled by `torch.compile`.
 
     Returns:
-        An `Outcome`; status "diverged" if the loss stopped being finite.
+        An `Outcome`, with status "diverged" if the loss became non-finite.
 
     Raises:
         AblationError: if the data set does not exist or does not fit the recipe, the images are too small for the network,
-            the batch does not divide into processes and parts, or the folder cannot be written.
-        KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, once the step under way has ended and a checkpoint is written.
+            the batch does not divide evenly into processes and parts, or the folder is not writable.
+        KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, after the current step has ended and a checkpoint is written.
 
     Warns:
-        CheckpointWarning: for a damaged checkpoint; the one before is used, or the trial starts over.
+        CheckpointWarning: for a damaged checkpoint; the previous one is used, or the trial starts over.
     """
     if precision not in ("no", "bf16"):
         raise AblationError(f"precision {precision!r} is not possible. Possible: no, bf16")
@@ -81,36 +81,38 @@ def run(
         trial.architecture.sizes(size)
     steps = data.steps_per_epoch(recipe)
     accelerator = make_accelerator(precision)
-    make_plan(recipe, steps, accelerator.num_processes, accumulate)  # an error if the batch does not divide
+    make_plan(
+        recipe, steps, accelerator.num_processes, accumulate
+    )  # raises an error if the batch does not divide evenly
     key = trial.key(data.checksum)
     checkpoints = Checkpoints(folder / "checkpoints" / key)
     with seeded(trial.seed), StopSignal() as stop:
-        bare = make_network(trial, data, accelerator.device)
-        training = Training(bare, trial, data, steps, accelerator, accumulate, compiled)
-        done = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
-        finite = all(map(math.isfinite, done.losses))
+        network = make_network(trial, data, accelerator.device)
+        training = Training(network, trial, data, steps, accelerator, accumulate, compiled)
+        completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
+        finite = all(map(math.isfinite, completed.losses))
         outcome = Outcome(
             status="done" if finite else "diverged",
             accuracy=None,
             test_loss=None,
-            train_losses=done.losses,
+            train_losses=completed.losses,
             test_images=0,
-            params=sum(parameter.numel() for parameter in bare.parameters()),
-            seconds=done.seconds,
-            images_per_second=len(done.losses) * steps * recipe.batch_size / done.seconds,
+            params=sum(parameter.numel() for parameter in network.parameters()),
+            seconds=completed.seconds,
+            images_per_second=len(completed.losses) * steps * recipe.batch_size / completed.seconds,
             environment=describe_environment(accelerator.device.type),
-            not_learning=done.not_learning,
-            reason="" if finite else _why_diverged(recipe, len(done.losses)),
+            not_learning=completed.not_learning,
+            reason="" if finite else _divergence_message(recipe, len(completed.losses)),
         )
         if finite:
             started = time.perf_counter()
-            final = training.ema.module if training.ema else bare
+            final = training.ema.module if training.ema else network
             accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
             if accelerator.is_main_process:
-                look = {"mean": data.mean, "std": data.std, "input_size": (data.info.in_chans, size, size)}
-                vars(final)["pretrained_cfg"] = {**vars(final).get("pretrained_cfg", {}), **look}
+                preprocessing = {"mean": data.mean, "std": data.std, "input_size": (data.info.in_chans, size, size)}
+                vars(final)["pretrained_cfg"] = {**vars(final).get("pretrained_cfg", {}), **preprocessing}
                 save_weights(final, weights_file(folder, key))
-            seconds = done.seconds + time.perf_counter() - started
+            seconds = completed.seconds + time.perf_counter() - started
             outcome = replace(outcome, accuracy=accuracy, test_loss=test_loss, test_images=images, seconds=seconds)
         if accelerator.is_main_process:
             checkpoints.clear()
@@ -118,45 +120,45 @@ def run(
 
 
 def weights_file(directory: str | Path, key: str) -> Path:
-    """Return where `run` writes the trained weights of the trial with that key."""
+    """Return the file to which `run` writes the trained weights of the trial with that key."""
     return Path(directory) / "weights" / f"{key}.safetensors"
 
 
-def _why_diverged(recipe: Recipe, epoch: int) -> str:
+def _divergence_message(recipe: Recipe, epoch: int) -> str:
     return (
-        f"the loss stopped being finite in epoch {epoch} at a learning rate of up to {recipe.effective_lr:g}: try a "
-        "smaller one, a longer warm-up, or clip_grad"
+        f"the loss became non-finite in epoch {epoch}, at a learning rate of up to {recipe.effective_lr:g}: try a "
+        "smaller learning rate, a longer warm-up, or clip_grad"
     )
 
 
 def make_network(trial: Trial, data: Data, device: torch.device) -> nn.Module:
-    """The network of a trial with new weights, ready for the data.
+    """Return the network of a trial on the device, with newly initialised weights and the classes and channels of the data.
 
     Raises:
-        AblationError: if timm cannot make it.
+        AblationError: if timm cannot create the model.
     """
-    about, rate = data.info, trial.recipe.drop_path
+    info, drop_path = data.info, trial.recipe.drop_path
     if isinstance(trial.architecture, Architecture):
-        network: nn.Module = build(trial.architecture, about.num_classes, about.in_chans, rate)
+        network: nn.Module = build(trial.architecture, info.num_classes, info.in_chans, drop_path)
     else:
         name = trial.architecture.removeprefix("timm:")
         try:
             network = timm.create_model(
-                name, num_classes=about.num_classes, in_chans=about.in_chans, drop_path_rate=rate
+                name, num_classes=info.num_classes, in_chans=info.in_chans, drop_path_rate=drop_path
             )
-        except Exception as error:  # timm's models fail in many ways
-            raise AblationError(f"timm could not make {name!r}: {(str(error).splitlines() or [''])[0]}") from error
+        except Exception as error:  # timm's models raise many kinds of exceptions
+            raise AblationError(f"timm could not create {name!r}: {(str(error).splitlines() or [''])[0]}") from error
     return network.to(device).to(memory_format=torch.channels_last)
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed every source of randomness, and put each back as it was at the end."""
-    python, numpy = random.getstate(), np.random.get_state()
+    """Seed every random generator inside this context, and restore the previous states at the end."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         seed_all(seed)
         try:
             yield
         finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)

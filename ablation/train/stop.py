@@ -1,4 +1,4 @@
-"""Signals that ask a training to end, heard between two of its steps."""
+"""A handler that defers SIGINT and SIGTERM to the end of the current training step."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from typing import Any
 
 
 class StopSignal:
-    """Within this context SIGINT and SIGTERM are noted instead of obeyed, so that a step can end and be kept.
+    """Context manager that records SIGINT and SIGTERM, so that the current step can finish and be saved.
 
-    Only the main thread of a process hears of signals; elsewhere nothing is changed. A second SIGINT is obeyed.
+    A second SIGINT raises KeyboardInterrupt immediately. Python allows signal handlers only in the main thread; in any other
+    thread this context manager does nothing.
     """
 
     def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, Any] = {}
+        self.requested = False
+        self._previous: dict[int, Any] = {}
 
     def __bool__(self) -> bool:
-        return self.asked
+        return self.requested
 
     def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._note)
+                    self._previous[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
-    def _note(self, number: int, frame: object) -> None:
-        if self.asked and number == signal.SIGINT:
+    def _record(self, number: int, frame: object) -> None:
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True

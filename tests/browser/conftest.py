@@ -1,7 +1,7 @@
-"""What the browser's tests share: Debian's Chromium, a page that overlooks nothing, and servers that end with the tests.
+"""Fixtures of the browser tests: Debian's Chromium, a page that records errors, and servers that stop with the tests.
 
-A test that takes `page` fails if the page logged an error, raised one, or asked another machine for anything. What a
-program that is not ours is known to log goes, with its reason, into `complaints.allowed`.
+A test that uses `page` fails if the page logs an error, raises one, or sends a request to another machine. Add known
+messages of third-party programs to `page_errors.allowed`, each with the reason.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.servers import Serve, serving
 
-HERE = {"127.0.0.1", "localhost", "::1"}
-PATIENCE_MS = 60_000  # for what should be there at once, on a busy machine
-NO_HOST = {"file", "data", "blob", "about"}  # schemes that ask nobody
+LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+TIMEOUT_MS = 60_000  # long enough for a fast operation on a busy machine
+LOCAL_SCHEMES = {"file", "data", "blob", "about"}  # send no request over the network
 
 
 @dataclass
-class Complaints:
-    """What went wrong on a page while a test looked elsewhere.
+class PageErrors:
+    """Errors of a page during a test.
 
     Args:
-        seen: one line for each console error, page error and request to another machine, in order.
-        allowed: patterns of lines that do not count; each with a comment that says why.
+        lines: one line per console error, page error and request to another machine, in order.
+        allowed: patterns of lines to ignore; each with a comment that gives the reason.
     """
 
-    seen: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
 
     @property
     def unexpected(self) -> list[str]:
-        return [line for line in self.seen if not any(re.search(pattern, line) for pattern in self.allowed)]
+        return [line for line in self.lines if not any(re.search(pattern, line) for pattern in self.allowed)]
 
 
-def leaves(address: str) -> bool:
-    """Whether a request for this address goes to another machine."""
-    parts = urlsplit(address)
-    return parts.scheme not in NO_HOST and parts.hostname not in HERE
+def is_remote(url: str) -> bool:
+    """Return whether a request for this URL goes to another machine."""
+    parts = urlsplit(url)
+    return parts.scheme not in LOCAL_SCHEMES and parts.hostname not in LOCAL_HOSTS
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. Per module: Playwright keeps an event loop running, which other tests had better not meet."""
+    """Launch Debian's Chromium. Module scope, because Playwright keeps an event loop running that could disturb other tests."""
     path = shutil.which("chromium")
     if path is None:
-        pytest.skip("no Chromium here (Debian, Ubuntu: apt-get install chromium)")
+        pytest.skip("Chromium is not installed (Debian, Ubuntu: apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
@@ -59,36 +59,40 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def complaints() -> Complaints:
-    """What `page` noticed so far; take it to look at it, or to allow what another program is known to log."""
-    return Complaints()
+def page_errors() -> PageErrors:
+    """Errors that `page` recorded so far; use it to inspect them, or to allow known messages of third-party programs."""
+    return PageErrors()
 
 
 @pytest.fixture
-def page(chromium: Browser, complaints: Complaints) -> Iterator[Page]:
-    """A page in a context of its own, 1280x900, that must end without a complaint."""
+def page(chromium: Browser, page_errors: PageErrors) -> Iterator[Page]:
+    """Open a page of 1280x900 in a new context, and fail at the end if it had unexpected errors."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
-    seen = complaints.seen
+    context.set_default_timeout(TIMEOUT_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
+    lines = page_errors.lines
     context.on(
         "console",
-        lambda said: seen.append(f"console: {said.text} ({said.location['url']})") if said.type == "error" else None,
+        lambda message: (
+            lines.append(f"console: {message.text} ({message.location['url']})") if message.type == "error" else None
+        ),
     )
-    context.on("weberror", lambda error: seen.append(f"page: {error.error}"))
-    context.on("request", lambda asked: seen.append(f"request: {asked.url}") if leaves(asked.url) else None)
-    opened = context.new_page()
-    opened.on("websocket", lambda asked: seen.append(f"request: {asked.url}") if leaves(asked.url) else None)
-    yield opened
+    context.on("weberror", lambda error: lines.append(f"page: {error.error}"))
+    context.on("request", lambda request: lines.append(f"request: {request.url}") if is_remote(request.url) else None)
+    new_page = context.new_page()
+    new_page.on(
+        "websocket", lambda request: lines.append(f"request: {request.url}") if is_remote(request.url) else None
+    )
+    yield new_page
     context.close()
-    assert complaints.unexpected == []
+    assert page_errors.unexpected == []
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Start a server that lives until the module's tests are done, so longer than their pages; gives its address.
+    """Return a function that starts a server, which runs until the tests of the module are done, and returns its address.
 
-    `serve(["jupyter", "lab", "--ServerApp.port={port}"], path="/api")`: see `serving`.
+    Example: `serve(["jupyter", "lab", "--ServerApp.port={port}"], path="/api")`. For the arguments, see `serving`.
     """
     with ExitStack() as running:
         yield lambda command, **options: running.enter_context(

@@ -1,4 +1,4 @@
-"""Servers for the browser's tests: each on a free port, without anybody's settings, ended with all its children."""
+"""Servers for the browser tests: each on a free port, without user settings, and stopped with all its child processes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ from typing import Protocol
 import psutil
 import pytest
 
-SETTINGS = ("JUPYTER", "IPYTHON", "VOILA", "ABLATION_", "COV_", "COVERAGE_", "PYTEST_")  # of others: not for a server
-START_SECONDS, END_SECONDS = 300, 15
+# prefixes of environment variables that servers must not inherit
+EXCLUDED_PREFIXES = (
+    "JUPYTER",
+    "IPYTHON",
+    "VOILA",
+    "ABLATION_",
+    "COV_",
+    "COVERAGE_",
+    "PYTEST_",
+)
+START_TIMEOUT_S, STOP_TIMEOUT_S = 300, 15
 
 
 class Serve(Protocol):
-    """The fixture `serve`: `serving` without `home` and without the `with`."""
+    """Type of the fixture `serve`: like `serving`, but without `home` and not as a context manager."""
 
     def __call__(
         self,
@@ -42,15 +51,15 @@ def serving(
     folder: Path | None = None,
     variables: dict[str, str] | None = None,
 ) -> Iterator[str]:
-    """Start a server, wait until it answers, give its address `http://127.0.0.1:PORT`, and end it with its children.
+    """Start a server, wait until it responds, yield its address `http://127.0.0.1:PORT`, and stop it with its children.
 
     Args:
-        command: program and arguments; `{port}` in them stands for a free port.
-        home: an empty folder for the log and for what Jupyter keeps between runs.
-        path: what to ask for to see whether the server is up.
-        folder: where it runs; `home` if not given.
-        variables: what to add to the environment, which is that of the tests without settings of Jupyter, coverage or
-            this project.
+        command: program and arguments; `{port}` is replaced with a free port.
+        home: an empty folder for the log and for Jupyter's state.
+        path: path to request to find out whether the server is up.
+        folder: working directory; `home` if not given.
+        variables: variables to add to the environment, which is that of the tests without settings of Jupyter, coverage
+            or this project.
     """
     port = free_port()
     log = home / "server.log"
@@ -64,22 +73,22 @@ def serving(
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_until_it_answers(process, f"http://127.0.0.1:{port}{path}", log)
+            wait_until_ready(process, f"http://127.0.0.1:{port}{path}", log)
             yield f"http://127.0.0.1:{port}"
         finally:
-            end_with_children(process)
+            stop_with_children(process)
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def clean_environment(folder: Path) -> dict[str, str]:
-    """The environment without anybody's settings; what Jupyter keeps between runs goes below `folder`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    """Return the environment without user settings; Jupyter's state is stored in `folder`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(EXCLUDED_PREFIXES)}
     return kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "JUPYTER_CONFIG_DIR": str(folder / "jupyter" / "config"),
@@ -91,36 +100,36 @@ def clean_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def wait_until_it_answers(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    """Return at the first answer below 400; fail with the server's own words if it ends or stays silent."""
-    answer: object = None
-    deadline = time.monotonic() + START_SECONDS
+def wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    """Return at the first response with a status below 400; fail with the log if the server exits or does not respond."""
+    last_error: object = None
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(address, timeout=20):
                 return
         except urllib.error.HTTPError as error:
             error.close()
-            answer = error
+            last_error = error
         except OSError as error:
-            answer = error
+            last_error = error
         time.sleep(0.1)
-    pytest.fail(f"no answer from {address} ({answer}), exit status {process.poll()}:\n{log.read_text()[-3000:]}")
+    pytest.fail(f"no response from {address} ({last_error}), exit status {process.poll()}:\n{log.read_text()[-3000:]}")
 
 
-def end_with_children(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server to end, then end whatever is left: kernels live in sessions of their own."""
+def stop_with_children(process: subprocess.Popen[bytes]) -> None:
+    """Terminate the server, then kill remaining child processes: kernels run in separate sessions."""
     try:
-        family = psutil.Process(process.pid).children(recursive=True)
+        children = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
-        family = []
+        children = []
     process.terminate()
     try:
-        process.wait(END_SECONDS)
+        process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    _, alive = psutil.wait_procs(family, timeout=1)
+    _, alive = psutil.wait_procs(children, timeout=1)
     for child in alive:
         child.kill()
-    psutil.wait_procs(alive, timeout=END_SECONDS)
+    psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""JupyterLab as the README starts it: it opens, runs the roadmap to the end, and asks no other machine for anything."""
+"""JupyterLab as started in the README: it opens, runs the roadmap to the end, and sends no request to another machine."""
 
 import json
 import re
@@ -14,10 +14,10 @@ from docs.gather import jupyter_anchor
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = "01_roadmap.ipynb"
-OPEN_SECONDS, RUN_SECONDS = 60, 300  # alone on two cores: five, and thirty
+OPEN_TIMEOUT_S, RUN_TIMEOUT_S = 60, 300  # on two idle cores: 5 s and 30 s
 
-# JupyterLab asks whether it may fetch news, and fetches them from its site if it may. Here the question is answered.
-SETTINGS = {
+# JupyterLab asks for permission to fetch news from its site. These settings answer the question.
+LAB_SETTINGS = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
         "fetchNews": "false",
         "checkForUpdates": False,
@@ -27,7 +27,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A copy of notebooks and figures, the roadmap without outputs, so that what is seen afterwards is new."""
+    """Copy notebooks and figures; the roadmap has no outputs, so that all outputs in the test are new."""
     top = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", top / "notebooks", ignore=shutil.ignore_patterns("runs*", ".*", "__pycache__"))
     shutil.copytree(ROOT / "figures", top / "figures")
@@ -41,38 +41,38 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(serve, folder, tmp_path_factory):
-    """The address of a JupyterLab on the copy, with its token."""
+    """Start JupyterLab on the copy and return its address with the token."""
     settings = tmp_path_factory.mktemp("settings")
-    for name, values in SETTINGS.items():
+    for name, values in LAB_SETTINGS.items():
         (settings / name).parent.mkdir(parents=True)
         (settings / name).write_text(json.dumps(values))
     token = secrets.token_hex()
     command = ["jupyter", "lab", "notebooks", "--no-browser", "--allow-root", f"--IdentityProvider.token={token}"]
     port = ["--ServerApp.ip=127.0.0.1", "--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    variables = {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
+    variables = {"JUPYTERLAB_LAB_SETTINGS_DIR": str(settings)}
     address = serve([*command, *port], path="/api", folder=folder, variables=variables)
     return f"{address}/lab?token={token}"
 
 
-def opened(lab, page):
-    """The notebook's panel, opened by a double click in the list of files."""
+def open_notebook(lab, page):
+    """Open the notebook with a double click in the list of files, and return its panel."""
     page.goto(lab)
-    page.locator(".jp-DirListing-item", has_text=NOTEBOOK).dblclick(timeout=OPEN_SECONDS * 1000)
+    page.locator(".jp-DirListing-item", has_text=NOTEBOOK).dblclick(timeout=OPEN_TIMEOUT_S * 1000)
     return page.locator(".jp-NotebookPanel")
 
 
-def test_it_opens_and_runs_the_roadmap_to_the_end(lab, folder, page):
-    notebook = opened(lab, page)
+def test_lab_opens_and_runs_the_roadmap(lab, folder, page):
+    notebook = open_notebook(lab, page)
     prompts = notebook.locator(".jp-CodeCell .jp-InputPrompt")
-    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=OPEN_SECONDS * 1000)
+    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=OPEN_TIMEOUT_S * 1000)
     expect(notebook.locator(".jp-OutputArea-output")).to_have_count(0)
 
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     expect(prompts.first).not_to_have_text("[ ]:")
-    ended = prompts.last.filter(has_text=re.compile(r"\[\d+\]:"))
-    errors = notebook.locator("[data-mime-type$='jupyter.stderr']")  # JupyterLab shows tracebacks as such, too
-    ended.or_(errors).first.wait_for(state="attached", timeout=RUN_SECONDS * 1000)
+    finished = prompts.last.filter(has_text=re.compile(r"\[\d+\]:"))
+    errors = notebook.locator("[data-mime-type$='jupyter.stderr']")  # JupyterLab shows tracebacks as stderr, too
+    finished.or_(errors).first.wait_for(state="attached", timeout=RUN_TIMEOUT_S * 1000)
     assert errors.all_text_contents() == []
     picture = notebook.locator(".jp-OutputArea-output img").last
     picture.scroll_into_view_if_needed()
@@ -88,7 +88,7 @@ def test_it_opens_and_runs_the_roadmap_to_the_end(lab, folder, page):
 
 
 def test_headings_have_the_anchors_that_links_between_notebooks_use(lab, page):
-    headings = opened(lab, page).locator("h1, h2, h3")
+    headings = open_notebook(lab, page).locator("h1, h2, h3")
     headings.nth(3).wait_for()
     found = headings.evaluate_all("all => all.map(one => [one.textContent, one.dataset.jupyterId || one.id])")
     assert [anchor for _, anchor in found] == [jupyter_anchor(title.removesuffix("¶")) for title, _ in found]

@@ -1,4 +1,4 @@
-"""The site, opened from the file system: it is whole, can be searched, and asks no other machine for anything."""
+"""The documentation site, opened from the file system: links, search, layout, and no request to another machine."""
 
 import re
 import resource
@@ -17,14 +17,14 @@ NOTEBOOKS = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks/exercise
 
 
 class Page(HTMLParser):
-    """What a page holds: anchors, and where links, pictures, scripts and style sheets point."""
+    """Anchors of a page, and targets of its links, images, scripts and style sheets."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
         self.anchors: set[str] = set()
         self.links: list[str] = []
-        self.needs: list[str] = []
-        self.pictures: list[dict[str, str | None]] = []
+        self.resources: list[str] = []
+        self.images: list[dict[str, str | None]] = []
         self.feed(file.read_text())
 
     def handle_starttag(self, tag, attrs):
@@ -33,21 +33,21 @@ class Page(HTMLParser):
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
         if tag == "img":
-            self.pictures.append(found)
+            self.images.append(found)
         if tag in ("img", "script", "iframe", "source") and found.get("src"):
-            self.needs.append(found["src"])
+            self.resources.append(found["src"])
         if tag == "link" and found.get("href"):
-            self.needs.append(found["href"])
+            self.resources.append(found["href"])
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The folder of pages, built once; the seconds of a core that it took are printed."""
+    """Build the site once and return its folder; the CPU seconds are printed."""
     folder = tmp_path_factory.mktemp("site")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-m", "docs", folder], cwd=ROOT, capture_output=True, text=True)
-    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-    print(f"the site took {seconds:.0f} s of one core")
+    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start
+    print(f"building the site took {seconds:.0f} CPU seconds")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "html"
 
@@ -57,50 +57,50 @@ def pages(site):
     return {file: Page(file) for file in site.rglob("*.html")}
 
 
-def inside(target):
+def is_local(target):
     return not urlsplit(target).scheme and not target.startswith("//")
 
 
-def led_to(page, link):
-    """The file and the anchor that a link of a page leads to."""
+def resolve(page, link):
+    """Return the file and the anchor to which a link of a page points."""
     parts = urlsplit(link)
     return (page.parent / unquote(parts.path)).resolve() if parts.path else page, unquote(parts.fragment)
 
 
-def test_every_link_inside_leads_somewhere(pages):
+def test_local_links_are_not_broken(pages):
     broken = []
     for page, content in pages.items():
-        for link in [*content.links, *content.needs]:
-            if inside(link) and link != "#":
-                file, anchor = led_to(page, link)
+        for link in [*content.links, *content.resources]:
+            if is_local(link) and link != "#":
+                file, anchor = resolve(page, link)
                 if not file.exists() or (anchor and file in pages and anchor not in pages[file].anchors):
                     broken.append(f"{page.name}: {link}")
     assert broken == []
     assert sum(len(content.links) for content in pages.values()) > 1000
 
 
-def test_nothing_that_a_page_needs_lies_elsewhere(pages):
+def test_pages_load_only_local_resources(pages):
     for page, content in pages.items():
-        assert all(inside(need) or need.startswith("data:") for need in content.needs), page.name
+        assert all(is_local(url) or url.startswith("data:") for url in content.resources), page.name
 
 
-def test_every_picture_has_words_and_those_it_was_saved_with(site, pages):
+def test_every_image_has_its_saved_alt_text(site, pages):
     for page, content in pages.items():
-        for picture in content.pictures:
-            assert len(picture.get("alt") or "") >= 20, f"{page.name}: {picture}"
+        for image in content.images:
+            assert len(image.get("alt") or "") >= 20, f"{page.name}: {image}"
     for notebook in NOTEBOOKS:
-        shown = pages[(site / notebook.relative_to(ROOT)).with_suffix(".html")].pictures
-        assert set(descriptions(notebook).values()) <= {picture["alt"] for picture in shown}, notebook.name
+        shown = pages[(site / notebook.relative_to(ROOT)).with_suffix(".html")].images
+        assert set(descriptions(notebook).values()) <= {image["alt"] for image in shown}, notebook.name
 
 
-def test_it_holds_every_notebook_and_no_solution(site, pages):
+def test_the_site_holds_all_notebooks_and_no_solutions(site, pages):
     for notebook in NOTEBOOKS:
         assert (site / notebook.relative_to(ROOT)).with_suffix(".html") in pages
     assert not list(site.glob("notebooks/exercises/source*"))
     assert not any("BEGIN SOLUTION" in page.read_text() for page in pages)
 
 
-def test_links_from_the_front_page_lead_to_every_notebook(site, page):
+def test_the_front_page_links_to_all_notebooks(site, page):
     page.goto((site / "index.html").as_uri())
     listed = page.locator(".sidebar-tree a").evaluate_all("links => links.map(link => link.href)")
     assert {(site / file.relative_to(ROOT)).with_suffix(".html").as_uri() for file in NOTEBOOKS} <= set(listed)
@@ -112,7 +112,7 @@ def test_links_from_the_front_page_lead_to_every_notebook(site, page):
 
 
 @pytest.mark.parametrize("width", [1280, 768])
-def test_every_page_opens_and_fits(pages, page, width):
+def test_all_pages_open_and_fit_the_window(pages, page, width):
     page.set_viewport_size({"width": width, "height": 900})
     for file in pages:
         page.goto(file.as_uri())
@@ -137,6 +137,6 @@ def test_search_finds_receptive_fields(site, page):
     assert "receptive field" in page.locator("article").inner_text().lower()
 
 
-def test_search_finds_nothing_where_there_is_nothing(site, page):
+def test_search_reports_no_result(site, page):
     page.goto(f"{(site / 'search.html').as_uri()}?q=zyzzyva")
     page.get_by_text("did not match any documents").wait_for()

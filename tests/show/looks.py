@@ -1,4 +1,4 @@
-"""What every figure must be: labelled, and no words over words or over the edge."""
+"""Layout checks for figures: texts must not overlap or extend beyond the edge of the figure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-_SLACK = 1.0  # pixels
+_TOLERANCE = 1.0  # pixels
 
 
-def words(figure: Figure) -> list[tuple[str, object]]:
-    """Every text that is drawn, with its box in pixels."""
+def drawn_texts(figure: Figure) -> list[tuple[str, object]]:
+    """Return all texts that are drawn, with their bounding boxes in pixels."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -32,14 +32,19 @@ def words(figure: Figure) -> list[tuple[str, object]]:
     return [(text, box) for text, box in boxes if box.width > 0 and box.height > 0]
 
 
-def check(figure: Figure) -> None:
-    """Fail where a word leaves the figure or lies on another."""
-    found = words(figure)
+def check_layout(figure: Figure) -> None:
+    """Fail if a text extends beyond the figure or overlaps another one."""
+    texts = drawn_texts(figure)
     width, height = figure.canvas.get_width_height()
-    for text, box in found:
-        inside = box.x0 >= -_SLACK and box.y0 >= -_SLACK and box.x1 <= width + _SLACK and box.y1 <= height + _SLACK
-        assert inside, f"{text!r} leaves the figure"
-    for (first, a), (second, b) in itertools.combinations(found, 2):
-        across = min(a.x1, b.x1) - max(a.x0, b.x0)
-        down = min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert across <= _SLACK or down <= _SLACK, f"{first!r} lies on {second!r}"
+    for text, box in texts:
+        inside = (
+            box.x0 >= -_TOLERANCE
+            and box.y0 >= -_TOLERANCE
+            and box.x1 <= width + _TOLERANCE
+            and box.y1 <= height + _TOLERANCE
+        )
+        assert inside, f"{text!r} extends beyond the figure"
+    for (first, a), (second, b) in itertools.combinations(texts, 2):
+        horizontal = min(a.x1, b.x1) - max(a.x0, b.x0)
+        vertical = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert horizontal <= _TOLERANCE or vertical <= _TOLERANCE, f"{first!r} overlaps {second!r}"

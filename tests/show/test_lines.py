@@ -1,4 +1,4 @@
-"""Lines over a setting: what is given is drawn, intervals too, and lines stay apart."""
+"""Line plots against a setting: values, intervals, offsets between lines, and ticks."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 from ablation.show.lines import plot_lines
 from ablation.show.style import PAGE_INCHES, new_figure
-from tests.show.looks import check, words
+from tests.show.looks import check_layout, drawn_texts
 
 
 def table(means, halves=None, settings=(2, 8, 32, 128)):
@@ -19,11 +19,11 @@ TWO = {"one": table([50.0, 60, 70, 80], [1.0, 2, 3, 4]), "other": table([55.0, 6
 
 
 def ends(axes):
-    """Lower and upper end of each bar, line by line."""
+    """Return the lower and upper end of each error bar, for each line."""
     return [[(low, high) for (_, low), (_, high) in bars.lines[2][0].get_segments()] for bars in axes.containers]
 
 
-def test_means_and_intervals_are_where_they_belong():
+def test_means_and_intervals_are_drawn_at_their_values():
     axes = plot_lines(TWO, "batch", "accuracy (%)", x_base=2)
     assert [list(bars.lines[0].get_ydata()) for bars in axes.containers] == [[50, 60, 70, 80], [55, 65, 75, 85]]
     assert ends(axes)[0] == [(49, 51), (58, 62), (67, 73), (76, 84)]
@@ -32,31 +32,31 @@ def test_means_and_intervals_are_where_they_belong():
         assert list(bars.lines[0].get_xdata()) == pytest.approx([2, 8, 32, 128], rel=0.1)
 
 
-def test_bars_of_two_lines_do_not_lie_on_each_other_and_points_without_bars_are_exact():
+def test_lines_with_error_bars_are_offset_and_lines_without_are_not():
     one, other = (bars.lines[0].get_xdata() for bars in plot_lines(TWO, "batch", "accuracy (%)").containers)
     assert all(a != b for a, b in zip(one, other, strict=True))
-    bare = plot_lines({"one": table([1.0, 2, 3, 4]), "other": table([2.0, 3, 4, 5])}, "x", "y").containers
-    assert [list(bars.lines[0].get_xdata()) for bars in bare] == [[2, 8, 32, 128]] * 2
+    without_bars = plot_lines({"one": table([1.0, 2, 3, 4]), "other": table([2.0, 3, 4, 5])}, "x", "y").containers
+    assert [list(bars.lines[0].get_xdata()) for bars in without_bars] == [[2, 8, 32, 128]] * 2
     mixed = plot_lines({"published": table([1.0, 2, 3, 4]), **TWO}, "x", "y").containers
-    at, below, above = (bars.lines[0].get_xdata() for bars in mixed)
-    assert list(at) == [2, 8, 32, 128] == pytest.approx([(a + b) / 2 for a, b in zip(below, above, strict=True)])
+    exact, left, right = (bars.lines[0].get_xdata() for bars in mixed)
+    assert list(exact) == [2, 8, 32, 128] == pytest.approx([(a + b) / 2 for a, b in zip(left, right, strict=True)])
 
 
 @pytest.mark.parametrize("beside", [False, True])
-def test_ticks_of_a_logarithmic_axis_are_the_settings_and_no_words_collide(beside):
+def test_ticks_of_a_logarithmic_axis_are_the_settings_and_texts_do_not_overlap(beside):
     axes = plot_lines(TWO, "batch size", "accuracy (%)", "Title", x_base=2, y_base=10, beside=beside)
-    check(axes.figure)
+    check_layout(axes.figure)
     assert list(axes.get_xticks()) == [2, 8, 32, 128]
-    said = {text for text, _ in words(axes.figure)}
-    assert {"batch size", "accuracy (%)", "Title", "one", "other", "128"} <= said
+    texts = {text for text, _ in drawn_texts(axes.figure)}
+    assert {"batch size", "accuracy (%)", "Title", "one", "other", "128"} <= texts
     assert axes.get_yscale() == "log"
 
 
-def test_whole_numbers_are_the_ticks_of_whole_settings():
+def test_integer_settings_have_integer_ticks():
     axes = plot_lines({"one": table([1.0, 2, 3, 4], settings=(1, 2, 3, 4))}, "seeds", "points")
     assert all(tick == int(tick) for tick in axes.get_xticks())
 
 
-def test_axes_that_are_given_are_drawn_into():
+def test_given_axes_are_used():
     given = new_figure(PAGE_INCHES, 2.4).subplots()
     assert plot_lines(TWO, "x", "y", axes=given) is given and given.lines

@@ -1,4 +1,4 @@
-"""Every kind of figure, drawn from made-up numbers: labelled with units, words apart, nothing shown, what is given is used."""
+"""All kinds of figures, with random data: units, layout, use of given figures, and no display."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,9 +18,9 @@ from ablation.show.fields import NetworkField, plot_fields
 from ablation.show.inside import plot_drift, plot_jacobians, plot_norms
 from ablation.show.speed import pareto_front, plot_operators, plot_speed
 from ablation.show.style import new_figure
-from tests.show.looks import check, words
+from tests.show.looks import check_layout, drawn_texts
 
-DRAW = np.random.default_rng(0)
+RNG = np.random.default_rng(0)
 RUNGS = [rung for rung in roadmap() if rung.recipe == "modern"]
 TITLES = [rung.title.removesuffix(" (enhanced recipe)") for rung in RUNGS]
 
@@ -41,11 +41,11 @@ def fields():
 
 
 def speeds():
-    seconds = DRAW.uniform(0.4, 0.8, len(RUNGS))
+    seconds = RNG.uniform(0.4, 0.8, len(RUNGS))
     return pd.DataFrame(
         {
             "title": TITLES,
-            "macs": [DRAW.integers(2_300_000_000, 5_300_000_000) for _ in RUNGS],
+            "macs": [RNG.integers(2_300_000_000, 5_300_000_000) for _ in RUNGS],
             "seconds": seconds,
             "low": seconds * 0.98,
             "high": seconds * 1.03,
@@ -56,36 +56,36 @@ def speeds():
 
 
 def operators():
-    rows = [(title, kind, DRAW.integers(0, 10**9), DRAW.uniform()) for title in TITLES for kind in KINDS]
+    rows = [(title, kind, RNG.integers(0, 10**9), RNG.uniform()) for title in TITLES for kind in KINDS]
     return pd.DataFrame(rows, columns=["title", "kind", "macs", "seconds"])
 
 
 def maps(names, shape=(6, 8, 8)):
-    return {name: DRAW.normal(size=shape) for name in names}
+    return {name: RNG.normal(size=shape) for name in names}
 
 
 def curves():
     shares = np.linspace(0, 1, 21)
-    return {name: Curves(shares, DRAW.uniform(size=(9, 21)), DRAW.uniform(size=(9, 21))) for name in TITLES[:4]}
+    return {name: Curves(shares, RNG.uniform(size=(9, 21)), RNG.uniform(size=(9, 21))) for name in TITLES[:4]}
 
 
 def norms():
     return {
-        title: [NormStatistics(f"n{i}", "BatchNorm2d", *DRAW.uniform(0.5, 9, 3), drift=0.1 * i) for i in range(5 + j)]
+        title: [NormStatistics(f"n{i}", "BatchNorm2d", *RNG.uniform(0.5, 9, 3), drift=0.1 * i) for i in range(5 + j)]
         for j, title in enumerate(TITLES)
     }
 
 
 def gaps():
-    rows = [(title, 10.0 ** DRAW.uniform(-8, 0)) for title in TITLES for _ in range(16)]
+    rows = [(title, 10.0 ** RNG.uniform(-8, 0)) for title in TITLES for _ in range(16)]
     return pd.DataFrame(rows, columns=["title", "gap"])
 
 
 def jacobians():
-    weighs = np.zeros((4, 21, 21))
-    weighs[:, 7:14, 7:14] = DRAW.uniform(size=(4, 7, 7))
+    weights = np.zeros((4, 21, 21))
+    weights[:, 7:14, 7:14] = RNG.uniform(size=(4, 7, 7))
     names = ("7 x 7 depthwise\nconvolution", "7 x 7 window\nattention")
-    return {name: JacobianChange(DRAW.uniform(size=4), weighs) for name in names}
+    return {name: JacobianChange(RNG.uniform(size=4), weights) for name in names}
 
 
 FIGURES = {
@@ -94,10 +94,10 @@ FIGURES = {
     "speed": lambda figure=None: plot_speed(speeds(), figure),
     "operators": lambda figure=None: plot_operators(operators(), figure),
     "attributions": lambda figure=None: plot_attributions(
-        DRAW.uniform(size=(6, 8, 8)), maps(TITLES), True, figure=figure
+        RNG.uniform(size=(6, 8, 8)), maps(TITLES), True, figure=figure
     ),
     "methods": lambda figure=None: plot_attributions(
-        DRAW.uniform(size=(6, 8, 8, 3)),
+        RNG.uniform(size=(6, 8, 8, 3)),
         maps(("saliency", "integrated gradients")),
         {"saliency": False, "integrated gradients": True},
         [f"image {i}: {100 * i}" for i in range(6)],
@@ -111,12 +111,12 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_word_lies_on_another_or_leaves_the_figure(name):
-    check(FIGURES[name]())
+def test_texts_do_not_overlap_or_leave_the_figure(name):
+    check_layout(FIGURES[name]())
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_that_is_given_is_drawn_into_and_none_is_shown(name):
+def test_a_given_figure_is_used_and_none_is_displayed(name):
     before = plt.get_fignums()
     given = Figure(figsize=(9, 9), layout="constrained")
     assert FIGURES[name](given) is given and given.axes
@@ -125,73 +125,73 @@ def test_a_figure_that_is_given_is_drawn_into_and_none_is_shown(name):
 
 AXES = {
     "randomisation": lambda axes=None: plot_randomisation(
-        {"saliency": [Randomised(part, DRAW.uniform(size=4)) for part in ("", "head", "stages.3", "stem")]}, axes
+        {"saliency": [Randomised(part, RNG.uniform(size=4)) for part in ("", "head", "stages.3", "stem")]}, axes
     ),
     "drift": lambda axes=None: plot_drift({"ResNet-50": norms()[TITLES[0]]}, axes),
 }
 
 
 @pytest.mark.parametrize("name", AXES)
-def test_axes_that_are_given_are_drawn_into(name):
+def test_given_axes_are_used(name):
     given = new_figure(3.4, 2.4).subplots()
     assert AXES[name](given) is given and given.lines
-    check(given.figure)
-    check(AXES[name]().figure)
+    check_layout(given.figure)
+    check_layout(AXES[name]().figure)
 
 
-def test_the_look_check_sees_words_on_words_and_over_the_edge():
+def test_the_layout_check_finds_overlapping_and_cut_texts():
     figure = Figure(figsize=(2, 2))
     figure.text(0.5, 0.5, "one")
-    check(figure)
+    check_layout(figure)
     figure.text(0.52, 0.5, "two")
-    with pytest.raises(AssertionError, match="lies on"):
-        check(figure)
+    with pytest.raises(AssertionError, match="overlaps"):
+        check_layout(figure)
     edge = Figure(figsize=(2, 2))
     edge.text(0.9, 0.5, "a long label")
-    with pytest.raises(AssertionError, match="leaves"):
-        check(edge)
+    with pytest.raises(AssertionError, match="extends beyond"):
+        check_layout(edge)
 
 
-def test_axes_carry_their_units():
-    said = {text for name in FIGURES for text, _ in words(FIGURES[name]())}
+def test_axis_labels_have_units():
+    texts = {text for name in FIGURES for text, _ in drawn_texts(FIGURES[name]())}
     for unit in ("multiply-accumulates (G)", "latency (ms an image)", "share of time (%)", "pixels put in (%)"):
-        assert unit in said
+        assert unit in texts
 
 
-def test_the_theoretical_square_lies_where_the_position_looks():
-    seen = NetworkField("", ERF(bump(96, 6), 8, "stages", (3, 3), False), Field(35, 35, offset=(-17, -17)))
-    (axes, _) = plot_fields([seen]).axes
+def test_the_theoretical_square_lies_at_the_field_of_the_middle_position():
+    field = NetworkField("", ERF(bump(96, 6), 8, "stages", (3, 3), False), Field(35, 35, offset=(-17, -17)))
+    (axes, _) = plot_fields([field]).axes
     square = axes.patches[-1]
     assert (square.get_x(), square.get_y(), square.get_width()) == (32 - 17, 32 - 17, 35)  # position 1 of 3, stride 32
 
 
-def test_a_field_that_does_not_fit_is_named_and_not_drawn():
-    seen = fields()[2:4]
-    figure = plot_fields(seen)
+def test_a_field_larger_than_the_image_is_labelled_but_not_drawn():
+    panels = fields()[2:4]
+    figure = plot_fields(panels)
     drawn = [len(axes.patches) for axes in figure.axes[:2]]
     assert drawn == [1, 1]
     assert [axes.get_xlabel().split("; ")[1] for axes in figure.axes[:2]] == ["theory 120 px", "theory whole image"]
 
 
-def test_the_front_is_what_nothing_else_beats():
+def test_pareto_front():
     assert pareto_front([1, 2, 3, 3], [10, 9, 12, 11]) == {0, 2}
     assert pareto_front([1, 1], [5, 5]) == {0, 1}
 
 
-def test_bars_of_the_breakdown_reach_one_hundred():
+def test_stacked_shares_add_up_to_100_percent():
     figure = plot_operators(operators())
     for axes in figure.axes:
         ends = [bar.get_x() + bar.get_width() for bar in axes.containers[-1]]
         assert ends == pytest.approx([100] * len(TITLES))
 
 
-def test_the_middle_of_signed_colours_is_zero():
-    figure = plot_attributions(DRAW.uniform(size=(2, 4, 4)), {"a": DRAW.normal(size=(2, 4, 4)) + 3}, True)
+def test_zero_is_the_centre_of_the_signed_colour_scale():
+    figure = plot_attributions(RNG.uniform(size=(2, 4, 4)), {"a": RNG.normal(size=(2, 4, 4)) + 3}, True)
     for axes in figure.axes[2:]:
         low, high = axes.images[0].get_clim()
         assert low == -high
 
 
-def test_the_images_of_the_jacobians_are_numbered_once():
+def test_only_the_first_row_of_jacobians_has_titles():
     titles = [axes.get_title() for axes in plot_jacobians(jacobians()).axes]
     assert titles == ["image 1", "image 2", "image 3", "image 4"] + [""] * 4

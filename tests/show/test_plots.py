@@ -1,4 +1,4 @@
-"""The roadmap figure: every row drawn, labelled and told apart without colour."""
+"""The roadmap figure: bars, labels and hatching of all rows."""
 
 import matplotlib.pyplot as plt
 import pytest
@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from ablation.evidence.ladder_table import ladder_table
 from ablation.show.plots import plot_roadmap
 from ablation.study.ladder import ladder_trials
-from tests.show.looks import check, words
+from tests.show.looks import check_layout, drawn_texts
 from tests.study.test_study import outcome
 
 
@@ -17,7 +17,7 @@ def table():
     return ladder_table("micro", "digits", {trial: outcome(70 + i % 17 + trial.seed) for i, trial in enumerate(trials)})
 
 
-def test_every_row_has_its_bars_and_labels(table):
+def test_every_row_has_bars_and_labels(table):
     figure = plot_roadmap(table, "digits")
     ours, paper = figure.axes
     titles = [label.get_text() for label in ours.get_yticklabels()]
@@ -33,7 +33,7 @@ def test_every_row_has_its_bars_and_labels(table):
     assert "3 seeds" in ours.get_title(loc="left")
 
 
-def test_nothing_is_shown_or_left_open(table):
+def test_no_figure_is_displayed_or_left_open(table):
     before = plt.get_fignums()
     given = Figure(figsize=(7, 6))
     assert plot_roadmap(table, "digits", given) is given
@@ -44,14 +44,14 @@ def test_nothing_is_shown_or_left_open(table):
     "label",
     ["digits", "CIFAR-10 (JPEG), 10,000 images", "photographs of flowers of the Alps, 12,345 images of 1,024 kinds"],
 )
-def test_no_words_collide_at_page_width(table, label):
+def test_texts_do_not_overlap_at_page_width(table, label):
     figure = plot_roadmap(table, label)
-    check(figure)
-    assert {"Measured here, 3 seeds", "Published"} <= {text.splitlines()[0] for text, _ in words(figure)}
+    check_layout(figure)
+    assert {"Measured here, 3 seeds", "Published"} <= {text.splitlines()[0] for text, _ in drawn_texts(figure)}
 
 
 @pytest.mark.parametrize("survivors", [0, 20])
-def test_a_ladder_whose_trials_diverged_is_drawn_too(survivors):
+def test_a_ladder_with_diverged_trials_is_drawn(survivors):
     trials = ladder_trials("micro", "digits", range(2))
     outcomes = {
         trial: outcome(70 + i) if i < survivors else outcome(None, "diverged") for i, trial in enumerate(trials)
@@ -60,7 +60,7 @@ def test_a_ladder_whose_trials_diverged_is_drawn_too(survivors):
     assert len(plot_roadmap(table, "digits").axes[0].texts) >= len(table)
 
 
-def test_a_ladder_without_intervals_is_drawn_too():
+def test_a_ladder_without_intervals_is_drawn():
     trials = ladder_trials("micro", "digits", range(1))
     table = ladder_table("micro", "digits", {trial: outcome(70 + i) for i, trial in enumerate(trials)})
     assert "1 seeds" not in plot_roadmap(table, "digits").axes[0].get_title(loc="left")

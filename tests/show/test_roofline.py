@@ -1,20 +1,20 @@
-"""The roofline: the lower of two roofs, and points where they were measured."""
+"""The roofline plot: the roofs and the measured points."""
 
 import pytest
 
 from ablation.measure.work import Work
 from ablation.show.roofline import Point, plot_roofline, roof
 from ablation.show.style import new_figure
-from tests.show.looks import check
+from tests.show.looks import check_layout
 
 POINTS = [Point("slow", Work(10, 10), 1.0), Point("fast", Work(4000, 20), 50.0)]
 
 
-def test_the_roof_is_memory_before_the_ridge_and_arithmetic_after_it():
+def test_the_roof_is_limited_by_memory_then_by_arithmetic():
     assert [roof(x, 100.0, 10.0) for x in (1, 5, 10, 20)] == [10, 50, 100, 100]
 
 
-def test_a_point_lies_at_its_intensity_and_speed():
+def test_points_lie_at_their_intensity_and_speed():
     axes = plot_roofline(POINTS, 100e9, 10e9)
     marks = {line.get_label(): (line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines[3:]}
     assert marks == {"slow": (1.0, pytest.approx(10 / 1e9)), "fast": (200.0, pytest.approx(80 / 1e9))}
@@ -23,8 +23,8 @@ def test_a_point_lies_at_its_intensity_and_speed():
     assert memory.get_ydata()[0] == pytest.approx(memory.get_xdata()[0] * 10)
 
 
-def test_axes_that_are_given_are_drawn_into_and_words_keep_apart():
+def test_given_axes_are_used_and_texts_do_not_overlap():
     given = new_figure(5, 3).subplots()
     assert plot_roofline(POINTS, 100e9, 10e9, given) is given
-    check(given.figure)
-    check(plot_roofline(POINTS, 100e9, 10e9).figure)
+    check_layout(given.figure)
+    check_layout(plot_roofline(POINTS, 100e9, 10e9).figure)

@@ -1,7 +1,7 @@
-"""The interactive explorer: switch a step and see at once how a network's size, cost and receptive field change.
+"""The interactive explorer: turn steps on and off and see how a network's size, cost and receptive field change.
 
-`Explorer` is the widget; it needs ipywidgets and is imported when it is first used. Its numbers and drawings come from pure
-functions of a `Design`, which need nothing but `ablation.design`.
+`Explorer` is the widget. It requires ipywidgets and is imported on first use. Its numbers and drawings are computed by pure
+functions of a `Design`, which depend only on `ablation.design`.
 """
 
 from __future__ import annotations

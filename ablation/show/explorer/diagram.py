@@ -1,4 +1,4 @@
-"""The network as a picture: its four stages with their maps and blocks, and one block laid open."""
+"""Diagrams of the network: its four stages with their maps and blocks, and the layers of one block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...design.architecture import Architecture
 from .state import Design
 from .svg import BLUE, GREEN, GREY, INK, ORANGE, line, path, rect, svg, text
 
-_MOST_BLOCKS = 9  # drawn one behind the other; more are only said
+_MAX_BLOCKS = 9  # drawn per stage; the text gives the full number
 _NORMS = {"batch": "BN", "layer": "LN"}
 _ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU"}
 
@@ -19,8 +19,8 @@ class Layer:
 
     Args:
         kind: "conv", "norm", "act" or "scale".
-        name: what it is called in the picture.
-        channels: that it puts out.
+        name: its name in the diagram.
+        channels: number of output channels.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class Layer:
 
 
 def branch(a: Architecture, stage: int = 0) -> tuple[Layer, ...]:
-    """The layers of a block's residual branch, in order: a block after the first of its stage.
+    """Return the layers of the residual branch in order, for a block that is not the first of its stage.
 
     >>> [layer.name for layer in branch(Architecture())]
     ['1x1', 'BN', 'ReLU', '3x3', 'BN', 'ReLU', '1x1', 'BN']
@@ -42,15 +42,15 @@ def branch(a: Architecture, stage: int = 0) -> tuple[Layer, ...]:
     for i, (name, channels) in enumerate([*convs, ("1x1", out)], start=1):
         layers.append(Layer("conv", name, channels))
         if a.norms == "every" or i == (1 if a.spatial_first else 2):
-            layers.append(Layer("norm", _short(a.norm, _NORMS), channels))
+            layers.append(Layer("norm", _short_name(a.norm, _NORMS), channels))
         if i == 2 or (i == 1 and a.activations == "every"):
-            layers.append(Layer("act", _short(a.activation, _ACTIVATIONS), channels))
+            layers.append(Layer("act", _short_name(a.activation, _ACTIVATIONS), channels))
     if a.layer_scale is not None:
         layers.append(Layer("scale", "scale", out))
     return tuple(layers)
 
 
-def _short(name: str, known: dict[str, str]) -> str:
+def _short_name(name: str, known: dict[str, str]) -> str:
     return known.get(name, name[:8])
 
 
@@ -61,50 +61,53 @@ _DOWNSAMPLING = {
 }
 
 
-def stem_words(a: Architecture) -> str:
-    """The stem in a few words."""
+def stem_text(a: Architecture) -> str:
+    """Return a short description of the stem."""
     if a.stem == "patchify":
         return f"{a.stem_stride}x{a.stem_stride} stride {a.stem_stride}"
     return {1: "3x3", 2: "7x7 stride 2", 4: "7x7 stride 2, pool"}[a.stem_stride]
 
 
 def network_svg(design: Design) -> str:
-    """Image, stem, four stages and head: the side of a square stands for the map's, squares behind it for blocks."""
+    """Return a diagram of the image, stem, four stages and head.
+
+    Each stage is a square whose side represents the side of its map, with a further square behind it for each further block.
+    """
     a, parts = design.architecture, design.cost.stages
     stem_side = max(parts[0].size, 1)
-    base, parts_drawn = 158.0, []
-    parts_drawn.append(text(43, 20, "image", size=12))
-    parts_drawn.append(rect(3, base - 110, 80, 110, "#eeeeee", f'stroke="{INK}"'))
-    parts_drawn.append(text(43, base - 62, f"{design.size} px", size=12))
-    parts_drawn.append(text(43, base - 46, "3 channels", size=12))
-    parts_drawn.append(line(85, base - 55, 104, base - 55, INK, 'marker-end="url(#ax-arrow)"'))
-    parts_drawn.append(text(95, base + 34, f"stem: {stem_words(a)}", size=12))
+    base, shapes = 158.0, []
+    shapes.append(text(43, 20, "image", size=12))
+    shapes.append(rect(3, base - 110, 80, 110, "#eeeeee", f'stroke="{INK}"'))
+    shapes.append(text(43, base - 62, f"{design.size} px", size=12))
+    shapes.append(text(43, base - 46, "3 channels", size=12))
+    shapes.append(line(85, base - 55, 104, base - 55, INK, 'marker-end="url(#ax-arrow)"'))
+    shapes.append(text(95, base + 34, f"stem: {stem_text(a)}", size=12))
     for i, part in enumerate(parts[1:5]):
         x = 112 + 138 * i
         side = max(8.0, 84 * (part.size / stem_side) ** 0.5)
         depth = a.depths[i]
-        shown = min(depth, _MOST_BLOCKS)
+        shown = min(depth, _MAX_BLOCKS)
         for j in reversed(range(shown)):
             shift = 4.5 * j
             fill = BLUE if j == 0 else "#cfe3f2"
-            parts_drawn.append(rect(x + shift, base - side - shift, side, side, fill, 'stroke="#ffffff"'))
-        parts_drawn.append(text(x, 20, f"stage {i + 1}", "start", 12, 'font-weight="bold"'))
-        words = (f"map {part.size} x {part.size}", f"{part.channels:,} channels", f"{depth} block{'s'[: depth > 1]}")
-        for k, said in enumerate(words):
-            parts_drawn.append(text(x, base + 58 + 16 * k, said, "start", 12))
+            shapes.append(rect(x + shift, base - side - shift, side, side, fill, 'stroke="#ffffff"'))
+        shapes.append(text(x, 20, f"stage {i + 1}", "start", 12, 'font-weight="bold"'))
+        lines = (f"map {part.size} x {part.size}", f"{part.channels:,} channels", f"{depth} block{'s'[: depth > 1]}")
+        for k, content in enumerate(lines):
+            shapes.append(text(x, base + 58 + 16 * k, content, "start", 12))
         if i < 3:
-            parts_drawn.append(line(x + 122, base - 16, x + 132, base - 16, ORANGE, 'marker-end="url(#ax-arrow)"'))
-    parts_drawn.append(text(664, 20, "head", "start", 12, 'font-weight="bold"'))
-    parts_drawn.append(text(664, base - 16, "pool,", "start", 12))
-    parts_drawn.append(text(664, base, "1,000 classes", "start", 12))
-    parts_drawn.append(line(250, base + 16, 640, base + 16, ORANGE, 'stroke-width="2"'))
-    parts_drawn.append(text(445, base + 34, f"between stages: {_DOWNSAMPLING[a.downsampling]}"))
+            shapes.append(line(x + 122, base - 16, x + 132, base - 16, ORANGE, 'marker-end="url(#ax-arrow)"'))
+    shapes.append(text(664, 20, "head", "start", 12, 'font-weight="bold"'))
+    shapes.append(text(664, base - 16, "pool,", "start", 12))
+    shapes.append(text(664, base, "1,000 classes", "start", 12))
+    shapes.append(line(250, base + 16, 640, base + 16, ORANGE, 'stroke-width="2"'))
+    shapes.append(text(445, base + 34, f"between stages: {_DOWNSAMPLING[a.downsampling]}"))
     maps = ", ".join(f"{part.size} x {part.size} with {part.channels} channels" for part in parts[1:5])
     label = (
-        f"Network for a {design.size} px image: stem {stem_words(a)}; four stages of {', '.join(map(str, a.depths))} blocks; "
+        f"Network for a {design.size} px image: stem {stem_text(a)}; four stages of {', '.join(map(str, a.depths))} blocks; "
         f"maps {maps}; between stages {_DOWNSAMPLING[a.downsampling]}; head for 1000 classes."
     )
-    return svg(_ARROW + "".join(parts_drawn), 752, 252, label)
+    return svg(_ARROW + "".join(shapes), 752, 252, label)
 
 
 _ARROW = (
@@ -115,7 +118,7 @@ _WIDTHS = {"conv": 84, "norm": 34, "act": 48, "scale": 46}
 
 
 def block_svg(design: Design) -> str:
-    """A block of stage 1: convolutions as tall as they put out channels, norms and activations between, the shortcut above."""
+    """Return a diagram of a block of stage 1; the height of a convolution represents its number of output channels."""
     a = design.architecture
     layers = branch(a)
     widest = max(layer.channels for layer in layers)
@@ -145,8 +148,10 @@ def block_svg(design: Design) -> str:
     shapes.append(text((28 + plus) / 2, 26, "shortcut"))
     after = ""
     if a.activations == "every":
-        after = f", {_short(a.activation, _ACTIVATIONS)} after the addition"
+        after = f", {_short_name(a.activation, _ACTIVATIONS)} after the addition"
         shapes.append(rect(plus + 16, middle - 12, 48, 24, "#ffffff", f'rx="12" stroke="{ORANGE}"'))
-        shapes.append(text(plus + 40, middle + 4, _short(a.activation, _ACTIVATIONS)))
-    said = ", ".join(f"{x.name} to {x.channels} channels" if x.kind == "conv" else x.name for x in layers)
-    return svg(_ARROW + "".join(shapes), 752, 152, f"A block of stage 1: {said}; added to the shortcut{after}.")
+        shapes.append(text(plus + 40, middle + 4, _short_name(a.activation, _ACTIVATIONS)))
+    described = ", ".join(
+        f"{layer.name} to {layer.channels} channels" if layer.kind == "conv" else layer.name for layer in layers
+    )
+    return svg(_ARROW + "".join(shapes), 752, 152, f"A block of stage 1: {described}; added to the shortcut{after}.")

@@ -1,4 +1,4 @@
-"""The theoretical receptive field, drawn over a photograph."""
+"""The theoretical receptive field, drawn on a photograph."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .state import Design
 from .svg import BLUE, GREEN, INK, ORANGE, RED, rect, svg, text
 
 PHOTOGRAPH, PHOTOGRAPH_PX = "cat", 224
-STAGE_LOOKS = (
+STAGE_STYLES = (
     (BLUE, "2 3"),
     (GREEN, "7 3"),
     (ORANGE, "12 3 2 3"),
     (RED, ""),
 )  # colour and dashes of each stage's square
 _SIDE = 300.0
-_MOST_IMAGES = 12  # a field is drawn as far as this many times the image's side
+_MAX_IMAGES = 12  # largest field that is drawn, relative to the image's side
 
 
 @cache
 def photograph_symbol() -> str:
-    """The photograph, for every picture to use: sent to the page once."""
+    """Return the photograph as an SVG symbol, which all drawings refer to, so that it is sent to the page only once."""
     from ...measure.images import photograph
 
     square = photograph(PHOTOGRAPH).pixels
@@ -39,8 +39,8 @@ def photograph_symbol() -> str:
     )
 
 
-def field_words(design: Design) -> str:
-    """What the last stage's receptive field is, beside the image's size."""
+def field_text(design: Design) -> str:
+    """Return a sentence that compares the receptive field of the last stage with the image size."""
     field = design.cost.receptive_field
     if field is None:
         return "A position of the last stage sees the whole image, since a layer does."
@@ -51,10 +51,10 @@ def field_words(design: Design) -> str:
 
 
 def field_svg(design: Design) -> str:
-    """The photograph and around its middle a square for what a position of each stage can see, true to scale."""
+    """Return the photograph with a centred square for the receptive field of each stage, drawn to scale."""
     fields = [part.receptive_field for part in design.cost.stages[1:5]]
     size = design.size
-    widest = max([size, *(field for field in fields if field is not None and field <= _MOST_IMAGES * size)])
+    widest = max([size, *(field for field in fields if field is not None and field <= _MAX_IMAGES * size)])
     scale, middle = (_SIDE - 8) / (1.02 * widest), _SIDE / 2
     shapes = [rect(0, 0, _SIDE, _SIDE, "#f2f2f2")]
     side = size * scale
@@ -63,7 +63,7 @@ def field_svg(design: Design) -> str:
         f'<use href="#ax-photograph" x="{corner:.1f}" y="{corner:.1f}" width="{side:.1f}" height="{side:.1f}"/>'
     )
     shapes.append(rect(corner, corner, side, side, more=f'stroke="{INK}"'))
-    for field, (colour, dashes) in zip(fields, STAGE_LOOKS, strict=True):
+    for field, (colour, dashes) in zip(fields, STAGE_STYLES, strict=True):
         if field is not None and field <= widest:
             half = field * scale / 2
             for stroke, width in (("#ffffff", 4.5), (colour, 2.5)):
@@ -71,15 +71,15 @@ def field_svg(design: Design) -> str:
                     rect(middle - half, middle - half, 2 * half, 2 * half,
                          more=f'stroke="{stroke}" stroke-width="{width}" stroke-dasharray="{dashes}"')
                 )  # fmt: skip
-    for i, (field, (colour, dashes)) in enumerate(zip(fields, STAGE_LOOKS, strict=True)):
+    for i, (field, (colour, dashes)) in enumerate(zip(fields, STAGE_STYLES, strict=True)):
         y = _SIDE + 22 + 20 * i
         shapes.append(
             f'<line x1="4" y1="{y - 4:.0f}" x2="52" y2="{y - 4:.0f}" stroke="{colour}" stroke-width="3" '
             f'stroke-dasharray="{dashes}"/>'
         )
         beyond = "" if field is None or field <= widest else " (not drawn)"
-        said = "the whole image" if field is None else f"{field:,} px{beyond}"
-        shapes.append(text(62, y, f"stage {i + 1}: {said}", "start", 12))
+        extent = "the whole image" if field is None else f"{field:,} px{beyond}"
+        shapes.append(text(62, y, f"stage {i + 1}: {extent}", "start", 12))
     described = ", ".join("the whole image" if field is None else f"{field} px" for field in fields)
-    label = f"Receptive fields of the four stages over a photograph of a cat {size} px wide: {described}. {field_words(design)}"
+    label = f"Receptive fields of the four stages over a photograph of a cat {size} px wide: {described}. {field_text(design)}"
     return svg("".join(shapes), _SIDE, _SIDE + 90, label)

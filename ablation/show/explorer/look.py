@@ -1,4 +1,4 @@
-"""How the explorer looks: one style sheet, which holds for the explorer alone."""
+"""The explorer's style sheet; all its rules are limited to the explorer."""
 
 from __future__ import annotations
 

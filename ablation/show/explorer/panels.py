@@ -1,4 +1,4 @@
-"""Numbers and tables of a design as HTML."""
+"""The numbers and tables of a design as HTML."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from .state import ORIGINAL, PUBLISHED_SIZE, RUNGS, Design, Neighbour, is_larger
 
 
 def numbers_html(design: Design) -> str:
-    """Parameters, multiply-accumulates, receptive field and published accuracy."""
-    price = design.cost
-    field = price.receptive_field
+    """Return cards with parameters, multiply-accumulates, receptive field and published accuracy."""
+    cost = design.cost
+    field = cost.receptive_field
     seen = "whole image" if field is None else f"{field:,} px"
-    beside = "larger than the image" if is_larger_than_image(design) else "inside the image"
+    comparison = "larger than the image" if is_larger_than_image(design) else "inside the image"
     cards = (
-        ("params", "Parameters", f"{price.params / 1e6:,.2f} M", f"{price.params:,}"),
-        ("macs", f"Multiply-accumulates at {design.size:,} px", f"{price.macs / 1e9:,.2f} G", f"{price.macs:,}"),
-        ("field", "Receptive field of the last stage", seen, beside),
+        ("params", "Parameters", f"{cost.params / 1e6:,.2f} M", f"{cost.params:,}"),
+        ("macs", f"Multiply-accumulates at {design.size:,} px", f"{cost.macs / 1e9:,.2f} G", f"{cost.macs:,}"),
+        ("field", "Receptive field of the last stage", seen, comparison),
         ("published", "Top-1 on ImageNet-1K, the paper's", *_published(design)),
     )
     body = "".join(
@@ -32,38 +32,40 @@ def _published(design: Design) -> tuple[str, str]:
     if rung is None or rung.published is None:
         return "none", "not a rung, so the paper has no accuracy"
     spread = f" ± {rung.published.std:.2f}" if rung.published.std is not None else ""
-    words = f"as published at {PUBLISHED_SIZE} px, Table {10 if rung in RUNGS else 11}"
+    source = f"as published at {PUBLISHED_SIZE} px, Table {10 if rung in RUNGS else 11}"
     if rung.architecture == ORIGINAL.architecture and ORIGINAL.published is not None:
-        words += f"; {ORIGINAL.published.accuracy:.2f} % with the original recipe"
-    return f"{rung.published.accuracy:.2f}{spread} %", words
+        source += f"; {ORIGINAL.published.accuracy:.2f} % with the original recipe"
+    return f"{rung.published.accuracy:.2f}{spread} %", source
 
 
-def place_html(design: Design) -> str:
-    """Which rung the design is, or which is nearest and by what it differs."""
+def rung_html(design: Design) -> str:
+    """Return which rung the design is, or the nearest rung and how the design differs from it."""
     rung = design.rung
     if rung is not None:
         ladder = "ResNet-50" if rung in RUNGS else "ResNet-200"
         kept = "" if rung.adopted else " (a side branch, not kept)"
-        return f'<p class="ax-place">This design is the rung <b>{escape(short(rung.title))}</b>{kept} of the {ladder} ladder.</p>'
+        title = escape(short_title(rung.title))
+        return f'<p class="ax-place">This design is the rung <b>{title}</b>{kept} of the {ladder} ladder.</p>'
     near = design.nearest
     changes = near.architecture.diff(design.architecture)
-    said = "; ".join(
+    differences = "; ".join(
         f"{field.replace('_', ' ')} {theirs} there, {ours} here" for field, (theirs, ours) in changes.items()
     )
-    return f'<p class="ax-place">This design is no rung. The nearest is <b>{escape(short(near.title))}</b>: {escape(said)}.</p>'
+    title = escape(short_title(near.title))
+    return f'<p class="ax-place">This design is no rung. The nearest is <b>{title}</b>: {escape(differences)}.</p>'
 
 
-def short(title: str) -> str:
-    """A rung's title without the name of the recipe.
+def short_title(title: str) -> str:
+    """Return the title of a rung without the name of the recipe.
 
-    >>> short("ResNet-50 (enhanced recipe)")
+    >>> short_title("ResNet-50 (enhanced recipe)")
     'ResNet-50'
     """
     return title.removesuffix(" (enhanced recipe)")
 
 
 def table_html(design: Design) -> str:
-    """The network by part, from the stem to the head."""
+    """Return a table of the parts of the network, from the stem to the head."""
     names = {"stem": "stem", "head": "head"} | {f"stages.{i}": f"stage {i + 1}" for i in range(4)}
     rows = []
     for i, part in enumerate(design.cost.stages):
@@ -88,9 +90,9 @@ def table_html(design: Design) -> str:
     )
 
 
-def neighbour_words(neighbour: Neighbour) -> str:
-    """The label of the button that takes a neighbour: the step, then what it adds or saves."""
-    verb = "Take" if neighbour.taken else "Take back"
+def neighbour_label(neighbour: Neighbour) -> str:
+    """Return the label of a neighbour's button: the step, and the parameters and MACs that it adds or saves."""
+    verb = "Take" if neighbour.turns_on else "Take back"
     title = neighbour.switch.step.title
     if neighbour.design is None:
         return f"{verb} {title}\nnot possible at this image size"
@@ -105,7 +107,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def _change(number: int, unit: str) -> str:
-    """A difference with its sign, in the unit that leaves few digits.
+    """Return a difference with its sign, in the unit that needs the fewest digits.
 
     >>> _change(-12_899_520, "params"), _change(0, "MACs"), _change(6400, "params")
     ('−12.90 M params', '±0 MACs', '+6,400 params')
@@ -113,21 +115,23 @@ def _change(number: int, unit: str) -> str:
     if number == 0:
         return f"±0 {unit}"
     size = abs(number)
-    said = f"{size / 1e9:,.2f} G" if size >= 1e9 else f"{size / 1e6:,.2f} M" if size >= 1e6 else f"{size:,}"
-    return f"{'+' if number > 0 else MINUS}{said} {unit}"
+    magnitude = f"{size / 1e9:,.2f} G" if size >= 1e9 else f"{size / 1e6:,.2f} M" if size >= 1e6 else f"{size:,}"
+    return f"{'+' if number > 0 else MINUS}{magnitude} {unit}"
 
 
-def rung_words(index: int, current: bool) -> str:
-    """The label of the button that restores a rung of the ResNet-50 ladder."""
+def rung_label(index: int, current: bool) -> str:
+    """Return the label of the button that selects a rung of the ResNet-50 ladder."""
     rung = RUNGS[index]
     assert rung.published is not None
     side = "" if rung.adopted else ", not kept"
     mark = "▶ " if current else ""
-    return f"{mark}{short(rung.title)}{side}\n{rung.published.accuracy:.2f} %" + (" · you are here" if current else "")
+    return f"{mark}{short_title(rung.title)}{side}\n{rung.published.accuracy:.2f} %" + (
+        " · you are here" if current else ""
+    )
 
 
 def problem_html(message: str) -> str:
-    """An error, for all to notice; nothing for no message."""
+    """Return an error message as an alert for screen readers; an empty alert for an empty message."""
     if not message:
         return '<div role="alert"></div>'
     return f'<div role="alert" class="ax-problem"><b>That is not possible, so nothing was changed.</b> {escape(message)}</div>'

@@ -1,4 +1,4 @@
-"""Where the explorer stands: a network and an image size as one value, and what can be asked of it."""
+"""The explorer's state: an immutable value with a network and an image size, and the quantities derived from it."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from ...errors import AblationError
 
 @dataclass(frozen=True)
 class Switch:
-    """One of the paper's twelve steps as something to switch on and off.
+    """One of the paper's twelve steps as a switch.
 
-    Off is ResNet-50's value of the field that the step sets, on is the value that it sets on the way to ConvNeXt-T.
+    If the switch is off, the field that the step sets has ResNet-50's value; if it is on, the value that the step sets on
+    the road to ConvNeXt-T.
 
     Args:
         step: the step.
-        words: what it does, for those who do not know its name yet.
+        label: name and short explanation of the step.
     """
 
     step: Step
-    words: str
+    label: str
 
     @property
     def field(self) -> str:
-        """The field of the description that the step sets."""
+        """The field of the architecture that the step sets."""
         (field,) = RESNET50.diff(self.step(RESNET50))
         return field
 
     def is_on(self, architecture: Architecture) -> bool:
-        """Whether the description has the value that the step sets."""
+        """Return whether the architecture has the value that the step sets."""
         return self.step(architecture) == architecture
 
     def flip(self, architecture: Architecture) -> Architecture:
-        """The description with the step taken, or taken back."""
+        """Return the architecture with the step applied, or reverted if it is on."""
         if self.is_on(architecture):
             return architecture.replace(**{self.field: getattr(RESNET50, self.field)})
         return self.step(architecture)
@@ -47,12 +48,12 @@ class Switch:
 
 @dataclass(frozen=True)
 class Group:
-    """Steps that the paper takes together.
+    """A group of steps, as in the paper.
 
     Args:
-        title, section: the paper's.
-        notebook: where the course takes them apart.
-        switches: its steps, in the paper's order.
+        title, section: title and section number of the group in the paper.
+        notebook: notebook of the course that treats the steps.
+        switches: switches of its steps, in the paper's order.
     """
 
     title: str
@@ -109,11 +110,10 @@ GROUPS = (
     ),
 )
 SWITCHES = tuple(switch for group in GROUPS for switch in group.switches)
-RUNGS = tuple(
-    rung for rung in roadmap() if rung.recipe == "modern"
-)  # one rung a network; the first row is the second's
+# without the first row, which has the same network as the second
+RUNGS = tuple(rung for rung in roadmap() if rung.recipe == "modern")
 _ALL_RUNGS = (*RUNGS, *(rung for rung in roadmap("resnet200") if rung.recipe == "modern"))
-PUBLISHED_SIZE = 224  # px, at which the paper's accuracies were measured
+PUBLISHED_SIZE = 224  # px; image size of the paper's accuracies
 ORIGINAL = roadmap()[0]
 
 
@@ -122,15 +122,15 @@ class Neighbour:
     """A network one switch away.
 
     Args:
-        switch: which.
-        taken: the step is taken, rather than taken back.
-        design: where it leads, or None where that is not possible.
-        params, macs: what it adds; below zero where it saves.
-        problem: why it is not possible, or "".
+        switch: the switch.
+        turns_on: whether the switch turns the step on; otherwise it turns it off.
+        design: the resulting design, or None if it is not possible.
+        params, macs: change of parameters and MACs; negative for a reduction.
+        problem: why the design is not possible, or "".
     """
 
     switch: Switch
-    taken: bool
+    turns_on: bool
     design: Design | None
     params: int = 0
     macs: int = 0
@@ -139,7 +139,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Design:
-    """A network and the image it is looked at with.
+    """A network and the size of its input image.
 
     Args:
         architecture: the network.
@@ -162,44 +162,44 @@ class Design:
 
     @cached_property
     def cost(self) -> Cost:
-        """What it costs, in closed form."""
+        """Its cost, computed in closed form."""
         return cost(self.architecture, self.size)
 
     @property
     def rung(self) -> Rung | None:
-        """The row of the paper's tables that this network is, if it is one, whatever the image size."""
+        """The rung of the paper's ladders with this architecture, or None; the image size does not matter."""
         return next((rung for rung in _ALL_RUNGS if rung.architecture == self.architecture), None)
 
     @property
     def nearest(self) -> Rung:
-        """The rung of the ResNet-50 ladder that differs in the fewest fields; of several, the last."""
+        """The rung of the ResNet-50 ladder that differs in the fewest fields; in case of a tie, the last."""
         return min(reversed(RUNGS), key=lambda rung: len(rung.architecture.diff(self.architecture)))
 
     @property
     def neighbours(self) -> tuple[Neighbour, ...]:
-        """Every network one switch away, in the paper's order."""
+        """All networks one switch away, in the paper's order."""
         return tuple(self._neighbour(switch) for switch in SWITCHES)
 
     def flip(self, switch: Switch) -> Design:
-        """The design with one step taken, or taken back."""
+        """Return the design with one step applied, or reverted if it is on."""
         return Design(switch.flip(self.architecture), self.size)
 
     def change(self, **fields: Any) -> Design:
-        """The design with other values of the description's fields, or of `size`."""
+        """Return the design with other values for fields of the architecture, or for `size`."""
         size = fields.pop("size", self.size)
         return Design(self.architecture.replace(**fields), size)
 
     def _neighbour(self, switch: Switch) -> Neighbour:
-        taken = not switch.is_on(self.architecture)
+        turns_on = not switch.is_on(self.architecture)
         try:
-            there = self.flip(switch)
+            design = self.flip(switch)
         except AblationError as error:
-            return Neighbour(switch, taken, None, problem=str(error))
-        params, macs = there.cost.params - self.cost.params, there.cost.macs - self.cost.macs
-        return Neighbour(switch, taken, there, params, macs)
+            return Neighbour(switch, turns_on, None, problem=str(error))
+        params, macs = design.cost.params - self.cost.params, design.cost.macs - self.cost.macs
+        return Neighbour(switch, turns_on, design, params, macs)
 
 
 def is_larger_than_image(design: Design) -> bool:
-    """Whether the last stage's receptive field is larger than the image."""
+    """Return whether the receptive field of the last stage is larger than the image."""
     field = design.cost.receptive_field
     return field is None or field > design.size

@@ -1,21 +1,21 @@
-"""A few shapes of SVG as text, in the colours of the figures: there at once, and no browser is needed to test them."""
+"""SVG shapes as strings, in the colours of the figures: fast to draw, and testable without a browser."""
 
 from __future__ import annotations
 
 from html import escape
 
-# seaborn's colour-blind safe palette and greys as `style` has them, spelled out: neither seaborn nor matplotlib is loaded here.
+# The colours of `style` as literals, so that neither seaborn nor matplotlib has to be imported here.
 BLUE, ORANGE, GREEN, RED = "#0173b2", "#de8f05", "#029e73", "#d55e00"
 GREY, INK = "#b8b8b8", "#222222"
 
 
 def svg(body: str, width: float, height: float, label: str) -> str:
-    """A picture that scales to the width it is given, with a description in words.
+    """Return an SVG image that scales to the available width.
 
     Args:
-        body: shapes.
-        width, height: of the coordinates.
-        label: what it shows, for those who do not see it.
+        body: its shapes.
+        width, height: size of the coordinate system.
+        label: description for screen readers.
     """
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
@@ -35,5 +35,5 @@ def path(points: str, stroke: str = INK, more: str = "") -> str:
     return f'<path d="{points}" fill="none" stroke="{stroke}" {more}/>'
 
 
-def text(x: float, y: float, words: str, anchor: str = "middle", size: float = 12, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" {more}>{escape(words)}</text>'
+def text(x: float, y: float, content: str, anchor: str = "middle", size: float = 12, more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" {more}>{escape(content)}</text>'

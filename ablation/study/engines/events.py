@@ -1,4 +1,4 @@
-"""What an engine reports while its trials run, and what a worker process does, whatever the engine."""
+"""Events that engines report while trials run, and the code that worker processes of all engines share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from ...design.trial import Outcome, Trial
 from ...environment import keep_freed_memory
 from ...errors import AblationError
 
-ATTEMPTS = (
-    3  # a lack of memory or a lost machine may be temporary; a trial that fails three times fails for its own reason
-)
+# A lack of memory or a lost machine may be temporary; a trial that fails three times most likely fails for its own reason.
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Event:
     Args:
         trial: the trial it happened to.
         kind: "started" each time a worker starts the trial; "epoch" after each epoch; "ended" once.
-        attempt: number of the attempt, from 1; for "ended", how many there were.
+        attempt: number of the attempt, from 1; for "ended", the number of attempts.
         epoch: epochs completed, from 1.
         epochs: epochs in total.
         loss: mean training loss of that epoch.

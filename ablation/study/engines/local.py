@@ -3,7 +3,7 @@
 A small network keeps one core busy and no more: two trainings of one thread each finish 1.2 to 1.5 times sooner than one
 with two threads (measured on 2 cores). With one thread, a trial's outcome also does not depend on what runs at the same time.
 
-The pool is our own because the one in `concurrent.futures` breaks as a whole when one of its processes dies.
+This module has its own pool because the one in `concurrent.futures` breaks as a whole when one of its processes dies.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def run_locally(trials: Sequence[Trial], directory: Path, workers: int | None = 
     """Run trials in separate processes and yield what happens to them.
 
     A worker that dies is replaced, and its trial resumes from its checkpoint. A trial that dies or raises three times ends as
-    failed; an invalid trial fails at once. The other trials continue.
+    failed; an invalid trial fails immediately. The other trials continue.
 
     Args:
         trials: what to run.

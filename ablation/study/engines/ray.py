@@ -26,9 +26,8 @@ from .events import run_trial as _run
 
 _GRACE_SECONDS = 20.0  # time that tasks have to finish their step and write a checkpoint
 _POLL_SECONDS = 0.5  # how long the driver waits for a task to end before it fetches epoch events
-_SUBMITTED = (
-    1000  # trials submitted to Ray at a time; with all of a large study, each poll would take longer than a trial
-)
+# Trials submitted to Ray at a time. With all trials of a large study submitted, each poll would take longer than a trial.
+_SUBMITTED = 1000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -42,9 +41,9 @@ def run_on_ray(
 ) -> Generator[Event, None, None]:
     """Run trials as tasks on a Ray cluster and yield what happens to them.
 
-    A trial whose process or machine is lost resumes from its checkpoint wherever there is room. A trial that is lost or raises
-    three times ends as failed; an invalid trial fails at once. The other trials continue. With one CPU per trial, outcomes are
-    those of the local engine, bit for bit.
+    A trial whose process or machine is lost resumes from its checkpoint wherever there is room. A trial that is lost or
+    raises three times ends as failed; an invalid trial fails immediately. The other trials continue. With one CPU per
+    trial, outcomes are those of the local engine, bit for bit.
 
     Args:
         trials: what to run.
