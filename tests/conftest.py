@@ -1,4 +1,4 @@
-"""What all tests share: no skip passes where everything is required, and registries are left as they were."""
+"""Shared configuration: test order, skips that count as failures where required, and clean registries."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import pytest
 
 from ablation.design import registry, steps
 
-QUICK = ("tests/test_project.py", "tests/design", "ablation/", "tests/show")
-LONG = ("tests/study/test_ray.py", "tests/test_notebooks.py", "tests/study/test_survival.py", "tests/browser")
+FAST = ("tests/test_project.py", "tests/design", "ablation/", "tests/show")
+SLOW = ("tests/study/test_ray.py", "tests/test_notebooks.py", "tests/study/test_survival.py", "tests/browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick tests first, so that a slip shows in seconds; then the long files, so that none is left to one process."""
-    items.sort(key=lambda item: (not item.nodeid.startswith(QUICK), not item.nodeid.startswith(LONG)))
+    """Run fast tests first, for early failures; then the slowest files, so that parallel workers finish together."""
+    items.sort(key=lambda item: (not item.nodeid.startswith(FAST), not item.nodeid.startswith(SLOW)))
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
-    """With ABLATION_REQUIRE_ALL=1 a skipped test is a failed one."""
+    """Report skipped tests as failed if ABLATION_REQUIRE_ALL=1."""
     report = (yield).get_result()
     if report.skipped and os.environ.get("ABLATION_REQUIRE_ALL") == "1":
         report.outcome = "failed"
-        report.longrepr = f"skipped where every test is required: {report.longrepr}"
+        report.longrepr = f"skipped although ABLATION_REQUIRE_ALL=1: {report.longrepr}"
 
 
 @pytest.fixture
 def clean_registries() -> Iterator[None]:
-    """Whatever a test registers is forgotten afterwards."""
+    """Remove everything that a test registers."""
     tables: list[dict[str, Any]] = [registry.NORMS, registry.ACTIVATIONS, steps.STEPS]
     before = [dict(table) for table in tables]
     yield

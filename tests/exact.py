@@ -1,6 +1,6 @@
-"""Parameters and multiply-accumulates that must come out at 224 px and 1000 classes, to the unit.
+"""Exact parameters and multiply-accumulates of every rung, at 224 px with 1000 classes.
 
-Both ends agree with timm's models; every row but two rounds to the GFLOPs that the paper prints.
+The first and last rungs agree with timm's models; all rows except two round to the GFLOPs printed in the paper.
 """
 
 RESNET50 = {

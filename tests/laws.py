@@ -1,4 +1,4 @@
-"""The table of all steps that the laws are held over, and a way to make weights under which nothing hides."""
+"""All steps over which the properties of steps are tested, and random weights that make errors visible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from ablation.design import steps
 from ablation.design.steps import Step
 
-# One or more of each of the twelve; factories at the paper's values and at others.
+# At least one entry per step; step factories with the paper's values and with others.
 TABLE: dict[str, list[Step]] = {
     "stage_ratio": [steps.stage_ratio(), steps.stage_ratio((1, 2, 1, 1))],
     "patchify_stem": [steps.patchify_stem],
@@ -29,28 +29,29 @@ ALL_STEPS = [step for entries in TABLE.values() for step in entries]
 
 
 def random_subset(seed: int) -> list[Step]:
-    """A random subset of the twelve steps in a random order, never wider than 12 channels."""
-    draw = random.Random(seed)
-    names = draw.sample(sorted(TABLE), draw.randint(0, len(TABLE)))
-    return [draw.choice([step for step in TABLE[name] if step.name != "widen"]) for name in names]
+    """Return a random subset of the twelve steps in a random order; its width never exceeds 12 channels."""
+    rng = random.Random(seed)
+    names = rng.sample(sorted(TABLE), rng.randint(0, len(TABLE)))
+    return [rng.choice([step for step in TABLE[name] if step.name != "widen"]) for name in names]
 
 
 def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Draw every parameter and buffer at random: at initial values a zeroed norm or a tiny layer scale hides a wrong block.
+    """Draw every parameter and buffer at random, in place, and return the module.
 
-    Vectors that multiply (norm weights, variances, layer scale) lie in 0.5 to 1.5; matrices keep their input's size.
+    With initial values, a norm weight of zero or a tiny layer scale would hide errors in a block. Multiplicative vectors (norm
+    weights, variances, layer scale) lie between 0.5 and 1.5; matrices preserve the scale of their input.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
             if not tensor.is_floating_point():
                 continue
-            draw = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+            values = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
             if tensor.ndim > 1:
-                draw /= tensor[0].numel() ** 0.5
+                values /= tensor[0].numel() ** 0.5
             elif name.endswith(("weight", "gamma", "running_var")):
-                draw = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) + 0.5
+                values = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) + 0.5
             else:
-                draw *= 0.1
-            tensor.copy_(draw)
+                values *= 0.1
+            tensor.copy_(values)
     return module

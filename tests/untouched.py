@@ -1,4 +1,4 @@
-"""Looking changes nothing: a guard under which a module's modes, flags, gradients, hooks, values and layout must stay."""
+"""A context manager that fails if a module's modes, flags, gradients, hooks, values or memory layout change."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from torch import Tensor, nn
 
 @contextmanager
 def untouched(module: nn.Module) -> Iterator[None]:
-    """Fail if anything about the module, or any part of it, is other than before."""
+    """Fail if anything about the module or any of its submodules has changed on exit."""
     attributes, tensors = _attributes(module), _tensors(module)
     yield
-    now, after = _attributes(module), _tensors(module)
-    changed = [name for name in attributes | now if attributes.get(name) != now.get(name)]
-    assert not changed, f"other attributes than before: {', '.join(changed)}"
-    assert after.keys() == tensors.keys()
-    for name, (*kept, value, grad) in tensors.items():
-        assert list(after[name][:-2]) == kept, f"{name} is another tensor or has another flag"
-        assert torch.equal(after[name][-2], value), f"{name} has other values"
-        assert grad is None or torch.equal(after[name][-1], grad), f"{name} has another gradient"
+    attributes_after, tensors_after = _attributes(module), _tensors(module)
+    changed = [name for name in attributes | attributes_after if attributes.get(name) != attributes_after.get(name)]
+    assert not changed, f"attributes have changed: {', '.join(changed)}"
+    assert tensors_after.keys() == tensors.keys()
+    for name, (*properties, value, grad) in tensors.items():
+        assert list(tensors_after[name][:-2]) == properties, f"{name} is a different tensor or its flags have changed"
+        assert torch.equal(tensors_after[name][-2], value), f"the values of {name} have changed"
+        assert grad is None or torch.equal(tensors_after[name][-1], grad), f"the gradient of {name} has changed"
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
-    """Every attribute of every part, tables of hooks with what they hold; tensors and modules as which they are."""
+    """Return every attribute of every submodule, with the contents of hook tables; tensors and modules by identity."""
     return {
-        f"{name}.{key}": _plain(value) for name, part in module.named_modules() for key, value in vars(part).items()
+        f"{name}.{key}": _comparable(value) for name, part in module.named_modules() for key, value in vars(part).items()
     }
 
 
-def _plain(value: Any) -> Any:
+def _comparable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _comparable(item) for key, item in value.items()}
     if isinstance(value, set | list):
         return tuple(value) if isinstance(value, list) else frozenset(value)
     return id(value) if isinstance(value, Tensor | nn.Module) else value

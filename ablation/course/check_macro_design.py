@@ -51,7 +51,8 @@ def leanest_depths(answer: Any) -> None:
     require(isinstance(answer, list | tuple) and len(answer) == len(RESNET50.depths), "it must consist of four numbers")
     given, reference = cost(RESNET50.replace(depths=tuple(answer))), cost(RESNET50.replace(depths=(3, 3, 9, 3)))
     require(
-        ours.macs == wanted.macs, f"it costs {'more' if ours.macs > wanted.macs else 'fewer'} MACs than (3, 3, 9, 3)"
+        given.macs == reference.macs,
+        f"it costs {'more' if given.macs > reference.macs else 'fewer'} MACs than (3, 3, 9, 3)",
     )
     blocks, stages = sum(answer), len(answer)
     fewest = cost(RESNET50.replace(depths=(blocks - stages + 1, 1, 1, 1))).params

@@ -12,7 +12,7 @@ REDUCTION = 16
 
 
 def excitation_params(channels: int) -> int:
-    """Return the parameters of squeeze-and-excitation: two linear layers with biases and hidden width channels / 16, at least 1."""
+    """Return the parameters of squeeze-and-excitation: two linear layers with biases; hidden width channels / 16, at least 1."""
     hidden = max(channels // REDUCTION, 1)
     return channels * hidden + hidden + hidden * channels + channels
 

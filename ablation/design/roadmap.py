@@ -83,10 +83,8 @@ def roadmap(start: str = "resnet50", width_divisor: int = 1, stem_stride: int = 
     last_adopted: Rung | None = None
     unscaled: dict[str | None, Architecture] = {None: base}  # the unscaled network of each adopted rung, by name
     for name, row_title, step in rows:
-        if name.startswith("kernel_size_"):
-            previous = "move_up_depthwise"
-        else:
-            previous = last_adopted.name if last_adopted else None
+        kept = last_adopted.name if last_adopted else None
+        previous = "move_up_depthwise" if name.startswith("kernel_size_") else kept
         architecture = unscaled[previous].apply(step)
         adopted = not name.startswith("kernel_size_") or name == f"kernel_size_{KERNEL_KEPT}"
         rung = Rung(

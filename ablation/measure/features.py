@@ -202,7 +202,8 @@ def checked_layout(output: Any, images: Tensor, layer: str) -> Layout:
 def probed(module: nn.Module, layer: str, images: Tensor) -> Iterator[nn.Module]:
     """Pass a layer's map through an extra identity module as (N, C, h, w), and yield that module.
 
-    This works for every layout of the layer. Captum's layer methods support a single layout; they can be applied to the identity module.
+    This works for every layout of the layer. Captum's layer methods, which support a single layout, can be applied to the
+    identity module.
     """
     probe = nn.Identity()
 

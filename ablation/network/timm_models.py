@@ -39,7 +39,9 @@ class TimmConvNet(ConvNet):
         global_pool: str = "avg",
     ) -> None:
         if global_pool != "avg":
-            raise AblationError(f"global_pool {global_pool!r} is not supported: the head uses average pooling. Possible: 'avg'")
+            raise AblationError(
+                f"global_pool {global_pool!r} is not supported: the head uses average pooling. Possible: 'avg'"
+            )
         super().__init__(architecture, num_classes, in_chans, drop_path_rate)
 
 

@@ -21,9 +21,8 @@ from .checkpoint import Checkpoints, Progress, State
 from .optimization import make_loss, make_mixup, make_optimizer, make_schedule
 from .stop import StopSignal
 
-_MIN_IMPROVEMENT = (
-    0.01  # relative to chance: a network whose loss after the warm-up is not this much lower is not learning
-)
+# A network is not learning if its loss after the warm-up is not lower than that of guessing by at least this share.
+_MIN_IMPROVEMENT = 0.01
 
 Report = Callable[[int, int, float], None]
 

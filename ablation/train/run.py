@@ -81,9 +81,7 @@ def run(
         trial.architecture.sizes(size)
     steps = data.steps_per_epoch(recipe)
     accelerator = make_accelerator(precision)
-    make_plan(
-        recipe, steps, accelerator.num_processes, accumulate
-    )  # raises an error if the batch does not divide evenly
+    make_plan(recipe, steps, accelerator.num_processes, accumulate)  # raises if the batch does not divide evenly
     key = trial.key(data.checksum)
     checkpoints = Checkpoints(folder / "checkpoints" / key)
     with seeded(trial.seed), StopSignal() as stop:

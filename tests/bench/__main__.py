@@ -1,8 +1,9 @@
-"""Side-by-side ratios, from one run on one machine: `make bench`. Timings are never tests.
+"""Benchmarks of this library against alternatives, from one run on one machine: `make bench`. Timings are never tests.
 
-Every ratio is ours over the other, in images per second, from interleaved pairs, the one that goes first alternating. The same
-code against itself spreads over 0.8 to 1.2 on a small machine, so a ratio means its median, and the quartiles are printed beside
-it. So is the load at the start: what else runs slows two threads that wait for each other more than one.
+Every ratio is the speed of this library divided by that of the alternative, in images per second. The calls are interleaved in
+pairs with alternating order. On a small machine, ratios of the same code with itself range from 0.8 to 1.2, so the median is
+reported with the quartiles. The system load at the start is printed too: other processes slow two threads that wait for each
+other more than they slow one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.bench.pipeline import bench_pipeline
 from tests.bench.start import bench_start
 from tests.bench.training import bench_training
 
-PARTS = {  # the share of the pairs each takes is what keeps all of it within reach
+PARTS = {  # slow parts use fewer pairs, to limit the total time
     "start": lambda pairs, console: bench_start(console),
     "pipeline": bench_pipeline,
     "fields": lambda pairs, console: bench_fields(max(4, pairs // 3), console),
@@ -34,24 +35,24 @@ PARTS = {  # the share of the pairs each takes is what keeps all of it within re
 
 
 def main() -> None:
-    """Run the benchmarks and print what they were run on."""
+    """Run the benchmarks and print versions and machine details."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "--pairs",
         type=int,
         default=25,
-        help="interleaved pairs for each ratio; a third of it for fields, a fifth for engine",
+        help="interleaved pairs per ratio; fields uses a third of it, engine a fifth",
     )
-    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument("--only", choices=PARTS, help="run one part instead of all")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and with it what it started
-    keep_freed_memory()  # what the system takes to clear memory is noise in every ratio
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as with Ctrl-C, child processes are stopped too
+    keep_freed_memory()  # the time that the system takes to clear memory adds noise to every ratio
     console = Console(width=None if sys.stdout.isatty() else 120)
-    about = [f"{name} {version(name)}" for name in ("torch", "torchvision", "timm", "convnext-ablation")]
-    about += [f"Python {platform.python_version()}", f"{torch.get_num_threads()} threads", platform.machine()]
+    details = [f"{name} {version(name)}" for name in ("torch", "torchvision", "timm", "convnext-ablation")]
+    details += [f"Python {platform.python_version()}", f"{torch.get_num_threads()} threads", platform.machine()]
     if hasattr(os, "getloadavg"):
-        about.append(f"load {os.getloadavg()[0]:.1f}")
-    console.print(", ".join(about), highlight=False, soft_wrap=True)
+        details.append(f"load {os.getloadavg()[0]:.1f}")
+    console.print(", ".join(details), highlight=False, soft_wrap=True)
     for name in [arguments.only] if arguments.only else PARTS:
         PARTS[name](arguments.pairs, console)
 

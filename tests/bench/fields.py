@@ -1,4 +1,4 @@
-"""Effective receptive fields of eight images against a plain loop."""
+"""Benchmark of effective receptive fields of eight images, against a plain loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODELS = ("resnet50", "convnext_tiny", "swin_tiny_patch4_window7_224")
 
 
 def plain_loop(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """The effective field as anyone would write it down: one image at a time, autograd, no more."""
+    """Compute the effective receptive field in the simplest way: autograd on one image at a time."""
     total = torch.zeros(images.shape[-2:], dtype=torch.float64)
     for image in images:
         x = image[None].clone().requires_grad_()
@@ -35,8 +35,8 @@ def plain_loop(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def bench_fields(pairs: int, console: Console) -> None:
-    """Ours over the plain loop, eight images; and how far the two maps are apart."""
-    console.print("Effective receptive fields of eight images, over a plain loop.", highlight=False)
+    """Compare with the plain loop on eight images, and report the largest difference of the two maps."""
+    console.print("Effective receptive fields of eight images, against a plain loop.", highlight=False)
     table = Table("network", "px", "ratio", "quartiles", "largest difference", box=box.SIMPLE_HEAD)
     jobs = list(itertools.product(MODELS, (224, 448)))
     with Progress(console=console) as bar, warnings.catch_warnings():
@@ -48,14 +48,14 @@ def bench_fields(pairs: int, console: Console) -> None:
             network = open_branches(timm.create_model(name, **options).eval())
             images = normalise(photographs(size), IMAGENET_MEAN, IMAGENET_STD)
             ours, theirs = effective_receptive_field(network, images).map, plain_loop(network, images).numpy()
-            apart = abs(ours - theirs).max() / theirs.max()
+            difference = abs(ours - theirs).max() / theirs.max()
             timed = interleaved(
                 lambda network=network, images=images: effective_receptive_field(network, images),
                 lambda network=network, images=images: plain_loop(network, images),
                 pairs,
                 lambda: bar.advance(task),
             )
-            row = [name, str(size), *timed.ratio(), f"{apart:.1e}"]
+            row = [name, str(size), *timed.ratio(), f"{difference:.1e}"]
             table.add_row(*row)
             bar.console.print("  ".join(row), highlight=False)
     console.print(table)

@@ -1,4 +1,4 @@
-"""Interleaved pairs: the other is timed right beside ours, so that what slows the machine slows both."""
+"""Interleaved pairs of timings of this library and an alternative, so that other load on the machine affects both."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Wall-clock seconds of ours and of the other, pair by pair.
+    """Wall-clock seconds of this library and of the alternative, one entry per pair.
 
     Args:
-        ours, theirs: of equal length, two or more.
+        ours, theirs: lists of equal length, with two or more entries.
     """
 
     ours: list[float]
     theirs: list[float]
 
     def ratio(self) -> tuple[str, str]:
-        """Speed of ours over theirs: the median of the pairs, and the quartiles around it."""
+        """Return the median and the quartiles of the speed ratio, ours divided by theirs, as text."""
         ratios = [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")  # none beyond what was measured
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")  # "inclusive" never extrapolates
         return f"{middle:.3f}", f"{low:.3f} to {high:.3f}"
 
     def speeds(self, images: int) -> tuple[float, float]:
-        """Median images per second of ours and of theirs, where one call is so many images."""
+        """Return the median images per second of ours and of theirs, for the given number of images per call."""
         return images / statistics.median(self.ours), images / statistics.median(self.theirs)
 
 
 def seconds(call: Call) -> float:
-    """Wall-clock seconds of one call."""
+    """Return the wall-clock seconds of one call."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def interleaved(ours: Call, theirs: Call, pairs: int, tick: Callable[[], None], warm: bool = True) -> Pairs:
-    """Time that many pairs of calls, the one that goes first alternating.
+    """Time pairs of calls with alternating order.
 
     Args:
-        ours, theirs: what to time.
-        pairs: how many.
+        ours, theirs: the functions to time.
+        pairs: number of pairs.
         tick: called after each pair.
-        warm: call each once before, without counting it; not needed where every call starts anew.
+        warm: whether to call each function once before timing; not needed if every call starts new processes.
     """
     if warm:
         ours(), theirs()
     timed = Pairs([], [])
     sides = [(ours, timed.ours), (theirs, timed.theirs)]
     for _ in range(pairs):
-        for call, kept in sides:
-            kept.append(seconds(call))
+        for call, times in sides:
+            times.append(seconds(call))
         sides.reverse()
         tick()
     return timed

@@ -1,4 +1,4 @@
-"""Start-up: a bare interpreter, the import, the help; and the cost of every rung."""
+"""Benchmark of start-up times (bare interpreter, import, help) and of the cost of every rung."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.bench.pairs import seconds
 
 
 def bench_start(console: Console) -> None:
-    """Medians of a few runs, and what each takes over a bare interpreter."""
+    """Print median times over a few runs, and the difference from a bare interpreter."""
     table = Table("what", "median seconds", "over a bare interpreter", box=box.SIMPLE_HEAD)
     commands = {
         "python -c pass": ["-c", "pass"],

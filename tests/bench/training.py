@@ -1,4 +1,4 @@
-"""Single training steps (forward, backward, optimizer) against timm's, on the same images with the same weights."""
+"""Benchmark of single training steps (forward, backward, optimizer) against timm, with the same images and weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRAINER_FORMAT, TIMM_DEFAULT = "channels-last", "NCHW"
 
 
 def training_step(network: nn.Module, memory_format: torch.memory_format, bf16: bool) -> Callable[[], None]:
-    """One step of SGD on a fixed batch."""
+    """Return a function that runs one SGD step on a fixed batch."""
     network = network.to(memory_format=memory_format).train()  # type: ignore[call-overload]
     images = torch.randn(BATCH, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     images, labels = images.to(memory_format=memory_format), torch.arange(BATCH)
@@ -40,8 +40,8 @@ def training_step(network: nn.Module, memory_format: torch.memory_format, bf16: 
 
 
 def bench_training(pairs: int, console: Console) -> None:
-    """Ours over timm in the same memory format, and the format our trainer picks over timm's default."""
-    console.print(f"Training steps on {BATCH} images of {SIZE} px, over timm's.", highlight=False)
+    """Compare with timm in the same memory format, and our trainer's default format with timm's default."""
+    console.print(f"Training steps on {BATCH} images of {SIZE} px, against timm.", highlight=False)
     table = Table("network", "precision", "ours", "timm", "ratio", "quartiles", "ours img/s", box=box.SIMPLE_HEAD)
     formats = [(name, name) for name in FORMATS] + [(TRAINER_FORMAT, TIMM_DEFAULT)]
     jobs = list(itertools.product(("resnet50", "convnext_tiny"), (False, True), formats))

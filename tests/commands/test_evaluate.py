@@ -5,8 +5,9 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from tests.test_cli import ablation
 from timm.data import create_transform, resolve_data_config
+
+from tests.commands.running import ablation
 
 
 @pytest.fixture(scope="module")

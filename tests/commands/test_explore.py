@@ -6,10 +6,10 @@ import socket
 
 import nbformat
 import pytest
-from tests.test_cli import ablation
 
-from ablation.commands import exploring
+from ablation.commands import explore as explorer
 from tests.browser.servers import free_port
+from tests.commands.running import ablation
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def taken():
 def test_a_port_that_is_taken_is_one_message(taken, capsys):
     code, _, error = ablation("explore", "--no-browser", "--port", taken, capsys=capsys)
     assert (
-        code == 2 and f"port {taken} is not to be had (Address already in use)" in error and len(error.splitlines()) < 4
+        code == 2 and f"port {taken} is not available (Address already in use)" in error and len(error.splitlines()) < 4
     )
 
 
@@ -34,7 +34,7 @@ def test_a_port_that_does_not_exist_is_one_message(port, capsys):
 
 
 def test_without_voila_it_names_the_extra(monkeypatch, capsys):
-    monkeypatch.setattr(exploring, "find_spec", lambda name: None if name == "voila" else object())
+    monkeypatch.setattr(explorer, "find_spec", lambda name: None if name == "voila" else object())
     code, _, error = ablation("explore", capsys=capsys)
     assert code == 2 and "pip install 'convnext-ablation[course]'" in error
 
@@ -47,16 +47,16 @@ def test_the_page_is_for_this_machine_alone_and_leaves_nothing_behind(monkeypatc
         def start(self):
             made.append(os.environ["JUPYTER_PATH"].split(os.pathsep))
 
-    monkeypatch.setattr(exploring, "_server", lambda notebook, port, browser: made.append(notebook) or Server())
+    monkeypatch.setattr(explorer, "_make_server", lambda notebook, port, browser: made.append(notebook) or Server())
     port = free_port()
-    exploring.explore(port, browser=False)
+    explorer.explore(port, browser=False)
     assert f"http://127.0.0.1:{port}/" in capsys.readouterr().out
     notebook, (ours, theirs) = made
     assert theirs == "of/somebody" and ours.startswith(str(notebook.parents[1])) and not notebook.exists()
 
 
 def test_what_is_served_is_one_notebook_of_one_cell(tmp_path):
-    notebook = nbformat.read(exploring._write(tmp_path), as_version=4)
+    notebook = nbformat.read(explorer._write_page(tmp_path), as_version=4)
     nbformat.validate(notebook)
     (cell,) = notebook.cells
     compile(cell.source, "cell", "exec")
@@ -71,7 +71,7 @@ def test_the_server_is_bound_to_loopback_and_reads_nobodys_settings(tmp_path, mo
     (tmp_path / "voila.json").write_text('{"Voila": {"ip": "0.0.0.0"}, "VoilaConfiguration": {"strip_sources": false}}')
     before = signal.getsignal(signal.SIGTERM)
     try:
-        app = exploring._server(exploring._write(tmp_path), 8899, browser=False)
+        app = explorer._make_server(explorer._write_page(tmp_path), 8899, browser=False)
         assert (app.ip, app.port, app.port_retries, app.open_browser) == ("127.0.0.1", 8899, 0, False)
         settings = app.voila_configuration
         assert settings.strip_sources and not settings.show_tracebacks

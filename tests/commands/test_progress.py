@@ -1,11 +1,11 @@
-"""What a terminal shows while a study runs."""
+"""The live table of a running study."""
 
 import io
 
 from rich.console import Console
 
 from ablation import Outcome, Trial, convnext
-from ablation.commands.progress import Board
+from ablation.commands.progress import StudyProgress
 from ablation.design.recipes import FAMILIES
 from ablation.study.engines import Event
 
@@ -16,32 +16,30 @@ OUTCOME = Outcome("done", 90.0, 0.5, (1.0,), 355, 1000, 3.0, 100.0, {})
 def test_it_shows_rates_and_times_left():
     clock = [100.0]
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
-    board = Board(3, lambda trial: "the network", lambda trial: 1200, console, now=lambda: clock[0])
+    progress = StudyProgress(3, lambda trial: "the network", lambda trial: 1200, console, now=lambda: clock[0])
 
     def shown():
         console.file = io.StringIO()
-        console.print(board)
+        console.print(progress)
         return " ".join(console.file.getvalue().split())
 
-    def hear(seconds, trial, kind, *rest, **more):
+    def happen(seconds, trial, kind, *rest, **more):
         clock[0] += seconds
-        board.hear(Event(trial, kind, *rest, **more))
+        progress.on_event(Event(trial, kind, *rest, **more))
 
-    hear(0, TRIALS[0], "started", 1)
+    happen(0, TRIALS[0], "started", 1)
     assert "the network 0 1" in shown(), "no rate before an epoch has ended"
-    hear(60, TRIALS[0], "epoch", 1, 1, 9, 2.0)
+    happen(60, TRIALS[0], "epoch", 1, 1, 9, 2.0)
     assert "the network 0 1/9 2.0000 20 8 minutes 1" in shown()
-    hear(0, TRIALS[1], "started", 2)
-    hear(5, TRIALS[1], "epoch", 2, 4, 9, 1.5)
-    assert "the network 1 4/9 1.5000 2" in shown(), (
-        "it went on in the middle of an epoch, which says nothing of its rate"
-    )
-    hear(30, TRIALS[1], "epoch", 2, 5, 9, 1.4)
+    happen(0, TRIALS[1], "started", 2)
+    happen(5, TRIALS[1], "epoch", 2, 4, 9, 1.5)
+    assert "the network 1 4/9 1.5000 2" in shown(), "resumed in the middle of an epoch, from which no rate follows"
+    happen(30, TRIALS[1], "epoch", 2, 5, 9, 1.4)
     assert "the network 1 5/9 1.4000 40 2 minutes 2" in shown()
-    hear(0, TRIALS[1], "epoch", 2, 9, 9, 1.0)
+    happen(0, TRIALS[1], "epoch", 2, 9, 9, 1.0)
     assert "the network 1 9/9 1.0000 200 2" in shown()
-    hear(25, TRIALS[0], "ended", 1, outcome=OUTCOME)
+    happen(25, TRIALS[0], "ended", 1, outcome=OUTCOME)
     assert "the network 0" not in shown() and "1/3" in shown() and "about 4 minutes left" in shown()
-    hear(1, TRIALS[1], "ended", 2, outcome=OUTCOME)
-    hear(1, TRIALS[2], "ended", 1, outcome=OUTCOME)
+    happen(1, TRIALS[1], "ended", 2, outcome=OUTCOME)
+    happen(1, TRIALS[2], "ended", 1, outcome=OUTCOME)
     assert "3/3" in shown() and "about" not in shown()

@@ -1,4 +1,4 @@
-"""A description: checked when made, frozen, and back from plain data."""
+"""`Architecture`: validation, immutability and serialisation."""
 
 import dataclasses
 
@@ -14,20 +14,20 @@ def test_default_is_resnet50_and_repr_shows_only_differences():
     assert eval(repr(RESNET200)) == RESNET200
 
 
-def test_frozen_and_hashable():
+def test_architectures_are_frozen_and_hashable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RESNET50.width = 1  # type: ignore[misc]
     assert len({RESNET50, Architecture(), RESNET200}) == 2
 
 
-def test_diff_names_exactly_what_changed():
+def test_diff_contains_only_the_changed_fields():
     other = RESNET50.replace(kernel_size=7, norm="layer")
     assert RESNET50.diff(other) == {"kernel_size": (3, 7), "norm": ("batch", "layer")}
     assert RESNET50.diff(RESNET50) == {}
 
 
 @pytest.mark.parametrize("architecture", [RESNET50, RESNET200, RESNET50.replace(layer_scale=1e-6, norm="layer")])
-def test_round_trips(architecture):
+def test_dict_and_json_round_trips(architecture):
     assert Architecture.from_dict(architecture.to_dict()) == architecture
     assert Architecture.from_json(architecture.to_json()) == architecture
 
@@ -54,15 +54,15 @@ def test_round_trips(architecture):
         ({"kernel": 7}, "unknown field of Architecture 'kernel'.*kernel_size"),
     ],
 )
-def test_what_is_not_possible_is_an_error_when_made(changes, message):
+def test_invalid_values_are_refused_on_creation(changes, message):
     with pytest.raises(AblationError, match=message):
         RESNET50.replace(**changes)
 
 
-def test_bad_plain_data_is_an_error():
+def test_invalid_serialised_data_is_refused():
     with pytest.raises(AblationError, match="unknown field"):
         Architecture.from_dict({"widht": 3})
-    with pytest.raises(AblationError, match="not the JSON"):
+    with pytest.raises(AblationError, match="invalid JSON"):
         Architecture.from_json("{")
     with pytest.raises(AblationError, match="dictionary"):
         Architecture.from_json("[1]")
@@ -78,7 +78,7 @@ def test_bad_plain_data_is_an_error():
         ({"downsampling": "pool", "stem": "patchify", "stem_stride": 1}, 8),
     ],
 )
-def test_smallest_image(changes, smallest):
+def test_min_size(changes, smallest):
     architecture = RESNET50.replace(**changes)
     assert architecture.min_size == smallest
     assert architecture.sizes(smallest)[-1] == 1

@@ -1,4 +1,4 @@
-"""Laws that every step obeys, held over one table of all of them."""
+"""Properties that every step must have, checked for a table of all steps."""
 
 import itertools
 
@@ -11,45 +11,45 @@ from tests.laws import ALL_STEPS, TABLE, random_subset
 STARTS = [RESNET50, RESNET50.replace(width=16, norm="layer", downsampling="separate"), convnext("tiny")]
 
 
-def test_the_table_holds_every_step():
+def test_the_table_contains_every_step():
     assert list(TABLE) == list(steps.STEPS) == list(steps.PAPER_STEPS)
     assert len(TABLE) == 12
-    made = {name for name, value in vars(steps).items() if isinstance(value, Step)}
+    constants = {name for name, value in vars(steps).items() if isinstance(value, Step)}
     factories = {name for name, value in steps.STEPS.items() if not isinstance(value, Step)}
-    assert made | factories == set(TABLE)
+    assert constants | factories == set(TABLE)
 
 
 @pytest.mark.parametrize("step", ALL_STEPS, ids=str)
 @pytest.mark.parametrize("start", STARTS)
-def test_laws_of_a_step(step, start):
+def test_a_step_is_pure_and_idempotent(step, start):
     before = start.to_dict()
     after = step(start)
-    assert start.to_dict() == before, "the input is left unchanged"
+    assert start.to_dict() == before, "the argument is unchanged"
     assert isinstance(after, Architecture)
-    assert step(after) == after, "taken twice is taken once"
+    assert step(after) == after, "applying the step twice is the same as applying it once"
     assert chain(step)(start) == after == start.apply(step)
     assert Architecture.from_dict(after.to_dict()) == after
 
 
 @pytest.mark.parametrize("step", ALL_STEPS, ids=str)
-def test_a_step_changes_something_and_only_its_own_field(step):
+def test_a_step_changes_exactly_one_field(step):
     changed = {name for start in STARTS for name in start.diff(step(start))}
     assert len(changed) == 1
 
 
-def test_chain_is_the_identity_and_composition_equals_doing_it_by_hand():
+def test_empty_chain_is_the_identity_and_chain_composes():
     assert chain()(RESNET50) is RESNET50
     for seed in range(50):
-        some = random_subset(seed)
-        by_hand = RESNET50
-        for step in some:
-            by_hand = step(by_hand)
-        assert chain(*some)(RESNET50) == by_hand == RESNET50.apply(*some)
-        half = len(some) // 2
-        assert chain(chain(*some[:half]), chain(*some[half:]))(RESNET50) == by_hand
+        subset = random_subset(seed)
+        expected = RESNET50
+        for step in subset:
+            expected = step(expected)
+        assert chain(*subset)(RESNET50) == expected == RESNET50.apply(*subset)
+        half = len(subset) // 2
+        assert chain(chain(*subset[:half]), chain(*subset[half:]))(RESNET50) == expected
 
 
-def test_order_does_not_matter_where_the_fields_do_not_meet():
+def test_steps_on_different_fields_commute():
     pairs = 0
     for one, other in itertools.combinations(ALL_STEPS, 2):
         fields = [{name for start in STARTS for name in start.diff(step(start))} for step in (one, other)]
@@ -60,14 +60,14 @@ def test_order_does_not_matter_where_the_fields_do_not_meet():
     assert pairs > 100
 
 
-def test_steps_say_what_they_are():
+def test_steps_have_titles_sections_and_parsable_names():
     for step in ALL_STEPS:
         assert step.title and step.section.startswith("2.")
         assert repr(step) == step.name
-        assert steps.parse(step.name) == step, "a step's name is what the command line takes"
+        assert steps.parse(step.name) == step, "the command line accepts the name of the step"
 
 
-def test_resnet200_second_row_is_a_chain():
+def test_chain_of_the_first_step_of_the_resnet200_ladder():
     row = chain(steps.stage_ratio((3, 3, 27, 3)), steps.widen(84))
     assert RESNET50.apply(row) == RESNET50.replace(depths=(3, 3, 27, 3), width=84)
 
@@ -78,28 +78,28 @@ def test_resnet200_second_row_is_a_chain():
         ("depthwize", "did you mean 'depthwise'"),
         ("kernel_size=8", "kernel_size 8 is even"),
         ("kernel_size=-7", "kernel_size -7"),
-        ("kernel_size", "needs a value"),
+        ("kernel_size", "requires a value"),
         ("kernel_size=big", "whole numbers"),
         ("kernel_size=3,5", "one number"),
         ("stage_ratio=3,3,9", "4 entries"),
         ("gelu=1", "takes no value"),
     ],
 )
-def test_parse_says_what_is_wrong(text, message):
+def test_parse_refuses_invalid_text(text, message):
     with pytest.raises(AblationError, match=message):
         steps.parse(text)
 
 
-def test_a_step_must_return_a_description():
+def test_a_step_must_return_an_architecture():
     with pytest.raises(AblationError, match="returned 'relu'"):
         Step("wrong", lambda architecture: architecture.activation)(RESNET50)
 
 
 def test_register_step(clean_registries):
-    mine = steps.register_step(Step("half_width", lambda a: a.replace(width=a.width // 2)))
+    step = steps.register_step(Step("half_width", lambda a: a.replace(width=a.width // 2)))
     assert steps.parse("half_width")(RESNET50).width == 32
-    assert mine.title == "half width"
-    with pytest.raises(AblationError, match="the paper's"):
+    assert step.title == "half width"
+    with pytest.raises(AblationError, match="a step of the paper"):
         steps.register_step(Step("gelu", lambda a: a))
     with pytest.raises(AblationError, match="identifier"):
         steps.register_step(Step("half width", lambda a: a))
@@ -110,6 +110,6 @@ def test_convnext_differs_from_tiny_in_depths_and_width_only(size):
     assert set(convnext("tiny").diff(convnext(size))) <= {"depths", "width"}
 
 
-def test_unknown_convnext_offers_the_nearest():
+def test_the_error_for_an_unknown_convnext_suggests_the_closest_name():
     with pytest.raises(AblationError, match="did you mean 'tiny'"):
         convnext("tny")

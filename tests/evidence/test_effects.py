@@ -3,41 +3,29 @@
 import itertools
 import random
 import time
-from math import factorial
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from ablation import AblationError, Outcome
 from ablation.evidence import effects
+from ablation.evidence.accuracies import accuracies
 from ablation.evidence.intervals import mean_interval, paired_difference
 from ablation.study import designs
-
-STEPS = ("patchify_stem", "depthwise", "gelu", "layer_norm")
-WORTH = {"patchify_stem": 0.5, "depthwise": -1.25, "gelu": 0.0, "layer_norm": 2.0}
-FACTORIAL = designs.factorial(STEPS)
-ORDERINGS = designs.orderings(STEPS, count=12, seed=1)
-LEAVE_ONE_OUT, ONE_AT_A_TIME = designs.leave_one_out(STEPS), designs.one_at_a_time(STEPS)
-
-
-def measured(design, worth, seeds=3):
-    """Accuracies of every point and seed, by a function of the set of steps and the seed."""
-    return {point.name: {seed: worth(set(point.steps), seed) for seed in range(seeds)} for point in design}
-
-
-def additive(taken, seed):
-    return 70.0 + 10 * seed + sum(WORTH[step] for step in taken)
-
-
-def noisy(taken, seed):
-    """Any numbers at all, always the same for the same set and seed."""
-    return 70.0 + random.Random(f"{sorted(taken)} {seed}").gauss(0, 3)
-
-
-def column(table, name, key="step"):
-    return dict(zip(table[key], table[name], strict=True))
+from tests.evidence.synthetic import (
+    FACTORIAL,
+    LEAVE_ONE_OUT,
+    ONE_AT_A_TIME,
+    ORDERINGS,
+    STEPS,
+    WORTH,
+    additive,
+    column,
+    measured,
+    noisy,
+    t_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -105,107 +93,6 @@ def test_main_effects_and_interactions_by_their_definition():
         assert (row["interaction_points"], row["half_points"]) == pytest.approx(t_interval(by_seed))
 
 
-def t_interval(values):
-    low, high = stats.t.interval(0.95, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
-    return (low + high) / 2, (high - low) / 2
-
-
-def test_exact_shapley_values_are_the_mean_over_all_orders():
-    accuracies = measured(FACTORIAL, noisy)
-    table = effects.shapley(FACTORIAL, accuracies).set_index("step")
-    for step in STEPS:
-        by_seed = []
-        for seed in range(3):
-            gains = []
-            for order in itertools.permutations(STEPS):
-                before = set(order[: order.index(step)])
-                gains.append(noisy(before | {step}, seed) - noisy(before, seed))
-            by_seed.append(sum(gains) / factorial(len(STEPS)))
-        assert table.loc[step, "shapley_points"] == pytest.approx(np.mean(by_seed))
-        assert table.loc[step, "se_points"] == pytest.approx(stats.sem(by_seed))
-    assert list(table["orders"]) == [0] * 4
-
-
-@pytest.mark.parametrize("design", [FACTORIAL, ORDERINGS], ids=["exact", "orders"])
-def test_shapley_values_add_up_and_ignore_a_step_that_does_nothing(design):
-    whole = measured(design, noisy)
-    total = np.mean([noisy(set(STEPS), seed) - noisy(set(), seed) for seed in range(3)])
-    assert effects.shapley(design, whole)["shapley_points"].sum() == pytest.approx(total)
-    idle = measured(design, lambda taken, seed: noisy(taken - {"gelu"}, seed))
-    table = effects.shapley(design, idle).set_index("step")
-    assert table.loc["gelu", "shapley_points"] == pytest.approx(0, abs=1e-9)
-    assert table.loc["depthwise", "shapley_points"] != pytest.approx(0, abs=0.01)
-
-
-def test_steps_that_do_the_same_have_the_same_shapley_value():
-    same = {"depthwise": "gelu"}
-    table = effects.shapley(
-        FACTORIAL,
-        measured(
-            FACTORIAL,
-            lambda taken, seed: noisy(taken - {*same, *same.values()}, seed) + len(taken & {"depthwise", "gelu"}) ** 2,
-        ),
-    ).set_index("step")
-    values = table["shapley_points"]
-    assert values["depthwise"] == pytest.approx(values["gelu"]) and values["gelu"] == pytest.approx(2.0)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_random_orders_come_close_to_the_exact_values(seed):
-    exact = effects.shapley(FACTORIAL, measured(FACTORIAL, noisy)).set_index("step")["shapley_points"]
-    errors = []
-    for count in (20, 500):
-        design = designs.orderings(STEPS, count=count, seed=seed)
-        table = effects.shapley(design, measured(design, noisy)).set_index("step")
-        assert ((table["shapley_points"] - exact).abs() < 3 * table["se_points"]).all()
-        assert list(table["orders"]) == [count] * 4
-        errors.append((table["shapley_points"] - exact).abs().max())
-    assert errors[1] < 0.3, "of accuracies that scatter by 3 points"
-
-
-def test_the_standard_error_is_how_far_estimates_scatter():
-    """Over many studies, each with orders and seeds of its own; the error of each study must fit the spread of all."""
-    generator = np.random.default_rng(0)
-    worth = {point.steps: generator.normal(0, 2) for point in FACTORIAL}
-    step_noise = 1.0  # of a step's worth from seed to seed: shared by all orders, so more orders do not help
-    found, errors = [], []
-    for study in range(400):
-        design = designs.orderings(STEPS, count=4, seed=study)
-        by_seed = generator.normal(0, step_noise, (4, len(STEPS)))
-        accuracies = {
-            point.name: {
-                seed: worth[point.steps] + sum(by_seed[seed][STEPS.index(step)] for step in point.steps)
-                for seed in range(4)
-            }
-            for point in design
-        }
-        table = effects.shapley(design, accuracies)
-        found.append(table["shapley_points"])
-        errors.append(table["se_points"] ** 2)
-    assert np.sqrt(np.mean(errors, 0)) == pytest.approx(np.std(found, axis=0), rel=0.12)
-
-
-def test_one_seed_or_one_order_leaves_an_error_of_the_other():
-    one_seed = effects.shapley(ORDERINGS, measured(ORDERINGS, noisy, seeds=1)).set_index("step")
-    gains = {step: [] for step in STEPS}
-    for order in ORDERINGS.orders:
-        for i, step in enumerate(order):
-            gains[step].append(noisy(set(order[: i + 1]), 0) - noisy(set(order[:i]), 0))
-    assert column(one_seed.reset_index(), "se_points") == pytest.approx(
-        {step: stats.sem(gains[step]) for step in STEPS}
-    )
-    one = designs.orderings(STEPS, count=1)
-    table = effects.shapley(one, measured(one, noisy)).set_index("step")
-    first = one.orders[0][0]
-    assert table.loc[first, "se_points"] == pytest.approx(
-        stats.sem([noisy({first}, seed) - noisy(set(), seed) for seed in range(3)])
-    )
-    neither = effects.shapley(one, measured(one, noisy, seeds=1))
-    assert neither["se_points"].isna().all() and neither["shapley_points"].notna().all()
-    exact = effects.shapley(FACTORIAL, measured(FACTORIAL, noisy, seeds=1))
-    assert exact["se_points"].isna().all() and exact["shapley_points"].notna().all()
-
-
 def test_points_by_themselves():
     accuracies = measured(ONE_AT_A_TIME, noisy, seeds=5)
     del accuracies["gelu"][1], accuracies["depthwise"]
@@ -224,21 +111,20 @@ def test_points_by_themselves():
 
 
 def test_differences_are_paired_by_seed():
-    ladder = designs.ladder()
-    accuracies = {point.name: {seed: noisy({point.name}, seed) for seed in range(4)} for point in ladder}
-    del accuracies["gelu"][2], accuracies["kernel_size_7"][0]
-    table = effects.differences(ladder, accuracies)
-    assert list(table["after"]) == [point.name for point in ladder if point.previous]
+    accuracies = measured(ONE_AT_A_TIME, noisy, seeds=4)
+    del accuracies["gelu"][2], accuracies["start"][0]
+    table = effects.differences(ONE_AT_A_TIME, accuracies)
+    assert list(table["after"]) == [point.name for point in ONE_AT_A_TIME if point.previous]
     for row in table.to_dict("records"):
         wanted = paired_difference(accuracies[row["after"]], accuracies[row["before"]])
         assert (row["difference_points"], row["half_points"]) == pytest.approx((wanted.mean, wanted.half))
-    assert table.set_index("after").loc["gelu", ["before", "n", "seeds"]].tolist() == ["kernel_size_7", 2, "1 3"]
-    own = effects.differences(ladder, accuracies, [("gelu", "depthwise")])
+    assert table.set_index("after").loc["gelu", ["before", "n", "seeds"]].tolist() == ["start", 2, "1 3"]
+    own = effects.differences(ONE_AT_A_TIME, accuracies, [("gelu", "depthwise")])
     assert own["difference_points"][0] == pytest.approx(
         paired_difference(accuracies["gelu"], accuracies["depthwise"]).mean
     )
-    with pytest.raises(AblationError, match="'gleu' is no point of design 'ladder'"):
-        effects.differences(ladder, accuracies, [("gleu", "depthwise")])
+    with pytest.raises(AblationError, match="'gleu' is not a point of design 'one-at-a-time'"):
+        effects.differences(ONE_AT_A_TIME, accuracies, [("gleu", "depthwise")])
 
 
 def test_a_failed_trial_takes_its_seed_out_of_every_row_that_needs_it():
@@ -269,34 +155,12 @@ def test_a_network_that_never_trained_leaves_rows_without_numbers():
     assert effects.summary(FACTORIAL, {})["n"].sum() == 0
 
 
-def test_orders_with_a_failed_trial_are_left_out_where_that_keeps_more():
-    accuracies = measured(ORDERINGS, noisy)
-    hit = " + ".join(step for step in STEPS if step in ORDERINGS.orders[0][:2])
-    touched = sum({*order[:2]} == {*ORDERINGS.orders[0][:2]} for order in ORDERINGS.orders)
-    del accuracies[hit]
-    table = effects.shapley(ORDERINGS, accuracies)
-    assert 0 < touched < 12 and set(table["orders"]) == {12 - touched} and set(table["n"]) == {3}
-    kept = [order for order in ORDERINGS.orders if {*order[:2]} != {*ORDERINGS.orders[0][:2]}]
-    gains = [noisy({*o[: o.index("gelu") + 1]}, s) - noisy({*o[: o.index("gelu")]}, s) for o in kept for s in range(3)]
-    assert column(table, "shapley_points")["gelu"] == pytest.approx(np.mean(gains))
-    accuracies = measured(ORDERINGS, noisy)
-    del accuracies["end"][1]
-    table = effects.shapley(ORDERINGS, accuracies)
-    assert set(table["orders"]) == {12} and set(table["seeds"]) == {"0 2"}
-    total = np.mean([noisy(set(STEPS), seed) - noisy(set(), seed) for seed in (0, 2)])
-    assert table["shapley_points"].sum() == pytest.approx(total)
-    accuracies = measured(ORDERINGS, noisy)
-    del accuracies[hit][1]
-    assert 0 < 3 * touched < 12, "so that leaving out these orders costs less than leaving out the seed"
-    assert set(effects.shapley(ORDERINGS, accuracies)["orders"]) == {12 - touched}
-
-
 def test_seeds_are_named_in_order():
     accuracies = {"end": {16: 80.0, 9: 81.0, 8: 82.0, 0: 83.0}}
     assert effects.summary(FACTORIAL, accuracies).set_index("point").loc["end", "seeds"] == "0 8 9 16"
 
 
-@pytest.mark.parametrize("design", [FACTORIAL, ORDERINGS, LEAVE_ONE_OUT, ONE_AT_A_TIME, designs.ladder()])
+@pytest.mark.parametrize("design", [FACTORIAL, ORDERINGS, LEAVE_ONE_OUT, ONE_AT_A_TIME])
 def test_the_order_of_the_input_changes_nothing(design):
     accuracies = measured(design, noisy, seeds=4)
     del accuracies[design.points[1].name][2]
@@ -313,7 +177,6 @@ def test_the_order_of_the_input_changes_nothing(design):
 def test_each_design_has_its_tables():
     shapley, both = "Shapley values", ["leave-one-out", "one-at-a-time"]
     wanted = {
-        "ladder": ["points", "differences"],
         "leave-one-out": ["points", both[0]],
         "one-at-a-time": ["points", both[1]],
         "factorial": ["points", *both, "main effects", "interactions", shapley],
@@ -321,12 +184,12 @@ def test_each_design_has_its_tables():
     }
     assert set(wanted) == set(designs.DESIGNS)
     for name, titles in wanted.items():
-        assert list(effects.tables(designs.design(name, None if name == "ladder" else STEPS), {})) == titles
+        assert list(effects.tables(designs.design(name, STEPS), {})) == titles
 
 
 def test_what_a_design_cannot_answer_is_said():
     for effect in (effects.main_effects, effects.interactions, effects.shapley):
-        with pytest.raises(AblationError, match="design 'leave-one-out' is no full factorial"):
+        with pytest.raises(AblationError, match="design 'leave-one-out' is not a full factorial"):
             effect(LEAVE_ONE_OUT, measured(LEAVE_ONE_OUT, noisy))
     with pytest.raises(
         AblationError, match="design 'one-at-a-time' has no point that takes patchify_stem \\+ depthwise"
@@ -345,7 +208,7 @@ def test_ten_thousand_outcomes_are_analysed_at_once():
         for trial, point in runs.items()
     }
     started = time.process_time()
-    found = effects.tables(design, designs.accuracies(design, "micro", "digits", outcomes))
+    found = effects.tables(design, accuracies(design, "micro", "digits", outcomes))
     assert time.process_time() - started < 2
     assert len(found["points"]) == 1024 and len(found["interactions"]) == 45
     assert all(set(table["n"]) == {10} for table in found.values())

@@ -1,4 +1,4 @@
-"""The quick gradient of depthwise kernels is the gradient, and acts where it should and nowhere else."""
+"""The fast gradient of depthwise kernels: correctness, and the conditions under which it is used."""
 
 import itertools
 import warnings
@@ -20,15 +20,15 @@ CASES = [
 
 @pytest.fixture
 def correlations(monkeypatch):
-    """How often the quick gradient was taken."""
+    """Record the calls of the fast gradient."""
     calls = []
     real = depthwise._kernel_gradient
-    monkeypatch.setattr(depthwise, "_kernel_gradient", lambda *given: calls.append(given) or real(*given))
+    monkeypatch.setattr(depthwise, "_kernel_gradient", lambda *args: calls.append(args) or real(*args))
     return calls
 
 
 @pytest.mark.parametrize(("k", "stride", "size", "bias"), CASES)
-def test_it_is_the_gradient(correlations, k, stride, size, bias):
+def test_gradients_are_those_of_conv2d(correlations, k, stride, size, bias):
     torch.manual_seed(0)
     ours = DepthwiseConv2d(3, k, stride, bias).double()
     plain = nn.Conv2d(3, 3, k, stride, padding=k // 2, groups=3, bias=bias).double()
@@ -40,8 +40,8 @@ def test_it_is_the_gradient(correlations, k, stride, size, bias):
         upstream = torch.randn(out.shape, dtype=out.dtype, generator=torch.Generator().manual_seed(1))
         results.append([out, *torch.autograd.grad(out, [x, *conv.parameters()], upstream)])
     assert len(correlations) == 1
-    for ours_, plain_ in zip(*results, strict=True):
-        torch.testing.assert_close(ours_, plain_, rtol=1e-12, atol=1e-12)
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_second_derivatives():
@@ -59,7 +59,7 @@ def backward(conv, x):
     conv(x).square().sum().backward()
 
 
-def test_only_in_training_on_maps_smaller_than_the_kernel(correlations):
+def test_used_only_in_training_on_maps_smaller_than_the_kernel(correlations):
     conv, small, large = DepthwiseConv2d(4, 7), torch.randn(2, 4, 6, 6), torch.randn(2, 4, 7, 7)
     backward(conv, large)
     backward(conv.eval(), small)
@@ -71,7 +71,7 @@ def test_only_in_training_on_maps_smaller_than_the_kernel(correlations):
     assert len(correlations) == 1
 
 
-def test_what_traces_sees_a_convolution():
+def test_traces_record_a_convolution():
     conv, x = DepthwiseConv2d(4, 7).train(), torch.randn(2, 4, 2, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer torch deprecates torch.jit.trace
@@ -88,20 +88,20 @@ def test_function_transforms_and_forward_derivatives(correlations):
     def loss(weights, x):
         return torch.func.functional_call(conv, weights, (x,)).square().sum()
 
-    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, x)
+    gradients = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, x)
     with torch.autograd.forward_ad.dual_level(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch compiles its own rules with what it deprecates
+        warnings.simplefilter("ignore")  # torch compiles its own rules with a deprecated function
         conv(torch.autograd.forward_ad.make_dual(x[0], x[0]))
     _, tangent = torch.func.jvp(lambda x: loss(weights, x), (x[0],), (x[0],))
     assert correlations
-    backward(conv, x[0])  # nothing of a transform is left behind
+    backward(conv, x[0])  # still works after the transforms
     for i, images in enumerate(x):
-        torch.testing.assert_close(each["weight"][i], torch.func.grad(loss)(weights, images)["weight"])
-    (along,) = torch.autograd.grad(loss(weights, leaf := x[0].clone().requires_grad_()), leaf)
-    torch.testing.assert_close(tangent, (along * x[0]).sum())
+        torch.testing.assert_close(gradients["weight"][i], torch.func.grad(loss)(weights, images)["weight"])
+    (gradient,) = torch.autograd.grad(loss(weights, leaf := x[0].clone().requires_grad_()), leaf)
+    torch.testing.assert_close(tangent, (gradient * x[0]).sum())
 
 
-def test_in_a_network_both_ways_lead_to_the_same_gradients(correlations, monkeypatch):
+def test_gradients_of_a_network_are_the_same_without_it(correlations, monkeypatch):
     torch.manual_seed(0)
     network = build(convnext("atto").replace(width=8, stem_stride=1), num_classes=5, in_chans=1).double().train()
     x = torch.randn(4, 1, 8, 8, dtype=torch.float64)
@@ -111,8 +111,8 @@ def test_in_a_network_both_ways_lead_to_the_same_gradients(correlations, monkeyp
         network(x).square().sum().backward()
         return [parameter.grad for parameter in network.parameters()]
 
-    quick = gradients()
-    assert len(correlations) == sum(network.architecture.depths[1:]), "from the stage of 4 x 4 positions on"
+    fast = gradients()
+    assert len(correlations) == sum(network.architecture.depths[1:]), "the stages of 4 x 4 positions and fewer"
     monkeypatch.setattr(depthwise, "_is_small", lambda x, weight: False)
-    for ours, plain in zip(quick, gradients(), strict=True):
+    for ours, plain in zip(fast, gradients(), strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Learning rates are compared on images held out of the training set, the same for each, and the best mean wins."""
+"""Learning rates are compared on the same held-out training images, and the one with the best mean is marked."""
 
 import math
 
@@ -19,46 +19,46 @@ def outcome(accuracy, losses=(2.0, 1.0, 0.5)):
     return Outcome("done" if accuracy else "diverged", accuracy, 0.5, losses, 100, 1000, 3.0, 100.0, {})
 
 
-def test_a_trial_for_each_network_and_rate():
+def test_one_trial_per_network_and_rate():
     assert len(TRIALS) == 2 * 1 + 3 * 3
     rungs = {rung.name: rung.architecture for rung in ladder_rungs("micro")}
     for trial, (member, name) in TRIALS.items():
-        own = getattr(family("micro"), member)
+        original = getattr(family("micro"), member)
         assert name in NETWORKS[member] and trial.architecture == rungs[name] and trial.recipe.lr in RATES[member]
-        assert trial.recipe.replace(lr=own.lr) == shortened(own, 3) and trial.data == "digits#500+100"
-    whole = rate_trials("micro", "digits#500+100", RATES)
-    assert {trial.recipe.epochs for trial in whole} == {family("micro").modern.epochs}
+        assert trial.recipe.replace(lr=original.lr) == shortened(original, 3) and trial.data == "digits#500+100"
+    unshortened = rate_trials("micro", "digits#500+100", RATES)
+    assert {trial.recipe.epochs for trial in unshortened} == {family("micro").modern.epochs}
 
 
 @pytest.mark.parametrize("pair", FAMILIES.values(), ids=FAMILIES)
-def test_what_is_shortened_keeps_its_shape(pair):
+def test_shortened_recipes_keep_their_schedule(pair):
     for recipe in (pair.original, pair.modern):
         assert shortened(recipe, recipe.epochs) == recipe
         short = shortened(recipe, 5)
         assert short.epochs == 5 and short.warmup_epochs <= 1
-        assert recipe.schedule == "cosine" or 2 <= short.decay_epochs <= 4, "it is cut at least once"
+        assert recipe.schedule == "cosine" or 2 <= short.decay_epochs <= 4, "the rate decays at least once"
     assert shortened(MODERN, 30).warmup_epochs == 2
 
 
 def test_data_without_held_out_images_is_refused():
     for name in ("digits", "digits#500"):
-        with pytest.raises(AblationError, match="holds nothing out"):
+        with pytest.raises(AblationError, match="has no held-out images"):
             rate_trials("micro", name, RATES)
 
 
-def test_the_best_mean_over_the_networks_wins_and_a_rate_that_diverges_cannot():
+def test_the_best_mean_is_marked_and_a_diverged_rate_is_not():
     scores = {0.01: 50.0, 0.02: 60.0, 0.001: 70.0, 0.002: 71.0, 0.004: 99.0}
     outcomes = {trial: outcome(scores[trial.recipe.lr]) for trial in TRIALS}
-    lost = next(
+    (diverged,) = (
         trial
-        for trial, about in TRIALS.items()
-        if about == ("modern", "move_up_depthwise") and trial.recipe.lr == 0.004
+        for trial, network in TRIALS.items()
+        if network == ("modern", "move_up_depthwise") and trial.recipe.lr == 0.004
     )
-    outcomes[lost] = outcome(None, (2.0, math.nan))
+    outcomes[diverged] = outcome(None, (2.0, math.nan))
     table = rate_table(TRIALS, outcomes)
     assert set(table[table["best"]]["lr"]) == {0.02, 0.002} and len(table) == len(TRIALS)
     assert table[table["lr"] == 0.004]["mean_accuracy"].isna().all()
-    titles = {about: " ".join(about) for about in TRIALS.values()}
+    titles = {network: " ".join(network) for network in TRIALS.values()}
     figure = plot_rates(table, titles)
     panels = {ax.get_title(loc="left"): ax.get_legend().get_texts() for ax in figure.axes if ax.get_legend()}
     assert list(panels) == list(titles.values())

@@ -1,11 +1,10 @@
-"""The store: what is kept, what is counted, and what it refuses."""
+"""The store: what it keeps and counts, and what it refuses."""
 
 import csv
 import dataclasses
 import math
 import os
 import sqlite3
-import subprocess
 import time
 
 import pytest
@@ -13,7 +12,8 @@ import pytest
 from ablation import AblationError, Outcome, Trial, convnext
 from ablation.design.recipes import FAMILIES
 from ablation.files import writable_folder
-from ablation.study.store import Store, read_export
+from ablation.study.export_file import read_export, write_export
+from ablation.study.store import Store
 
 SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)
 TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
@@ -26,19 +26,19 @@ def outcome(accuracy=90.0, status="done", **others):
     return Outcome(status, accuracy, 0.5, losses, 355, 1000, 3.0, 100.0, {"torch": "2", "commit": ""}, **others)
 
 
-def planned(file, trials=TRIALS):
+def planned_store(file, trials=TRIALS):
     store = Store(file)
     store.plan({trial.key("sum"): trial for trial in trials}, {"digits": "sum"}, {TRIALS[0]: "the first"})
     return store
 
 
-def test_the_last_outcome_is_kept_and_a_reader_never_waits(tmp_path):
-    with planned(tmp_path / "s.sqlite") as store:
+def test_a_later_outcome_replaces_an_earlier_one_and_readers_do_not_wait(tmp_path):
+    with planned_store(tmp_path / "s.sqlite") as store:
         store.put(KEYS[0], outcome())
         store.put(KEYS[0], outcome(91.0))
         with store._writing() as write:
             write.execute("DELETE FROM outcomes")
-            with Store(tmp_path / "s.sqlite", readonly=True) as reader:  # beside an open transaction
+            with Store(tmp_path / "s.sqlite", readonly=True) as reader:  # while a transaction is open
                 assert reader.outcomes() == {KEYS[0]: outcome(91.0)}
                 with pytest.raises(AblationError, match="readonly"):
                     reader.start(KEYS[0])
@@ -46,7 +46,7 @@ def test_the_last_outcome_is_kept_and_a_reader_never_waits(tmp_path):
 
 
 def test_the_summary_counts_each_trial_once(tmp_path):
-    with planned(tmp_path / "s.sqlite") as store:
+    with planned_store(tmp_path / "s.sqlite") as store:
         store.put(KEYS[0], outcome(not_learning=True))
         store.put(KEYS[1], outcome(None, "diverged", reason="too large a learning rate"))
         store.put(KEYS[2], outcome(None, "failed", reason="Traceback\nRuntimeError: no"), attempts=3)
@@ -62,13 +62,13 @@ def test_the_summary_counts_each_trial_once(tmp_path):
         first, second = store.losses(KEYS[3])
         assert first == 2.0 and math.isnan(second)
         store.plan({}, {}, {})
-        assert not store.summary().running, "a new driver takes up what an earlier one had"
+        assert not store.summary().running, "a new driver resumes the trials of an earlier one"
 
 
-def test_export_has_a_row_for_each_trial(tmp_path):
-    with planned(tmp_path / "s.sqlite") as store:
+def test_export_has_one_row_per_trial(tmp_path):
+    with planned_store(tmp_path / "s.sqlite") as store:
         store.put(KEYS[1], outcome())
-        assert store.export(tmp_path / "s.csv") == 5
+        assert write_export(store, tmp_path / "s.csv") == 5
     with (tmp_path / "s.csv").open() as opened:
         rows = list(csv.DictReader(opened))
     assert [row["status"] for row in rows] == ["missing", "done", *["missing"] * 3]
@@ -78,27 +78,27 @@ def test_export_has_a_row_for_each_trial(tmp_path):
     assert (done["torch"], done["not_learning"], done["epochs"]) == ("2", "False", "2")
 
 
-def test_what_one_store_exported_another_takes_in(tmp_path):
-    kept = {
+def test_an_export_is_merged_into_another_store(tmp_path):
+    exported = {
         KEYS[0]: outcome(81.1),
         KEYS[1]: outcome(1 / 3),
         KEYS[2]: outcome(None, "diverged", train_losses=(2.5, math.inf)),
     }
-    with planned(tmp_path / "a.sqlite") as store:
-        for key, came in kept.items():
-            store.put(key, came, attempts=2)
+    with planned_store(tmp_path / "a.sqlite") as store:
+        for key, result in exported.items():
+            store.put(key, result, attempts=2)
         store.put(KEYS[3], outcome(None, "failed", reason="no"))
-        store.export(tmp_path / "a.csv")
+        write_export(store, tmp_path / "a.csv")
         rows = {row["key"]: row for row in store.rows()}
-    with planned(tmp_path / "b.sqlite", TRIALS[:1]) as store:
+    with planned_store(tmp_path / "b.sqlite", TRIALS[:1]) as store:
         store.put(KEYS[0], outcome(70.0))
-        assert store.take_in(read_export(tmp_path / "a.csv")) == (2, 1)
-        assert store.outcomes() == {**kept, KEYS[0]: outcome(70.0)}, "what was there before is left alone"
+        assert store.merge(read_export(tmp_path / "a.csv")) == (2, 1)
+        assert store.outcomes() == {**kept, KEYS[0]: outcome(70.0)}, "an outcome that existed before is unchanged"
         assert store.losses(KEYS[2]) == [2.5, math.inf]
-        there = {row["key"]: row for row in store.rows()}
-        assert there[KEYS[1]] == rows[KEYS[1]] and there[KEYS[2]] == rows[KEYS[2]]
+        merged = {row["key"]: row for row in store.rows()}
+        assert merged[KEYS[1]] == rows[KEYS[1]] and merged[KEYS[2]] == rows[KEYS[2]]
         assert store.summary().counts == {"done": 2, "diverged": 1, "failed": 0, "missing": 0}
-        assert store.take_in(read_export(tmp_path / "a.csv")) == (0, 3)
+        assert store.merge(read_export(tmp_path / "a.csv")) == (0, 3)
 
 
 @pytest.mark.parametrize(
@@ -111,13 +111,13 @@ def test_what_one_store_exported_another_takes_in(tmp_path):
         (lambda text: "", "no column 'key'"),
     ],
 )
-def test_an_export_that_was_changed_is_refused(tmp_path, change, message):
+def test_a_changed_export_is_refused(tmp_path, change, message):
     file = tmp_path / "a.csv"
-    with planned(tmp_path / "a.sqlite") as store:
+    with planned_store(tmp_path / "a.sqlite") as store:
         for key in KEYS[:2]:
             store.put(key, outcome())
         store.put(KEYS[2], outcome(None, "diverged"))
-        store.export(file)
+        write_export(store, file)
     text = file.read_text()
     assert change(text) != text
     file.write_text(change(text))
@@ -127,30 +127,30 @@ def test_an_export_that_was_changed_is_refused(tmp_path, change, message):
         read_export(tmp_path / "nowhere.csv")
 
 
-def test_other_versions_and_other_files_are_one_clear_message(tmp_path):
+def test_other_versions_and_files_are_refused(tmp_path):
     file = tmp_path / "s.sqlite"
-    planned(file).close()
+    planned_store(file).close()
     with sqlite3.connect(file) as raw:
         raw.execute("PRAGMA user_version = 1")
     raw.close()
     before = file.read_bytes()
-    with pytest.raises(AblationError, match="has version 1; this library reads version 2"):
+    with pytest.raises(AblationError, match="has version 1; this library reads version 3"):
         Store(file)
     assert file.read_bytes() == before
     garbage = tmp_path / "text"
-    garbage.write_text("no database, only words " * 100)
+    garbage.write_text("text, not a database " * 100)
     for readonly in (False, True):
         with pytest.raises(AblationError, match="cannot be used as a store"):
             Store(garbage, readonly)
-    assert garbage.read_text().startswith("no database")
-    with pytest.raises(AblationError, match="there is no store"):
+    assert garbage.read_text().startswith("text, not a database")
+    with pytest.raises(AblationError, match="holds no study"):
         Store(tmp_path / "nowhere" / "s.sqlite", readonly=True)
     assert not (tmp_path / "nowhere").exists()
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 256 KiB of its own."""
+    """Mount a file system of 256 KiB."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True)
@@ -160,8 +160,8 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_a_full_disk_loses_nothing_that_was_kept(small_disk):
-    with planned(small_disk / "s.sqlite") as store:
+def test_stored_outcomes_survive_a_full_disk(small_disk):
+    with planned_store(small_disk / "s.sqlite") as store:
         store.put(KEYS[0], outcome())
         with pytest.raises(AblationError, match="the disk is full"):
             for _ in range(1000):
@@ -171,7 +171,7 @@ def test_a_full_disk_loses_nothing_that_was_kept(small_disk):
         assert store.outcomes()[KEYS[0]] == outcome()
 
 
-def test_a_full_disk_gets_no_half_a_store(small_disk):
+def test_a_full_disk_leaves_no_partial_store(small_disk):
     with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError):
         while True:
             ballast.write(os.urandom(4096))
@@ -180,10 +180,10 @@ def test_a_full_disk_gets_no_half_a_store(small_disk):
     assert [path.name for path in small_disk.iterdir()] == ["ballast"]
 
 
-def test_a_folder_that_is_read_only_can_be_read(small_disk):
-    with planned(small_disk / "s.sqlite") as store:
+def test_a_read_only_folder_can_be_read(small_disk):
+    with planned_store(small_disk / "s.sqlite") as store:
         store.put(KEYS[0], outcome())
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    make_read_only(small_disk)
     with pytest.raises(AblationError, match="cannot write to the folder"):
         Store(small_disk / "s.sqlite")
     with pytest.raises(AblationError, match="cannot write to the folder"):
@@ -192,9 +192,9 @@ def test_a_folder_that_is_read_only_can_be_read(small_disk):
         assert store.outcomes() == {KEYS[0]: outcome()}
 
 
-def test_ten_thousand_trials_are_summed_up_in_two_seconds(tmp_path):
+def test_ten_thousand_trials_are_summarised_within_two_seconds(tmp_path):
     trials = [dataclasses.replace(TRIALS[0], seed=seed) for seed in range(10_000)]
-    with planned(tmp_path / "s.sqlite", trials) as store:
+    with planned_store(tmp_path / "s.sqlite", trials) as store:
         with store._writing() as write:
             text = '{"reason": "", "train_losses": []}'
             write.executemany(
@@ -205,6 +205,6 @@ def test_ten_thousand_trials_are_summed_up_in_two_seconds(tmp_path):
                 "INSERT INTO epochs (key, epoch, loss) VALUES (?, ?, 1)",
                 ((trial.key("sum"), epoch) for trial in trials for epoch in range(9)),
             )
-        began = time.process_time()  # of this process alone: other work on the machine does not count
+        began = time.process_time()  # CPU time of this process, independent of other load
         assert store.summary().counts["done"] == 10_000
         assert time.process_time() - began < 2

@@ -1,4 +1,4 @@
-"""Studies: what is done is kept and never repeated, whatever happens in between."""
+"""Studies: finished trials are kept and never repeated, also after a kill."""
 
 import os
 import signal
@@ -9,21 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from ablation import AblationError, Outcome, Study, Trial, convnext
-from ablation.design.recipes import FAMILIES
+from ablation import AblationError, Study, Trial
 from ablation.evidence.ladder_table import ladder_table
 from ablation.study.ladder import check_seeds, ladder_trials
+from tests.study.samples import SHORT, TINY, alive, children, outcome
+from tests.study.samples import TRIALS as ALL_TRIALS
 
-SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)
-TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
-TRIALS = [Trial(TINY, SHORT, "digits", seed) for seed in range(3)]
-
-
-def outcome(accuracy=90.0, status="done"):
-    return Outcome(status, accuracy, 0.5, (1.0, 0.5), 355, 1000, 3.0, 100.0, {"torch": "2", "commit": ""})
+TRIALS = ALL_TRIALS[:3]
 
 
-def test_a_study_runs_what_is_missing_and_nothing_else(tmp_path):
+def test_a_study_runs_only_missing_trials(tmp_path):
     first = Study(TRIALS[:2], tmp_path)
     assert first.missing() == tuple(TRIALS[:2])
     done = first.run(workers=2)
@@ -37,7 +32,7 @@ def test_a_study_runs_what_is_missing_and_nothing_else(tmp_path):
     assert len(list((tmp_path / "weights").glob("*.safetensors"))) == 3
 
 
-def test_a_worker_s_outcome_is_that_of_a_run_in_this_process(tmp_path):
+def test_a_worker_s_outcome_equals_that_of_a_run_in_this_process(tmp_path):
     import torch
 
     from ablation import run
@@ -52,18 +47,18 @@ def test_a_worker_s_outcome_is_that_of_a_run_in_this_process(tmp_path):
     assert (here.accuracy, here.test_loss, here.train_losses) == (there.accuracy, there.test_loss, there.train_losses)
 
 
-def test_killed_driver_loses_nothing_that_had_ended(tmp_path):
+def test_a_killed_driver_loses_no_finished_trial(tmp_path):
     program = (
         "from tests.study.test_study import *\n"
         "if __name__ == '__main__':\n"
         "    long = [Trial(TINY, SHORT.replace(epochs=1 if seed == 0 else 3000), 'digits', seed) for seed in range(2)]\n"
-        f"    Study(long, {str(tmp_path)!r}).run(workers=1, on_event=lambda e: e.kind == 'ended' and print('one', flush=True))\n"
+        f"    Study(long, {str(tmp_path)!r}).run(workers=1, on_event=lambda e: e.kind == 'ended' and print('ended', flush=True))\n"
     )
     script = tmp_path / "driver.py"
     script.write_text(program)
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment) as driver:
-        assert driver.stdout.readline() == "one\n"
+        assert driver.stdout.readline() == "ended\n"
         workers = children(driver.pid)
         assert workers
         driver.send_signal(signal.SIGKILL)
@@ -71,20 +66,11 @@ def test_killed_driver_loses_nothing_that_had_ended(tmp_path):
         if not any(alive(worker) for worker in workers):
             break
         time.sleep(0.1)
-    assert not any(alive(worker) for worker in workers), "no worker outlives its driver"
+    assert not any(alive(worker) for worker in workers), "workers exit with their driver"
     assert Study(TRIALS[:2], tmp_path).missing() == (TRIALS[1],)
 
 
-def children(process):
-    return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-
-
-def alive(process):
-    status = Path(f"/proc/{process}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
-
-
-def test_a_study_refuses_unknown_data_and_places_it_cannot_write(tmp_path):
+def test_unknown_data_unknown_engines_and_unwritable_folders_are_refused(tmp_path):
     with pytest.raises(AblationError, match="did you mean 'digits'"):
         Study([Trial(TINY, SHORT, "digist")], tmp_path)
     with pytest.raises(AblationError, match="did you mean 'local'"):
@@ -94,7 +80,7 @@ def test_a_study_refuses_unknown_data_and_places_it_cannot_write(tmp_path):
         Study(TRIALS, tmp_path / "file")
 
 
-def test_the_ladder_as_trials():
+def test_ladder_trials():
     trials = list(ladder_trials("micro", "digits", check_seeds(2)))
     assert len(trials) == 34
     assert trials[0].architecture == trials[1].architecture and trials[0].recipe != trials[1].recipe
@@ -105,7 +91,7 @@ def test_the_ladder_as_trials():
             check_seeds(bad)
 
 
-def test_the_table_pairs_by_seed_with_the_kept_row_before():
+def test_the_ladder_table_pairs_by_seed_with_the_previous_adopted_row():
     trials = ladder_trials("micro", "digits", range(3))
     accuracies = {name: base for base, name in enumerate(ladder_table("micro", "digits", {})["rung"], start=50)}
     outcomes = {}
@@ -113,10 +99,12 @@ def test_the_table_pairs_by_seed_with_the_kept_row_before():
         name = list(accuracies)[i % 17]
         outcomes[trial] = outcome(accuracies[name] + 0.1 * trial.seed)
     table = ladder_table("micro", "digits", outcomes).set_index("rung")
-    assert table.loc["kernel_size_9", "difference"] == pytest.approx(3.0), "from move_up_depthwise, not from kernel 7"
-    assert table.loc["gelu", "difference"] == pytest.approx(3.0), "from kernel 7"
-    assert table.loc["depthwise", "verdict"] == "reverses", "the paper loses here, these numbers gain"
+    assert table.loc["kernel_size_9", "difference"] == pytest.approx(3.0), (
+        "relative to move_up_depthwise, not to kernel size 7"
+    )
+    assert table.loc["gelu", "difference"] == pytest.approx(3.0), "relative to kernel size 7"
+    assert table.loc["depthwise", "verdict"] == "reverses", "the paper reports a loss, these accuracies increase"
     assert table.loc["widen", "verdict"] == "agrees"
-    assert table.loc["patchify_stem", "verdict"] == "differs", "the paper's own difference is within its noise"
+    assert table.loc["patchify_stem", "verdict"] == "differs", "the difference in the paper is within its noise"
     assert table.loc["original_recipe", "verdict"] == ""
     assert (table["n"] == 3).all() and table.loc["gelu", "accuracies"] == "62.00 62.10 62.20"

@@ -1,4 +1,4 @@
-"""Kill -9 in the middle of a study: the same command again ends in the table of an undisturbed one, bit for bit."""
+"""Kill a study with SIGKILL: running it again gives the results of an undisturbed study, bit for bit."""
 
 import os
 import signal
@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from ablation import Study, Trial
-from tests.study.test_store import SHORT, TINY
-from tests.study.test_study import alive, children
+from tests.study.samples import SHORT, TINY, alive, children
 
 TRIALS = [Trial(TINY, SHORT.replace(epochs=4), "digits", seed) for seed in range(12)]
 PROGRAM = (
@@ -23,7 +22,7 @@ PROGRAM = (
 
 
 class Driver:
-    """A study in a process of its own, watched event by event; it ends with the block, whatever happens in it."""
+    """A study in another process that prints its events; it is killed at the end of the context."""
 
     program = PROGRAM
 
@@ -43,18 +42,18 @@ class Driver:
         self.job.communicate()
 
     def until(self, kind, times):
-        """Wait for that many events of a kind."""
+        """Wait for a number of events of a kind."""
         while times:
             line = self.job.stdout.readline()
             assert line, self.job.stderr.read()
             times -= line.strip() == kind
 
     def workers(self):
-        """The processes that train."""
+        """Return the ids of the worker processes."""
         return [pid for pid in children(self.job.pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
 
     def end(self):
-        """What it said, once it has ended."""
+        """Wait for the end; return exit code, standard output and standard error."""
         out, error = self.job.communicate(timeout=300)
         return self.job.returncode, out, error
 
@@ -68,48 +67,38 @@ def undisturbed(tmp_path_factory):
 
 
 def table(store):
-    """What a study came to: every number that may not depend on time, and the bytes of the weights."""
+    """Return the results of a study that must not depend on time: numbers of the outcomes and bytes of the weights."""
     outcomes = Study(TRIALS, store).outcomes()
-    numbers = [
-        (
-            trial.seed,
-            found.status,
-            found.accuracy,
-            found.test_loss,
-            found.train_losses,
-            found.not_learning,
-            found.params,
-        )
-        for trial, found in outcomes.items()
-    ]
+    fields = ("status", "accuracy", "test_loss", "train_losses", "not_learning", "params")
+    numbers = [(trial.seed, *(getattr(result, name) for name in fields)) for trial, result in outcomes.items()]
     return numbers, {file.name: file.read_bytes() for file in (store / "weights").glob("*.safetensors")}
 
 
-def test_the_undisturbed_table_is_whole(undisturbed):
+def test_the_undisturbed_study_has_all_results(undisturbed):
     numbers, weights = undisturbed
     assert len(numbers) == len(weights) == 12 and len({row[3] for row in numbers}) == 12
 
 
-def test_a_driver_that_is_killed_loses_nothing_and_frees_the_store(tmp_path, undisturbed):
+def test_a_killed_driver_loses_no_finished_trial_and_releases_the_store(tmp_path, undisturbed):
     store = tmp_path / "store"
     with Driver(store) as first:
         first.until("ended", 3)
         first.until("epoch", 2)
-        os.kill(first.job.pid, signal.SIGSTOP)  # or it may have ended before the second has begun
+        os.kill(first.job.pid, signal.SIGSTOP)  # otherwise it may end before the second one starts
         with Driver(store) as second:
             code, _, error = second.end()
         refused = f"another driver runs a study in {store}: process {first.job.pid} on"
         assert code == 1 and refused in error, error
     missing = Study(TRIALS, store).missing()
-    assert 0 < len(missing) <= 9, "some had ended and some had not"
+    assert 0 < len(missing) <= 9, "some trials had finished and some had not"
     with Driver(store) as third:
         code, out, error = third.end()
     assert code == 0, error
-    assert out.split().count("ended") == len(missing), "what had ended is not run again"
+    assert out.split().count("ended") == len(missing), "finished trials are not run again"
     assert table(store) == undisturbed
 
 
-def test_a_worker_that_is_killed_is_replaced(tmp_path, undisturbed):
+def test_a_killed_worker_is_replaced(tmp_path, undisturbed):
     store = tmp_path / "store"
     with Driver(store) as driver:
         driver.until("ended", 2)
@@ -120,7 +109,7 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path, undisturbed):
     assert table(store) == undisturbed
 
 
-def test_sigterm_ends_driver_and_workers_with_a_checkpoint(tmp_path, undisturbed):
+def test_sigterm_stops_driver_and_workers_after_a_checkpoint(tmp_path, undisturbed):
     store = tmp_path / "store"
     with Driver(store) as driver:
         driver.until("epoch", 3)

@@ -1,0 +1,18 @@
+"""A short recipe for commands that train."""
+
+import pytest
+
+from ablation.design import recipes
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Shorten the micro family to one epoch, in this process only."""
+    pair = recipes.FAMILIES["micro"]
+    short = recipes.Family(
+        pair.original.replace(epochs=1),
+        pair.modern.replace(epochs=1, warmup_epochs=0),
+        pair.width_divisor,
+        pair.stem_stride,
+    )
+    monkeypatch.setitem(recipes.FAMILIES, "micro", short)

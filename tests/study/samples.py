@@ -1,0 +1,37 @@
+"""Small trials, invented outcomes, planned stores and process helpers for the tests of studies."""
+
+from pathlib import Path
+
+from ablation import Outcome, Trial, convnext
+from ablation.design.recipes import FAMILIES
+from ablation.study.store import Store
+
+SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)
+TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
+TRIALS = [Trial(TINY, SHORT, "digits", seed) for seed in range(5)]
+CHECKSUM = "sum"
+KEYS = [trial.key(CHECKSUM) for trial in TRIALS]
+
+
+def outcome(accuracy=90.0, status="done", **others):
+    """Return an invented outcome."""
+    losses = others.pop("train_losses", (1.0, 0.5))
+    return Outcome(status, accuracy, 0.5, losses, 355, 1000, 3.0, 100.0, {"torch": "2", "commit": ""}, **others)
+
+
+def planned_store(file, trials=TRIALS):
+    """Return a new store in which trials are planned; the first of `TRIALS` is labelled "the first"."""
+    store = Store(file)
+    store.plan({trial.key(CHECKSUM): trial for trial in trials}, {"digits": CHECKSUM}, {TRIALS[0]: "the first"})
+    return store
+
+
+def children(process):
+    """Return the ids of a process's child processes."""
+    return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def alive(process):
+    """Return whether a process exists and is not a zombie."""
+    status = Path(f"/proc/{process}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
