@@ -1,4 +1,4 @@
-"""Build the site: `python -m docs [FOLDER]` writes `html` below docs/_build or the folder given; a warning is an error."""
+"""Build the site: `python -m docs [FOLDER]` writes `html` in docs/_build or the given folder; warnings are errors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from docs.gather import HERE, gather
 
 
 def build(folder: Path) -> int:
-    """Make `source`, `doctrees` and `html` in a folder anew; 0 if all went well."""
+    """Rebuild `source`, `doctrees` and `html` in a folder; return 0 on success."""
     source, html, doctrees = folder / "source", folder / "html", folder / "doctrees"
     for stale in (source, html, doctrees):
         shutil.rmtree(stale, ignore_errors=True)
     gather(source)
     options = ["--fail-on-warning", "--quiet", "--conf-dir", HERE, "--doctree-dir", doctrees]
-    done = int(build_main([str(option) for option in (*options, source, html)]))
-    print(f"Open {html / 'index.html'} in a browser." if done == 0 else "Not as it should be: see the warnings above.")
-    return done
+    status = int(build_main([str(option) for option in (*options, source, html)]))
+    print(f"Open {html / 'index.html'} in a browser." if status == 0 else "The build failed: see the warnings above.")
+    return status
 
 
 if __name__ == "__main__":

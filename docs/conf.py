@@ -1,6 +1,7 @@
-"""The site: notebooks with their saved outputs, exercises, figures, reference, from what `docs.gather` puts together.
+"""Sphinx configuration of the site: notebooks with their saved outputs, exercises, figures and API reference.
 
-Everything a page needs lies beside it, so the site works from the file system: no scripts, fonts or formulas from elsewhere.
+`docs.gather` collects the sources. All files that a page needs are part of the site, so the site works from the file system,
+without scripts, fonts or formulas from the network.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ release = __version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns: list[str] = []
-suppress_warnings = ["ref.python"]  # a type in a signature that two modules have a class for
+suppress_warnings = ["ref.python"]  # a type in a signature that matches classes of two modules
 
-# The notebooks as they were saved; of a widget its static twin.
+# Show the saved outputs of the notebooks, and for a widget its static HTML version.
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
@@ -49,22 +50,22 @@ html_last_updated_fmt = None
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
-html_show_search_summary = False  # its script fetches pages, which browsers forbid to files
+html_show_search_summary = False  # its script fetches pages, which browsers do not allow for files
 html_search_scorer = str(HERE / "scorer.js")
 html_domain_indices = False
 
 
-def describe_pictures(app: Sphinx, doctree: nodes.document) -> None:
-    """Give each picture of a notebook the words that were saved with it; a picture's file is named by its hash."""
-    words = descriptions(app.env.doc2path(app.env.docname))
+def add_alt_texts(app: Sphinx, doctree: nodes.document) -> None:
+    """Set the alternative text of each image of a notebook to the saved one; the image files are named by their hash."""
+    texts = descriptions(app.env.doc2path(app.env.docname))
     for image in doctree.findall(nodes.image):
         stem = image["uri"].rpartition("/")[2].partition(".")[0]
-        if not image.get("alt") and stem in words:
-            image["alt"] = words[stem]
+        if not image.get("alt") and stem in texts:
+            image["alt"] = texts[stem]
 
 
-def plain_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Our docstrings are plain text with `code`: say so to docutils, which reads more into some characters."""
+def escape_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Escape the characters of a docstring that docutils treats as markup; docstrings here are plain text with `code`."""
     for number, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             parts = re.split(r"(`[^`]*`)", line)
@@ -74,5 +75,6 @@ def plain_docstring(app: Sphinx, what: str, name: str, obj: object, options: obj
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("autodoc-process-docstring", plain_docstring, priority=100)  # before napoleon
-    app.connect("doctree-read", describe_pictures)
+    """Connect the handlers above."""
+    app.connect("autodoc-process-docstring", escape_docstring, priority=100)  # before napoleon
+    app.connect("doctree-read", add_alt_texts)

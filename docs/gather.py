@@ -1,7 +1,7 @@
-"""Put the site's sources together in one folder: they live where they are used, in `notebooks`, `figures` and `ablation`.
+"""Collect the sources of the site in one folder, from `notebooks`, `figures`, `ablation` and this folder.
 
-The copies lie as the originals do, so links between them hold. What the site does not show (folders, source files) is
-linked to the reference, or left as plain text.
+The copies keep the folder structure of the originals, so links between pages stay valid. Links to targets that are not on the
+site (folders and source files) are changed to the corresponding page, or replaced by their text.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ import ablation
 ROOT = Path(__file__).parents[1]
 HERE = ROOT / "docs"
 
-ROOMS = ("design", "network", "measure", "study", "show", "course")
-SHOWN = ("figures", "LICENSE-CC-BY-4.0", "CITATION.cff")  # beside the pages; a link to such a file downloads it
-FOLDERS = {"notebooks": "index.md", "notebooks/exercises": "index.md", "figures": "figures/README.md"}  # their pages
-LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]+)\)")  # [text, maybe a picture](target)
+PACKAGES = ("design", "network", "measure", "data", "train", "study", "evidence", "show", "course")
+FILES = ("figures", "LICENSE-CC-BY-4.0", "CITATION.cff")  # copied next to the pages; a link to such a file downloads it
+FOLDER_PAGES = {"notebooks": "index.md", "notebooks/exercises": "index.md", "figures": "figures/README.md"}
+LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]+)\)")  # [text or image](target)
 
 
 def jupyter_anchor(title: str) -> str:
-    """The anchor that JupyterLab gives a heading, so that one link serves there and here."""
+    """Return the anchor that JupyterLab generates for a heading, so that links work both in JupyterLab and on the site."""
     return title.replace(" ", "-")
 
 
 def descriptions(file: str | Path) -> dict[str, str]:
-    """The alternative text of each picture in a notebook, by the hash of the picture."""
+    """Return the alternative text of each image in a notebook, by the hash of the image."""
     if Path(file).suffix != ".ipynb":
         return {}
     outputs = [output for cell in json.loads(Path(file).read_text())["cells"] for output in cell.get("outputs", [])]
@@ -42,17 +42,17 @@ def descriptions(file: str | Path) -> dict[str, str]:
     for output in outputs:
         alt = output.get("metadata", {}).get("image/png", {}).get("alt")
         if alt and "image/png" in output["data"]:
-            picture = base64.b64decode("".join(output["data"]["image/png"]))
-            found[hashlib.sha256(picture).hexdigest()] = alt
+            image = base64.b64decode("".join(output["data"]["image/png"]))
+            found[hashlib.sha256(image).hexdigest()] = alt
     return found
 
 
 def gather(source: Path) -> None:
-    """Make the folder of sources."""
+    """Write the sources of the site to a new folder."""
     source.mkdir(parents=True)
-    for name in SHOWN[1:]:
+    for name in FILES[1:]:
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / SHOWN[0], source / SHOWN[0])
+    shutil.copytree(ROOT / FILES[0], source / FILES[0])
     for page in pages():
         target = source / page.relative_to(HERE if page.parent == HERE else ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,67 +70,68 @@ def gather(source: Path) -> None:
 
 
 def pages() -> list[Path]:
-    """What the site shows as pages; of the exercises the students' version."""
+    """Return the files that become pages of the site; for the exercises, the student version."""
     notebooks = ROOT / "notebooks"
     found = [*notebooks.glob("*.md"), *notebooks.glob("*.ipynb"), *notebooks.glob("exercises/release/*/*.ipynb")]
     return [HERE / "index.md", ROOT / "README.md", ROOT / "figures" / "README.md", *sorted(found)]
 
 
-def relink(text: str, page: Path) -> str:
-    """Lead the links of a page that the site cannot follow to where it has the same."""
+def relink(markdown: str, page: Path) -> str:
+    """Replace the links of a page that are not valid on the site by links to the corresponding pages, or by their text."""
 
-    def led(match: re.Match[str]) -> str:
-        words, target = match.groups()
+    def replace(match: re.Match[str]) -> str:
+        text, target = match.groups()
         if re.match(r"[a-z]+:|#", target) or page.parent == HERE:
             return match.group(0)
         path = (page.parent / target.partition("#")[0]).resolve()
         if not path.is_relative_to(ROOT) or not path.exists():
-            return match.group(0)  # Sphinx complains of it
-        there = path.relative_to(ROOT)
-        if there.parts[:1] == ("ablation",):
-            return f"[{words}](/{reference(there)})"
-        if str(there) in FOLDERS:
-            return f"[{words}](/{FOLDERS[str(there)]})"
-        return match.group(0) if there.parts[0] in SHOWN or path in pages() else words
+            return match.group(0)  # Sphinx warns about it
+        relative = path.relative_to(ROOT)
+        if relative.parts[:1] == ("ablation",):
+            return f"[{text}](/{reference(relative)})"
+        if str(relative) in FOLDER_PAGES:
+            return f"[{text}](/{FOLDER_PAGES[str(relative)]})"
+        return match.group(0) if relative.parts[0] in FILES or path in pages() else text
 
-    return LINK.sub(led, text)
+    return LINK.sub(replace, markdown)
 
 
 def reference(source: Path) -> str:
-    """Where the reference speaks of a source file or folder of the library."""
+    """Return the place in the reference that documents a source file or folder of the library."""
     module = ".".join(source.with_suffix("").parts)
-    room = ".".join(source.with_suffix("").parts[:2])
-    return f"api/{room}.rst" + (f"#{module}" if module != room else "")
+    package = ".".join(source.with_suffix("").parts[:2])
+    return f"api/{package}.rst" + (f"#{module}" if module != package else "")
 
 
 def write_reference(folder: Path) -> None:
-    """A page for the public names, and one for each room with a section for each of its modules."""
+    """Write a page for the public names, and one for each package with a section for each of its modules."""
     folder.mkdir()
     (folder / "ablation.rst").write_text(public_page())
-    for room in ROOMS:
-        package = importlib.import_module(f"ablation.{room}")
+    for name in PACKAGES:
+        package = importlib.import_module(f"ablation.{name}")
         lines = [*heading(package.__name__, "="), *module_lines(package.__name__)]
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             lines += [f".. _{module.name}:", "", *heading(module.name, "-"), *module_lines(module.name)]
         (folder / f"{package.__name__}.rst").write_text("\n".join(lines))
 
 
-def heading(title: str, line: str) -> list[str]:
-    return [title, line * len(title), ""]
+def heading(title: str, underline: str) -> list[str]:
+    """Return the lines of a heading in reStructuredText."""
+    return [title, underline * len(title), ""]
 
 
 def module_lines(name: str) -> list[str]:
-    """A module's own names; those that are public stand on the public page."""
+    """Return the lines that document a module, without the names that are documented on the page of public names."""
     public = [key for key in ablation.__all__ if getattr(getattr(ablation, key), "__module__", "") == name]
     lines = [f".. automodule:: {name}", "   :members:", "   :ignore-module-all:", "   :show-inheritance:"]
     if public:
-        shown = ", ".join(f":py:obj:`ablation.{key}`" for key in public)
-        lines += [f"   :exclude-members: {', '.join(public)}", "", f"Public: {shown}."]
+        links = ", ".join(f":py:obj:`ablation.{key}`" for key in public)
+        lines += [f"   :exclude-members: {', '.join(public)}", "", f"Public: {links}."]
     return [*lines, ""]
 
 
 def public_page() -> str:
-    """Every name of `ablation.__all__`, by room, with its docstring."""
+    """Return the page that documents every name in `ablation.__all__`, grouped by package."""
     lines = [
         *heading("ablation", "="),
         ".. automodule:: ablation",
@@ -139,23 +140,24 @@ def public_page() -> str:
         ".. py:currentmodule:: ablation",
         "",
     ]
-    for room in ("", *ROOMS):
-        names = [name for name in ablation.__all__ if name != "__version__" and home(name) == room]
+    for package in ("", *PACKAGES):
+        names = [name for name in ablation.__all__ if name != "__version__" and package_of(name) == package]
         if names:
-            title = f"From ablation.{room}" if room else "Errors"
+            title = f"From ablation.{package}" if package else "Errors"
             lines += heading(title, "-")
         for name in names:
             lines += [*public_lines(name, getattr(ablation, name)), ""]
     return "\n".join(lines)
 
 
-def home(name: str) -> str:
-    """The room that a public name comes from; empty where it is none."""
-    room = ablation._HOME[name].partition(".")[0]
-    return room if room in ROOMS else ""
+def package_of(name: str) -> str:
+    """Return the package that a public name comes from, or "" if its module is not in a package."""
+    package = ablation._HOME[name].partition(".")[0]
+    return package if package in PACKAGES else ""
 
 
 def public_lines(name: str, value: Any) -> list[str]:
+    """Return the lines that document a public name."""
     if inspect.isclass(value):
         return [f".. autoclass:: ablation.{name}", "   :members:", "   :show-inheritance:"]
     if inspect.isfunction(value):

@@ -1,7 +1,8 @@
-"""Exercises as nbgrader has them: `python -m tests.exercises [NAME...]` makes the students' version from the instructors'.
+"""Generate the student versions of the exercises with nbgrader: `python -m tests.exercises [NAME...]`.
 
-`notebooks/exercises` is an nbgrader course: `source/NAME/NAME.ipynb` holds the solutions, `release/NAME/NAME.ipynb` is what
-`nbgrader generate_assignment` leaves of it. nbgrader works in a copy, so its database stays out of the project.
+`notebooks/exercises` is an nbgrader course: `source/NAME/NAME.ipynb` is the instructor version with the solutions,
+`release/NAME/NAME.ipynb` the student version that `nbgrader generate_assignment` makes from it. nbgrader runs in a copy of the
+course, so that its database is not written to the repository.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ NAMES = sorted(path.name for path in (COURSE / "source").iterdir() if path.is_di
 
 @contextmanager
 def course() -> Iterator[tuple[Path, Any]]:
-    """A copy of the course to work in, and nbgrader's interface to it."""
+    """Yield the folder of a temporary copy of the course and the nbgrader API for it."""
     with tempfile.TemporaryDirectory() as top:
         root = Path(top) / "course"
         shutil.copytree(COURSE / "source", root / "source")
@@ -43,20 +44,20 @@ def course() -> Iterator[tuple[Path, Any]]:
 
 
 def generate(api: Any, name: str) -> None:
-    """Make the students' version of one assignment; nbgrader's complaint is an error here."""
-    done = api.generate_assignment(name, force=True)
-    if not done["success"]:
-        raise RuntimeError(f"{name}: {done.get('error')}\n{done.get('log')}")
+    """Generate the student version of one assignment; raise an error if nbgrader reports one."""
+    result = api.generate_assignment(name, force=True)
+    if not result["success"]:
+        raise RuntimeError(f"{name}: {result.get('error')}\n{result.get('log')}")
 
 
 def grade(root: Path, api: Any, name: str, submission: Path) -> dict[str, tuple[float, float]]:
-    """Hand in a notebook, have it graded, and return score and full score of each check."""
+    """Submit a notebook, grade it, and return the score and the maximum score of each check."""
     target = root / "submitted" / "reader" / name
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(submission, target / f"{name}.ipynb")
-    done = api.autograde(name, "reader", force=True)
-    if not done["success"]:
-        raise RuntimeError(f"{name}: {done.get('error')}\n{done.get('log')}")
+    result = api.autograde(name, "reader", force=True)
+    if not result["success"]:
+        raise RuntimeError(f"{name}: {result.get('error')}\n{result.get('log')}")
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as book:
         grades = book.find_submission_notebook(name, name, "reader").grades
         return {g.name: (g.auto_score or 0.0, g.max_score) for g in grades if g.cell.cell_type == "code"}

@@ -38,8 +38,8 @@ def random_subset(seed: int) -> list[Step]:
 def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
     """Draw every parameter and buffer at random, in place, and return the module.
 
-    With initial values, a norm weight of zero or a tiny layer scale would hide errors in a block. Multiplicative vectors (norm
-    weights, variances, layer scale) lie between 0.5 and 1.5; matrices preserve the scale of their input.
+    With initial values, a norm weight of zero or a tiny layer scale would hide errors in a block. Multiplicative
+    vectors (norm weights, variances, layer scale) lie between 0.5 and 1.5; matrices preserve the scale of their input.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

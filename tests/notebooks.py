@@ -1,7 +1,7 @@
 """Execute notebooks from clean kernels and save them with their outputs: `python -m tests.notebooks FILE...`.
 
-A notebook runs in a copy of its folder, so nothing that an earlier run left there helps it, and a notebook that stops at an error
-is not saved. At ABLATION_SCALE=full the stored results that it renewed are copied back.
+A notebook runs in a clean copy of its folder, without files from earlier runs, and is not saved if a cell raises an error.
+With ABLATION_SCALE=full, the updated stored results are copied back.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
-TIMEOUT_SECONDS = {"fast": 600, "normal": 3600, "full": None}  # for a cell; only what hangs on a busy machine is ended
-VARIES = "varies"  # the tag of a cell whose output depends on the machine: times, and what was trained
+TIMEOUT_SECONDS = {
+    "fast": 600,
+    "normal": 3600,
+    "full": None,
+}  # per cell; generous, so that only cells that hang are stopped
+VARIES = "varies"  # tag of cells whose output depends on the machine: timings and results of training
 
 
 def execute(file: Path) -> nbformat.NotebookNode:
-    """Run a notebook in a clean copy of its folder; an error in a cell is an error here."""
+    """Run a notebook in a clean copy of its folder and return it; raise an error if a cell does."""
     notebook = nbformat.read(file, as_version=4)
     scale = os.environ.get("ABLATION_SCALE") or "fast"
     with _clean_copy() as folder:
-        where = {"metadata": {"path": str(folder)}}
-        client = NotebookClient(notebook, timeout=TIMEOUT_SECONDS[scale], resources=where, coalesce_streams=True)
+        resources = {"metadata": {"path": str(folder)}}
+        client = NotebookClient(notebook, timeout=TIMEOUT_SECONDS[scale], resources=resources, coalesce_streams=True)
         client.execute()
         if scale == "full":
             shutil.copytree(folder / "stored", FOLDER / "stored", dirs_exist_ok=True)
@@ -38,7 +42,7 @@ def execute(file: Path) -> nbformat.NotebookNode:
 
 
 def save(notebook: nbformat.NotebookNode, file: Path) -> None:
-    """Write a notebook without what changes at every run: times and the kernel's own details."""
+    """Write a notebook without the metadata that changes with every run: timestamps and details of the kernel."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata = {
@@ -51,10 +55,10 @@ def save(notebook: nbformat.NotebookNode, file: Path) -> None:
 
 @contextmanager
 def _clean_copy() -> Iterator[Path]:
-    """A folder like `notebooks`, beside one like `figures`, with what git would take along and nothing else."""
+    """Copy `notebooks` and `figures` to a temporary folder, without untracked files, and yield the copy of `notebooks`."""
     with tempfile.TemporaryDirectory() as top:
-        kept_out = shutil.ignore_patterns("runs*", ".*", "__pycache__")
-        shutil.copytree(FOLDER, Path(top) / "notebooks", ignore=kept_out)
+        ignored = shutil.ignore_patterns("runs*", ".*", "__pycache__")
+        shutil.copytree(FOLDER, Path(top) / "notebooks", ignore=ignored)
         shutil.copytree(ROOT / "figures", Path(top) / "figures")
         yield Path(top) / "notebooks"
 

@@ -1,4 +1,4 @@
-"""Every link in the course leads to a file that exists, and to a heading in it."""
+"""Every link in the course points to an existing file, and to an existing heading in it."""
 
 import re
 
@@ -15,8 +15,8 @@ PAGES = sorted(
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
-def words(file):
-    """The markdown of a page, without what is set as code."""
+def prose(file):
+    """Return the markdown of a page without code."""
     text = file.read_text()
     if file.suffix == ".ipynb":
         text = "\n\n".join(c.source for c in nbformat.reads(text, as_version=4).cells if c.cell_type == "markdown")
@@ -24,20 +24,20 @@ def words(file):
 
 
 def anchors(file):
-    """What JupyterLab and GitHub call the headings of a page, whatever the case."""
-    headings = re.findall(r"^#+ (.+)$", words(file), re.M)
+    """Return the anchors that JupyterLab and GitHub generate for the headings of a page, in lower case."""
+    headings = re.findall(r"^#+ (.+)$", prose(file), re.M)
     return {re.sub(r"[ -]+", "-", re.sub(r"[^\w\s-]", "", heading)).lower() for heading in headings}
 
 
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(FOLDER)))
-def test_links_lead_somewhere(file):
-    for link in LINK.findall(words(file)):
+def test_link_targets_exist(file):
+    for link in LINK.findall(prose(file)):
         if link.startswith("https://"):
             continue
         path, _, anchor = link.partition("#")
         target = (file.parent / path).resolve() if path else file
-        assert target.exists(), f"{link}: there is no {target}"
-        assert not anchor or anchor.lower() in anchors(target), f"{link}: there is no such heading"
+        assert target.exists(), f"{link}: {target} does not exist"
+        assert not anchor or anchor.lower() in anchors(target), f"{link}: this heading does not exist"
 
 
 def test_each_notebook_links_to_its_exercises_and_to_the_next_one():

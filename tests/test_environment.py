@@ -1,4 +1,4 @@
-"""Memory that is kept: what the system hands out anew, counted in page faults of a process of its own."""
+"""`keep_freed_memory` avoids page faults; the faults are counted in a separate process."""
 
 import platform
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from ablation import environment
 
-_FAULTS = """
+_COUNT_FAULTS = """
 import resource, sys
 import torch
 from ablation.environment import keep_freed_memory
@@ -23,18 +23,22 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library, where nothing is asked for")
-def test_kept_memory_is_not_cleared_anew():
-    # Fixed from the start, so that glibc does not learn by itself to keep blocks of this one size.
-    fixed = {"MALLOC_MMAP_THRESHOLD_": "1000000", "PATH": ""}
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="has no effect with other C libraries")
+def test_kept_memory_causes_few_page_faults():
+    # A fixed threshold, so that glibc does not adapt to this block size by itself.
+    environ = {"MALLOC_MMAP_THRESHOLD_": "1000000", "PATH": ""}
     default, kept = (
-        int(subprocess.run([sys.executable, "-c", _FAULTS, how], env=fixed, capture_output=True, check=True).stdout)
-        for how in ("default", "kept")
+        int(
+            subprocess.run(
+                [sys.executable, "-c", _COUNT_FAULTS, mode], env=environ, capture_output=True, check=True
+            ).stdout
+        )
+        for mode in ("default", "kept")
     )
     assert kept < default / 10
 
 
-def test_elsewhere_nothing_happens(monkeypatch):
+def test_it_has_no_effect_with_other_c_libraries(monkeypatch):
     monkeypatch.setattr(environment.platform, "libc_ver", lambda: ("", ""))
-    monkeypatch.setattr(environment.ctypes, "CDLL", lambda name: pytest.fail("asked for a library"))
+    monkeypatch.setattr(environment.ctypes, "CDLL", lambda name: pytest.fail("a library was loaded"))
     assert not environment.keep_freed_memory()

@@ -1,4 +1,4 @@
-"""The figures that ship: each beside its numbers, on the contact sheet, with what it was measured on."""
+"""Every figure in `figures` is on the contact sheet and has a CSV file with its numbers and their environment."""
 
 import csv
 import re
@@ -11,21 +11,21 @@ SHEET = (FIGURES / "README.md").read_text()
 NAMES = sorted(file.stem for file in FIGURES.glob("*.png"))
 
 
-def test_the_contact_sheet_shows_every_figure_with_words_for_those_who_do_not_see_it():
+def test_the_contact_sheet_shows_every_figure_with_alternative_text():
     shown = re.findall(r"\[!\[([^\]]{20,})\]\(([\w-]+)\.png\)\]\(([\w-]+)\.png\)", SHEET)
     assert sorted(name for _, name, link in shown if name == link) == NAMES
     assert len(NAMES) >= 9
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_numbers_lie_beside_the_picture_and_say_what_they_were_measured_on(name):
+def test_every_figure_has_a_csv_file_with_the_environment(name):
     with (FIGURES / f"{name}.csv").open() as opened:
         rows = list(csv.DictReader(opened))
     assert rows and all(row["torch"] and row["device"] and row["commit"] for row in rows)
     assert f"({name}.csv)" in SHEET
 
 
-def test_each_figure_names_the_command_that_draws_it():
+def test_the_commands_on_the_contact_sheet_are_in_the_makefile():
     commands = set(re.findall(r"`ablation [^`]+`", SHEET))
     makefile = (FIGURES.parent / "Makefile").read_text()
     assert commands and all(command.strip("`").removeprefix("ablation ") in makefile for command in commands)

@@ -1,4 +1,4 @@
-"""The notebooks run from clean kernels, hold no error or warning, and stay small."""
+"""The notebooks run from clean kernels without errors or warnings, and stay within limits of size."""
 
 from pathlib import Path
 
@@ -9,58 +9,58 @@ from tests.notebooks import FOLDER, VARIES, execute
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 EXERCISES = sorted(FOLDER.glob("exercises/source/*/*.ipynb"))
-MOST_CELLS, MOST_WORDS, MOST_BYTES = 40, 3000, 1_000_000
-MOST_LETTERS = 120  # of a line of code: what a page shows without scrolling
+MAX_CELLS, MAX_WORDS, MAX_BYTES = 40, 3000, 1_000_000
+MAX_LINE_LENGTH = 120  # of code; longer lines have to be scrolled on the site
 
 
-def texts(notebook):
-    """Everything a notebook's outputs say, as text."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return "\n".join(str(output.get("text", "")) + str(output.get("data", "")) for output in outputs)
+def all_outputs(notebook):
+    """Return all outputs of a notebook as one string."""
+    found = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "\n".join(str(output.get("text", "")) + str(output.get("data", "")) for output in found)
 
 
-def said(cell):
-    """What a cell puts out, as plain text; only of what kind, where the numbers are the machine's."""
+def outputs(cell):
+    """Return the outputs of a cell as plain text, or only their types if the numbers depend on the machine."""
     if VARIES in cell.metadata.get("tags", []):
         return [sorted(output.get("data", [output.get("name")])) for output in cell.outputs]
     return [output.get("text", output.get("data", {}).get("text/plain")) for output in cell.outputs]
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.name)
-def test_it_runs_from_a_clean_kernel_to_what_was_saved(file):
+def test_running_it_reproduces_the_saved_outputs(file):
     executed, saved = execute(file), nbformat.read(file, as_version=4)
-    assert "Warning" not in texts(executed)
-    for ours, theirs in zip(executed.cells, saved.cells, strict=True):
-        if ours.cell_type == "code":
-            assert said(ours) == said(theirs), "the saved output differs; `make notebooks` saves it anew"
+    assert "Warning" not in all_outputs(executed)
+    for new, old in zip(executed.cells, saved.cells, strict=True):
+        if new.cell_type == "code":
+            assert outputs(new) == outputs(old), "the saved output is different; update it with `make notebooks`"
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.name)
-def test_it_is_saved_with_outputs_and_small(file):
+def test_it_is_saved_with_outputs_and_within_limits(file):
     notebook = nbformat.read(file, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code) and any(cell.outputs for cell in code)
-    assert "Warning" not in texts(notebook) and "Traceback" not in texts(notebook)
-    assert len(notebook.cells) <= MOST_CELLS and file.stat().st_size < MOST_BYTES
-    assert sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown") <= MOST_WORDS
+    assert "Warning" not in all_outputs(notebook) and "Traceback" not in all_outputs(notebook)
+    assert len(notebook.cells) <= MAX_CELLS and file.stat().st_size < MAX_BYTES
+    assert sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown") <= MAX_WORDS
     assert not any(word in cell.source for cell in code for word in ("filterwarnings", "simplefilter", "2>"))
 
 
 @pytest.mark.parametrize("file", [*NOTEBOOKS, *EXERCISES], ids=lambda file: file.name)
-def test_its_code_can_be_read_without_scrolling(file):
+def test_lines_of_code_fit_on_the_page(file):
     code = [cell.source for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
-    assert [line for source in code for line in source.splitlines() if len(line) > MOST_LETTERS] == []
+    assert [line for source in code for line in source.splitlines() if len(line) > MAX_LINE_LENGTH] == []
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.name)
-def test_every_picture_has_words_for_those_who_do_not_see_it(file):
+def test_every_image_has_alternative_text(file):
     for cell in nbformat.read(file, as_version=4).cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 assert len(output.metadata.get("image/png", {}).get("alt", "")) >= 20 or "alt=" in cell.source, cell.id
 
 
-def test_the_course_is_complete():
+def test_all_notebooks_of_the_course_exist():
     assert [file.name[:2] for file in NOTEBOOKS if file.name[0].isdigit()] == [f"{n:02}" for n in range(11)]
     assert Path(FOLDER / "explorer.ipynb").exists()

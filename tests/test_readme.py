@@ -1,4 +1,4 @@
-"""The README's words hold: its Python runs, its commands exist, its links lead somewhere."""
+"""The Python code in the README runs, and its commands, links and numbers are right."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_commands_and_options_exist():
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))
-def test_links_lead_somewhere(link):
+def test_link_targets_exist(link):
     name, _, anchor = link.partition("#")
     assert link.startswith("https://") or (ROOT / name).exists()
     if anchor:
@@ -42,7 +42,7 @@ def test_links_lead_somewhere(link):
         assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
 
 
-def test_what_a_rung_of_the_paper_costs():
+def test_the_cost_of_training_a_rung_of_the_paper():
     images = 300 * 1_281_167
     assert f"{images:,}" in README
     assert f"{images / 3600:,.0f} / R" in README

@@ -1,4 +1,4 @@
-"""What the pages say about the ladder on CIFAR-10 is what its files hold: each step, each count, each sum."""
+"""The text about the ladder on CIFAR-10 in the README and on the contact sheet matches the stored results."""
 
 from collections import Counter
 from pathlib import Path
@@ -23,7 +23,7 @@ def in_points(mean, half):
 
 
 @pytest.mark.parametrize("rung", [rung for rung in RUNGS.values() if rung.previous], ids=lambda rung: rung.name)
-def test_the_table_of_steps_says_what_the_files_say(rung):
+def test_the_table_of_steps_matches_the_files(rung):
     now, before = rung.published, RUNGS[rung.previous].published
     title = rung.title.removeprefix("ResNet-50 (").removesuffix(")")
     cells = [title if rung.adopted else f"{title} (not kept)"]
@@ -33,14 +33,14 @@ def test_the_table_of_steps_says_what_the_files_say(rung):
     assert f"\n| {' | '.join(cells)} |\n" in SHEET
 
 
-def test_the_readme_counts_verdicts_as_they_fell():
+def test_the_counts_of_verdicts_in_the_readme_match_the_files():
     counted = Counter(LADDER["verdict"].dropna())
     counts = f"{counted['agrees']} agree, {counted['within noise']} are within noise, {counted['reverses']} reverse and"
     assert f"of {counted.total()} comparisons {counts} {counted['differs']} differs" in " ".join(README.split())
     assert set(LADDER["n"]) == {3}
 
 
-def test_the_sums_are_those_of_the_files():
+def test_the_sums_match_the_files():
     rates = TRIALS["label"].str.contains(", rate ")
 
     def by_seed(rung):
@@ -51,16 +51,16 @@ def test_the_sums_are_those_of_the_files():
         change = paired_difference(by_seed(end), by_seed(start))
         return change.mean, change.half
 
-    said = " ".join(SHEET.split())
+    sheet = " ".join(SHEET.split())
     rise, fall = between("enhanced_recipe", "inverted_bottleneck"), between("enhanced_recipe", "strided_downsampling")
-    assert f"{in_points(*rise)[1:]} points above ResNet-50" in said
-    assert f"ends {in_points(*fall)[1:]} below it" in said and fall[0] < -fall[1]
-    assert f"within noise ({in_points(*between('original_recipe', 'strided_downsampling'))})" in said
-    stopped = 2 * 1440  # seconds that the first two trials waited
-    ladder, tuning = TRIALS["seconds"][~rates].sum() - stopped, TRIALS["seconds"][rates].sum()
-    assert ladder + stopped == pytest.approx(LADDER["seconds"].iloc[0])
-    assert f"{ladder:,.0f} core-seconds and the 16 of the rates {tuning:,.0f}" in said and rates.sum() == 16
-    assert f"{(~rates).sum()} trials of the ladder" in said and f"{(ladder + tuning) / 3600:.1f} core-hours" in said
+    assert f"{in_points(*rise)[1:]} points above ResNet-50" in sheet
+    assert f"ends {in_points(*fall)[1:]} below it" in sheet and fall[0] < -fall[1]
+    assert f"within noise ({in_points(*between('original_recipe', 'strided_downsampling'))})" in sheet
+    waiting = 2 * 1440  # seconds that the first two trials spent waiting
+    ladder, tuning = TRIALS["seconds"][~rates].sum() - waiting, TRIALS["seconds"][rates].sum()
+    assert ladder + waiting == pytest.approx(LADDER["seconds"].iloc[0])
+    assert f"{ladder:,.0f} core-seconds and the 16 of the rates {tuning:,.0f}" in sheet and rates.sum() == 16
+    assert f"{(~rates).sum()} trials of the ladder" in sheet and f"{(ladder + tuning) / 3600:.1f} core-hours" in sheet
     for rung in ("inverted_bottleneck", "strided_downsampling", "enhanced_recipe"):
         assert f"({LADDER.loc[rung, 'accuracy']:.1f} %)" in README
     assert f"{(~rates).sum()} trials, {ladder / 3600:.0f} core-hours" in " ".join(README.split())

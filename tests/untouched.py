@@ -28,7 +28,9 @@ def untouched(module: nn.Module) -> Iterator[None]:
 def _attributes(module: nn.Module) -> dict[str, Any]:
     """Return every attribute of every submodule, with the contents of hook tables; tensors and modules by identity."""
     return {
-        f"{name}.{key}": _comparable(value) for name, part in module.named_modules() for key, value in vars(part).items()
+        f"{name}.{key}": _comparable(value)
+        for name, part in module.named_modules()
+        for key, value in vars(part).items()
     }
 
 

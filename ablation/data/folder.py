@@ -51,9 +51,8 @@ class Folder:
 
     def __init__(self, info: DatasetInfo, train: Path, test: Path, classes: list[str], selection: Selection) -> None:
         self.info = info
-        self.mean: tuple[float, ...] = (
-            IMAGENET_DEFAULT_MEAN  # the values in timm's transforms and of most pretrained weights
-        )
+        # The defaults of timm's transforms, which most pretrained weights use too.
+        self.mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN
         self.std: tuple[float, ...] = IMAGENET_DEFAULT_STD
         self._root = train.parent
         files, labels = _list_images(train, classes)

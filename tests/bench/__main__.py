@@ -1,9 +1,9 @@
 """Benchmarks of this library against alternatives, from one run on one machine: `make bench`. Timings are never tests.
 
-Every ratio is the speed of this library divided by that of the alternative, in images per second. The calls are interleaved in
-pairs with alternating order. On a small machine, ratios of the same code with itself range from 0.8 to 1.2, so the median is
-reported with the quartiles. The system load at the start is printed too: other processes slow two threads that wait for each
-other more than they slow one.
+Every ratio is the speed of this library divided by that of the alternative, in images per second. The calls are
+interleaved in pairs with alternating order. On a small machine, ratios of the same code with itself range from 0.8 to
+1.2, so the median is reported with the quartiles. The system load at the start is printed too: other processes slow two
+threads that wait for each other more than they slow one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Benchmark of the local engine on the digits ladder, against one process that runs the same trials sequentially.
 
-Both sides are timed from the start of their first process to the end of their last, in a new folder. The time includes importing
-torch, reading the digits, building, training, testing and saving the weights, and for the engine also the study's store. Only
-training images are counted. The ladder is shortened to limit the time per pair, so start-up takes a larger share than in a full
-study, especially for the engine, which starts one process per core.
+Both sides are timed from the start of their first process to the end of their last, in a new folder. The time includes
+importing torch, reading the digits, building, training, testing and saving the weights, and for the engine also the
+study's store. Only training images are counted. The ladder is shortened to limit the time per pair, so start-up takes a
+larger share than in a full study, especially for the engine, which starts one process per core.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from ablation.study.study import Study
 from tests.bench.pairs import interleaved
 
 FAMILY, DATA, EPOCHS = "micro", "digits", 3
-RUNGS = slice(1, None, 2)  # eight trials with one recipe, so that cores share them evenly, as is nearly the case in a full study
+RUNGS = slice(
+    1, None, 2
+)  # eight trials with one recipe, so that cores share them evenly, as is nearly the case in a full study
 
 
 def short_ladder() -> list[Trial]:
@@ -88,7 +90,11 @@ def bench_engine(pairs: int, console: Console) -> None:
     with Progress(console=console) as bar, only_cores:
         task = bar.add_task("ladders", total=pairs)
         timed = interleaved(
-            lambda: run_in_engine(trials), lambda: run_in_one_process(trials), pairs, lambda: bar.advance(task), warm=False
+            lambda: run_in_engine(trials),
+            lambda: run_in_one_process(trials),
+            pairs,
+            lambda: bar.advance(task),
+            warm=False,
         )
     table = Table("pairs", "ratio", "quartiles", "engine img/s", "one process img/s", box=box.SIMPLE_HEAD)
     table.add_row(str(pairs), *timed.ratio(), *(f"{speed:,.0f}" for speed in timed.speeds(images)))

@@ -1,10 +1,10 @@
 """Benchmark of data loading: batches from memory against torchvision's transforms on single images in a `DataLoader`.
 
-Both use the same images and the same augmentation: a shift by up to four pixels, a flip, normalisation, and erasing with
-probability 0.25. The torchvision side is typical user code, with persistent workers, either none or one per core, whichever is
-faster; this library uses one thread or one per core, whichever is faster. Torchvision is timed twice: on image files, which it
-decodes again in each epoch, and on decoded images in memory, so that the second ratio covers only augmentation and batching. This
-library decodes once and keeps the pixels, so its epochs are the same in both rows.
+Both use the same images and the same augmentation: a shift by up to four pixels, a flip, normalisation, and erasing
+with probability 0.25. The torchvision side is typical user code, with persistent workers, either none or one per core,
+whichever is faster; this library uses one thread or one per core, whichever is faster. Torchvision is timed twice: on
+image files, which it decodes again in each epoch, and on decoded images in memory, so that the second ratio covers only
+augmentation and batching. This library decodes once and keeps the pixels, so its epochs are the same in both rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from ablation.data.info import Data
 from PIL import Image
 from rich import box
 from rich.console import Console
@@ -28,6 +27,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from ablation import data as datasets
+from ablation.data.about import Data
 from ablation.design.recipes import SMALL32_MODERN as RECIPE
 from ablation.environment import cores
 from ablation.measure.images import IMAGENET_MEAN, IMAGENET_STD
@@ -123,7 +123,7 @@ def bench_pipeline(pairs: int, console: Console) -> None:
             highlight=False,
         )
         table = Table(
-            "torchvision on", "its workers", "ratio", "quartiles", "ours img/s", "its img/s", box=box.SIMPLE_HEAD
+            "torchvision on", "workers", "ratio", "quartiles", "ours img/s", "torchvision img/s", box=box.SIMPLE_HEAD
         )
         files = ImageFolder(root / "train", torchvision_transform())
         with Progress(console=console) as bar:

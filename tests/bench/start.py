@@ -16,7 +16,7 @@ from tests.bench.pairs import seconds
 
 def bench_start(console: Console) -> None:
     """Print median times over a few runs, and the difference from a bare interpreter."""
-    table = Table("what", "median seconds", "over a bare interpreter", box=box.SIMPLE_HEAD)
+    table = Table("measured", "median seconds", "minus bare interpreter", box=box.SIMPLE_HEAD)
     commands = {
         "python -c pass": ["-c", "pass"],
         "python -c 'import ablation'": ["-c", "import ablation"],

@@ -1,4 +1,4 @@
-"""Every exercise lets its solution pass and turns typical mistakes away, with a reason and a hint."""
+"""Every exercise accepts its solution and rejects typical mistakes with a reason and a hint."""
 
 from importlib import import_module
 
@@ -15,33 +15,33 @@ for notebook in NOTEBOOKS:
     WRONG |= answers.WRONG
 
 
-def test_every_exercise_has_answers_of_both_kinds():
+def test_every_exercise_has_a_solution_and_three_mistakes():
     assert set(exercises()) == set(RIGHT) == set(WRONG)
     assert {exercise.notebook for exercise in exercises().values()} == set(NOTEBOOKS)
     assert all(len(mistakes) >= 3 for mistakes in WRONG.values())
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_the_solution_passes(name, capsys):
+def test_the_solution_is_accepted(name, capsys):
     check(name, RIGHT[name])
     assert exercises()[name].accepts in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "i"), [(name, i) for name, mistakes in WRONG.items() for i in range(len(mistakes))])
-def test_a_mistake_is_turned_away_with_a_hint(name, i):
+def test_a_mistake_is_rejected_with_a_hint(name, i):
     with pytest.raises(AnswerError, match="not yet") as caught:
         check(name, WRONG[name][i])
-    said = str(caught.value)
-    assert exercises()[name].hint in said and exercises()[name].accepts in said
+    message = str(caught.value)
+    assert exercises()[name].hint in message and exercises()[name].accepts in message
 
 
 @pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize("nothing", [None, ...])
-def test_no_answer_is_no_answer(name, nothing):
+@pytest.mark.parametrize("missing", [None, ...])
+def test_a_missing_answer_is_rejected(name, missing):
     with pytest.raises(AnswerError, match="no answer yet"):
-        check(name, nothing)
+        check(name, missing)
 
 
-def test_an_unknown_exercise_offers_the_nearest():
+def test_an_unknown_exercise_suggests_the_closest_name():
     with pytest.raises(AblationError, match="did you mean 'last_rung'"):
         check("last_rungs", 1)

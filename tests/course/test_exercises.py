@@ -1,4 +1,4 @@
-"""nbgrader makes the students' version from the instructors', and gives the instructors' full marks and an empty one none."""
+"""nbgrader generates the student version, gives the instructor version full marks and an unanswered one no marks."""
 
 import nbformat
 import pytest
@@ -6,12 +6,12 @@ import pytest
 from ablation.course import exercises
 from tests.exercises import COURSE, NAMES, course, generate, grade
 
-# nbgrader's own way with its database, which a newer SQLAlchemy warns of.
+# How nbgrader uses its database; newer versions of SQLAlchemy warn about it.
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type <Submitted")
 
 
 @pytest.fixture(scope="module")
-def made():
+def generated():
     with course() as (root, api):
         for name in NAMES:
             generate(api, name)
@@ -23,9 +23,9 @@ def sources(file):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_students_version_is_what_nbgrader_makes_and_holds_no_solution(made, name):
-    fresh, kept = made[0] / "release" / name / f"{name}.ipynb", COURSE / "release" / name / f"{name}.ipynb"
-    assert sources(fresh) == sources(kept), "`make exercises` makes it anew"
+def test_the_student_version_is_up_to_date_and_contains_no_solution(generated, name):
+    fresh, kept = generated[0] / "release" / name / f"{name}.ipynb", COURSE / "release" / name / f"{name}.ipynb"
+    assert sources(fresh) == sources(kept), "outdated: run `make exercises`"
     text = "\n".join(sources(kept))
     assert "SOLUTION" not in text and "NotImplementedError" in text
     for cell in nbformat.read(COURSE / "source" / name / f"{name}.ipynb", as_version=4).cells:
@@ -35,19 +35,19 @@ def test_the_students_version_is_what_nbgrader_makes_and_holds_no_solution(made,
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_solution_gets_full_marks(made, name):
-    root, api = made
+def test_the_solution_gets_full_marks(generated, name):
+    root, api = generated
     marks = grade(root, api, name, root / "source" / name / f"{name}.ipynb")
-    assert len(marks) >= 2 and all(score == most > 0 for score, most in marks.values()), marks
+    assert len(marks) >= 2 and all(score == maximum > 0 for score, maximum in marks.values()), marks
 
 
-def test_an_empty_one_gets_none(made):
-    root, api = made
+def test_an_unanswered_notebook_gets_no_marks(generated):
+    root, api = generated
     marks = grade(root, api, NAMES[0], root / "release" / NAMES[0] / f"{NAMES[0]}.ipynb")
     assert all(score == 0 for score, _ in marks.values())
 
 
-def test_every_exercise_that_checks_itself_stands_in_the_notebook_it_belongs_to():
+def test_every_self_checking_exercise_is_in_its_notebook():
     for name in NAMES:
         text = "\n".join(sources(COURSE / "source" / name / f"{name}.ipynb"))
         own = [e.name for e in exercises().values() if e.notebook == name[3:]]

@@ -1,4 +1,4 @@
-"""Experiments of the course: run once, stored at full scale, summarised and compared in words."""
+"""Experiments of the course: run once, stored at full scale, summarised and compared."""
 
 import math
 
@@ -14,41 +14,41 @@ TRIALS = {("short", seed): Trial(TINY, SHORT.replace(epochs=1), "digits#320", se
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
+def clean_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ABLATION_SCALE", raising=False)
 
 
-@pytest.mark.parametrize(("given", "wanted"), [(None, 1), ("", 1), ("fast", 1), ("normal", 2), ("full", 3)])
-def test_one_variable_scales_every_run(monkeypatch, given, wanted):
+@pytest.mark.parametrize(("given", "expected"), [(None, 1), ("", 1), ("fast", 1), ("normal", 2), ("full", 3)])
+def test_the_variable_sets_the_scale(monkeypatch, given, expected):
     if given is not None:
         monkeypatch.setenv("ABLATION_SCALE", given)
-    assert scaled(fast=1, normal=2, full=3) == wanted
+    assert scaled(fast=1, normal=2, full=3) == expected
 
 
-def test_an_unknown_scale_offers_the_nearest(monkeypatch):
+def test_an_unknown_scale_suggests_the_closest(monkeypatch):
     monkeypatch.setenv("ABLATION_SCALE", "ful")
     with pytest.raises(AblationError, match="unknown ABLATION_SCALE 'ful'; did you mean 'full'"):
         scale()
 
 
-def test_an_experiment_is_run_once_and_stored_at_full_scale(tmp_path, monkeypatch, capsys):
+def test_an_experiment_runs_once_and_is_stored_at_full_scale(tmp_path, monkeypatch, capsys):
     first = experiment("one", TRIALS, columns=("how", "run"))
     assert list(first["how"]) == ["short"] * 2 and list(first["seed"]) == [0, 1] and set(first["status"]) == {"done"}
     assert first["commit"].notna().all() and not (tmp_path / "stored").exists()
     assert "2 of 2 trials" in capsys.readouterr().out
     monkeypatch.setenv("ABLATION_SCALE", "full")
     again = experiment("one", TRIALS, columns=("how", "run"))
-    assert "trials" not in capsys.readouterr().out, "what was run is not run again"
+    assert "trials" not in capsys.readouterr().out, "finished trials were run again"
     kept = stored("one")
-    said = capsys.readouterr().out
-    assert "Stored, not run now: 2 rows; seeds 0, 1;" in said and "ABLATION_SCALE=full runs it anew" in said
+    printed = capsys.readouterr().out
+    assert "Stored, not run now: 2 rows; seeds 0, 1;" in printed and "ABLATION_SCALE=full runs it anew" in printed
     assert list(again["accuracy"]) == list(first["accuracy"]) == pytest.approx(list(kept["accuracy"]))
     with pytest.raises(AblationError, match="unknown stored result 'ona'; did you mean 'one'"):
         stored("ona")
 
 
-def test_a_trial_that_fails_is_told(monkeypatch):
+def test_a_failed_trial_raises_an_error(monkeypatch):
     def broken(trials, folder, workers=None):
         from ablation.study.engines import Event
         from ablation.study.engines.events import failed
@@ -72,19 +72,19 @@ def test_means_and_intervals():
 
 
 @pytest.mark.parametrize(
-    ("b", "words"),
+    ("b", "verdict"),
     [
         ([11.0, 12.1, 12.9], "larger"),
         ([-9.0, -8.1, -6.9], "smaller"),
         ([4.0, -2.0, 3.0], "within noise"),
     ],
 )
-def test_a_difference_is_paired_by_seed_and_put_in_words(b, words):
-    said = compare(table([1.0, 2.0, 3.0], b), "net", "a", "b")
-    assert said.startswith("b minus a: ") and said.endswith(f"(95 % interval, 3 seeds): {words}")
+def test_a_difference_is_paired_by_seed_and_gets_a_verdict(b, verdict):
+    text = compare(table([1.0, 2.0, 3.0], b), "net", "a", "b")
+    assert text.startswith("b minus a: ") and text.endswith(f"(95 % interval, 3 seeds): {verdict}")
 
 
-def test_one_seed_has_no_verdict_and_none_is_an_error():
+def test_one_seed_gives_no_verdict_and_no_common_seed_is_an_error():
     assert "no interval, so no verdict" in compare(table([1.0], [2.0]), "net", "a", "b")
     with pytest.raises(AblationError, match="no seed was run with both 'a' and 'c'"):
         compare(table([1.0], [2.0]), "net", "a", "c")

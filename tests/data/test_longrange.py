@@ -1,4 +1,4 @@
-"""The set in which reach decides: what one mark cannot tell, what a sum of two cannot, and what two kernels make of it."""
+"""The long-range data set: single marks carry no information, additive scores reach 75 %, large kernels solve it."""
 
 import hashlib
 from itertools import product
@@ -14,10 +14,10 @@ from ablation.data.longrange import (
     MARK,
     RECIPE,
     SIZE,
-    about_longrange,
     covers_both,
     distance_of,
     load_longrange,
+    longrange_info,
     network,
     quadruples,
 )
@@ -27,7 +27,7 @@ from ablation.evidence.intervals import mean_interval, paired_difference
 SEEDS = range(3)
 
 
-def test_the_bytes_are_pinned():
+def test_the_bytes_are_fixed():
     images, labels = quadruples()
     assert images.dtype == np.uint8 and images.shape == (1280, 4, SIZE, SIZE)
     assert hashlib.sha256(images.tobytes()).hexdigest()[:16] == "568ac9a9fa512bfc"
@@ -40,34 +40,37 @@ def test_the_bytes_are_pinned():
 
 
 @pytest.mark.parametrize("distance", [MARK, 8, DISTANCE, SIZE - MARK])
-def test_the_marks_and_nothing_else_differ_and_stand_so_far_apart(distance):
+def test_images_differ_only_in_the_marks_and_the_marks_are_at_the_given_distance(distance):
     images, labels = quadruples(distance)
     assert labels[0].tolist() == [1, 0, 0, 1], "plus-plus, plus-cross, cross-plus, cross-cross"
     brightness = images.sum((2, 3), dtype=np.int64)
-    assert (brightness == brightness[:, :1]).all(), "the sum over an image says nothing"
-    left, right = images[:, 0] != images[:, 2], images[:, 0] != images[:, 1]  # (Q, SIZE, SIZE): where one mark changed
-    assert (left.sum((1, 2)) == 8).all() and (right.sum((1, 2)) == 8).all(), "all but the centre of 3 x 3"
-    assert np.array_equal(left[:, :, : SIZE - distance], right[:, :, distance:]), "the same place, so far to the right"
+    assert (brightness == brightness[:, :1]).all(), "the sum over an image carries no information"
+    left, right = (
+        images[:, 0] != images[:, 2],
+        images[:, 0] != images[:, 1],
+    )  # (Q, SIZE, SIZE), True where one mark changed
+    assert (left.sum((1, 2)) == 8).all() and (right.sum((1, 2)) == 8).all(), "all 3 x 3 pixels except the centre"
+    assert np.array_equal(left[:, :, : SIZE - distance], right[:, :, distance:]), "same position, shifted right"
     columns, rows = left.any(1).argmax(1), left.any(2).argmax(1)
     assert set(columns) == set(range(SIZE - MARK - distance + 1)) and set(rows) == set(range(SIZE - MARK + 1))
 
 
-def test_no_sum_of_two_has_more_than_three_of_four_right():
-    """Brute force over weights: each answer is the sign of a term for the left mark and one for the right."""
+def test_additive_scores_classify_at_most_three_of_four_correctly():
+    """Brute force over weights: each prediction is the sign of a term for the left mark plus a term for the right mark."""
     weights = np.linspace(-2, 2, 17)
     left_0, left_1, right_0, right_1 = np.array(list(product(weights, repeat=4))).T
-    says_same = np.stack([left_0 + right_0, left_0 + right_1, left_1 + right_0, left_1 + right_1]) > 0
-    right = says_same == np.array([1, 0, 0, 1], dtype=bool)[:, None]
-    assert 100 * right.mean(0).max() == ADDITIVE_BOUND
-    assert len(np.unique(says_same, axis=1).T) == 14, "of the 16 answers, all but 'same' and 'different'"
+    predicts_same = np.stack([left_0 + right_0, left_0 + right_1, left_1 + right_0, left_1 + right_1]) > 0
+    correct = predicts_same == np.array([1, 0, 0, 1], dtype=bool)[:, None]
+    assert 100 * correct.mean(0).max() == ADDITIVE_BOUND
+    assert len(np.unique(predicts_same, axis=1).T) == 14, "all 16 combinations except the correct one and its negation"
 
 
 def interaction(kernel_size, distance, seed):
-    """How far the scores of a network with random weights are from additive, relative to their size."""
+    """Return how far the scores of a network with random weights are from additive, relative to their standard deviation."""
     torch.manual_seed(seed)
     net = build(network(kernel_size), num_classes=2, in_chans=1).double().eval()
     for parameter in net.parameters():
-        if parameter.ndim > 1:  # the network's own small ones would leave nothing of the marks
+        if parameter.ndim > 1:  # with the default small weights the marks would have almost no effect
             torch.nn.init.kaiming_normal_(parameter)
     images = torch.from_numpy(quadruples(distance)[0][:16]).double().flatten(0, 1)[:, None] / 255
     with torch.inference_mode():
@@ -75,11 +78,11 @@ def interaction(kernel_size, distance, seed):
     return ((scores[:, 0] + scores[:, 3] - scores[:, 1] - scores[:, 2]).abs().max() / scores.std()).item()
 
 
-def test_the_scores_of_a_network_without_the_reach_are_additive():
+def test_the_scores_of_a_network_with_a_small_receptive_field_are_additive():
     small, large = (cost(network(k), SIZE, 2, 1).receptive_field for k in (3, 7))
     assert (small, large) == (19, 51) and not covers_both(small) and covers_both(large)
     assert covers_both(small, small + 1) and not covers_both(small, small + 2), (
-        "the last distance at which one window has both"
+        "the largest distance at which one window contains pixels of both marks"
     )
     for seed in SEEDS:
         assert interaction(3, DISTANCE, seed) < 1e-12 < 1e-3 < interaction(7, DISTANCE, seed)
@@ -88,8 +91,8 @@ def test_the_scores_of_a_network_without_the_reach_are_additive():
 
 def test_names_and_distances():
     assert (distance_of("longrange"), distance_of("longrange:8")) == (DISTANCE, 8)
-    assert about_longrange().name == "longrange" and about_longrange(8).name == "longrange:8"
-    assert "75 %" in about_longrange().note
+    assert longrange_info().name == "longrange" and longrange_info(8).name == "longrange:8"
+    assert "75 %" in longrange_info().note
     for bad in ("longrange:far", "longrange:", "longrange8x"):
         with pytest.raises(AblationError, match="longrange:22"):
             distance_of(bad)
@@ -98,21 +101,21 @@ def test_names_and_distances():
             load_longrange(bad)
 
 
-def test_reach_decides(tmp_path):
-    """Three seeds of each kernel on marks that only one can relate, and kernels of 3 on marks that they can."""
-    recipe = RECIPE.replace(epochs=4)  # three are enough here; RECIPE has five
+def test_a_large_receptive_field_is_needed_and_sufficient(tmp_path):
+    """Three seeds per kernel size on distant marks, and one seed of 3 x 3 kernels on near marks."""
+    recipe = RECIPE.replace(epochs=4)  # RECIPE has five; fewer are enough here
 
     def accuracies(kernel_size, data, seeds):
         trials = [Trial(network(kernel_size), recipe, data, seed) for seed in seeds]
         return {trial.seed: run(trial, tmp_path).accuracy for trial in trials}
 
-    assert load("longrange:8").about == about_longrange(8)
+    assert load("longrange:8").info == longrange_info(8)
     small, large = accuracies(3, "longrange", SEEDS), accuracies(7, "longrange", SEEDS)
     (near,) = accuracies(3, "longrange:8", SEEDS[:1]).values()
     gain = paired_difference(large, small)
     print(
         f"3: {mean_interval(list(small.values()))}, 7: {mean_interval(list(large.values()))}, 7 - 3: {gain}, near: {near}"
     )
-    assert max(small.values()) <= ADDITIVE_BOUND, "holds whatever the weights"
+    assert max(small.values()) <= ADDITIVE_BOUND, "holds for any weights"
     assert min(large.values()) > 95 and near > 90
-    assert gain.mean - gain.half > 25, "the whole interval is beyond what the bound leaves"
+    assert gain.mean - gain.half > 25, "a network at the bound of 75 % can gain at most 25 points"

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from timm.loss import SoftTargetCrossEntropy
 from torch import nn
 
 from ablation import AblationError
@@ -84,13 +85,17 @@ def test_optimizer_classes_and_settings():
     assert isinstance(adamw, torch.optim.AdamW) and adamw.defaults["betas"] == (0.9, 0.999)
 
 
-def test_the_loss_takes_soft_targets_if_and_only_if_mixup_is_on():
+def test_labels_are_smoothed_once_by_mixup_or_by_the_loss():
     *_, mixup, loss = make_parts(MODERN)
-    assert mixup is not None and type(loss).__name__ == "SoftTargetCrossEntropy"
-    _, labels = mixup(torch.randn(8, 3, 4, 4), torch.arange(8))
-    assert labels.shape == (8, 10) and torch.allclose(labels.sum(1), torch.ones(8))
+    _, targets = mixup(torch.randn(8, 3, 4, 4), torch.arange(8))
+    assert targets.shape == (8, 10) and torch.allclose(targets.sum(1), torch.ones(8))
+    assert targets.min() == pytest.approx(0.1 / 10), "the targets are already smoothed"
+    logits = torch.randn(8, 10)
+    torch.testing.assert_close(loss(logits, targets), SoftTargetCrossEntropy()(logits, targets))
+    *_, mixup, loss = make_parts(MODERN.replace(mixup=0, cutmix=0))
+    assert mixup is None and loss.label_smoothing == 0.1
     *_, mixup, loss = make_parts(ORIGINAL)
-    assert mixup is None and isinstance(loss, nn.CrossEntropyLoss)
+    assert mixup is None and loss.label_smoothing == 0
 
 
 @pytest.mark.parametrize(

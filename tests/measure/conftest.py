@@ -1,4 +1,4 @@
-"""Every test draws the same numbers, alone or in company; a linear classifier and images for it."""
+"""Fixtures: a fixed seed for every test, and a linear classifier with images."""
 
 import pytest
 import torch

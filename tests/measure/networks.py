@@ -1,4 +1,4 @@
-"""Small networks that several tests ask."""
+"""Small networks shared by several test modules."""
 
 import torch
 from torch import nn

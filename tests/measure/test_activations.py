@@ -1,4 +1,4 @@
-"""What activations let through: shares by hand, the order of calls, and nothing changed by looking."""
+"""Activation statistics: shares computed by hand, the order of the calls, and no side effects."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from tests.untouched import untouched
 
 
 def network(activation=nn.ReLU):
-    """Two channels: the input less 0.5, and the input less 100, which no activation here lets through."""
+    """Return a network of two channels: the input minus 0.5 and, always closed, minus 100; then the activation."""
     conv = nn.Conv2d(1, 2, 1)
     nn.init.ones_(conv.weight)
     with torch.no_grad():
@@ -21,23 +21,23 @@ def network(activation=nn.ReLU):
 IMAGES = torch.linspace(0.05, 0.95, 10)[:, None, None, None]  # half of them below 0.5
 
 
-def test_shares_of_a_relu_are_those_by_hand():
+def test_relu_shares_match_manual_values():
     (row,) = activation_statistics(network(), IMAGES)
     assert (row.name, row.kind) == ("1", "ReLU")
     assert (row.negative, row.closed, row.dead) == pytest.approx((0.75, 0.75, 0.5))
 
 
-def test_small_negative_inputs_are_open_in_gelu_and_large_ones_are_not():
+def test_gelu_is_open_for_small_negative_inputs_and_closed_for_large_ones():
     (row,) = activation_statistics(network(nn.GELU), IMAGES)
     assert (row.negative, row.closed, row.dead) == pytest.approx((0.75, 0.5, 0.5))
 
 
-def test_a_channel_that_one_image_opens_is_not_dead():
+def test_a_channel_open_for_one_image_is_not_dead():
     (row,) = activation_statistics(network(), torch.cat([torch.zeros(9, 1, 1, 1), torch.full((1, 1, 1, 1), 200.0)]))
     assert row.closed == pytest.approx(0.9) and row.dead == 0
 
 
-def test_every_call_is_an_entry_in_the_order_of_the_forward_pass():
+def test_each_call_gives_one_entry_in_forward_order():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
@@ -49,12 +49,12 @@ def test_every_call_is_an_entry_in_the_order_of_the_forward_pass():
     assert [row.name for row in activation_statistics(Twice(), IMAGES)] == ["first", "second", "first"]
 
 
-def test_an_activation_in_place_is_seen_as_it_was():
+def test_in_place_activation_is_measured_on_its_original_input():
     (row,) = activation_statistics(network(lambda: nn.ReLU(inplace=True)), IMAGES)
     assert row.negative == pytest.approx(0.75)
 
 
-def test_looking_changes_nothing():
+def test_module_and_images_are_unchanged():
     module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.ReLU(inplace=True)).train()
     images = IMAGES.clone()
     with untouched(module):
@@ -62,6 +62,6 @@ def test_looking_changes_nothing():
     assert torch.equal(images, IMAGES)
 
 
-def test_a_network_without_activations_is_told_so():
+def test_network_without_activations_is_refused():
     with pytest.raises(AblationError, match="no activation layer"):
         activation_statistics(nn.Conv2d(1, 2, 1), IMAGES)

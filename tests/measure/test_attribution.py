@@ -1,4 +1,4 @@
-"""Attributions: exact where the answer is known, on the right layer everywhere, and told where they must not be believed."""
+"""Attributions: exact on known cases, on the right layer, and with a warning where they must not be trusted."""
 
 import warnings
 
@@ -20,7 +20,7 @@ PLAIN = {"mean": (0.0,), "std": (1.0,)}
 GUIDED = ("guided_backprop", "guided_grad_cam")
 
 
-def test_on_a_linear_model_every_gradient_method_is_exact(linear, images):
+def test_every_gradient_method_is_exact_on_a_linear_model(linear, images):
     w = linear[1].weight[1].detach().reshape(8, 8)
     wx = w * images[:, 0]
     assert torch.equal(attribute(linear, images, 1, "saliency", **PLAIN), w.abs().expand(4, 8, 8))
@@ -32,7 +32,7 @@ def test_on_a_linear_model_every_gradient_method_is_exact(linear, images):
     assert torch.allclose(occluded, wx, rtol=1e-6, atol=1e-6)
 
 
-def test_the_class_is_the_predicted_one_unless_given(linear, images):
+def test_default_target_is_the_predicted_class(linear, images):
     predicted = linear(images).argmax(1)
     given = attribute(linear, images, predicted.tolist(), "saliency")
     assert torch.equal(attribute(linear, images, None, "saliency"), given)
@@ -40,17 +40,17 @@ def test_the_class_is_the_predicted_one_unless_given(linear, images):
     assert not torch.equal(attribute(linear, images, (predicted + 1) % 3, "saliency"), given)
 
 
-def test_channels_are_joined_as_each_method_says():
+def test_channels_are_reduced_as_documented():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16, 2)).double()
     x = torch.randn(2, 3, 4, 4).double()
     w = model[1].weight[0].detach().reshape(3, 4, 4)
-    none = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
+    identity = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
     assert torch.equal(attribute(model, x, 0, "saliency")[0], w.abs().amax(0))
     assert torch.allclose(attribute(model, x, 0, "input_x_gradient"), (w * x).sum(1))
-    covered = attribute(model, x, 0, "occlusion", window=1, **none)
-    assert torch.allclose(covered, (w * x).sum(1), rtol=1e-6, atol=1e-6), (
-        "a pixel's fall is counted once, not per channel"
+    occluded = attribute(model, x, 0, "occlusion", window=1, **identity)
+    assert torch.allclose(occluded, (w * x).sum(1), rtol=1e-6, atol=1e-6), (
+        "the drop is counted once per pixel, not per channel"
     )
 
 
@@ -63,7 +63,7 @@ def test_the_baseline_is_given_in_pixels(linear, images):
         assert torch.allclose(found, (w * (images - start))[:, 0], rtol=1e-6, atol=1e-8)
 
 
-def test_smoothgrad_is_the_same_for_the_same_seed_and_leaves_the_random_state():
+def test_smoothgrad_depends_only_on_the_seed_and_preserves_the_random_state():
     model, x = small_relu_net().eval(), torch.rand(1, 3, 8, 8)
     state = torch.random.get_rng_state()
     first = attribute(model, x, 0, "smoothgrad", samples=3)
@@ -74,10 +74,10 @@ def test_smoothgrad_is_the_same_for_the_same_seed_and_leaves_the_random_state():
 
 def test_chunks_do_not_change_the_result(monkeypatch):
     model, x = small_relu_net().eval(), torch.rand(2, 3, 8, 8)
-    calls = ("integrated_gradients", "smoothgrad", "occlusion")
-    whole = [attribute(model, x, 0, method, steps=20, samples=5) for method in calls]
+    methods = ("integrated_gradients", "smoothgrad", "occlusion")
+    unchunked = [attribute(model, x, 0, method, steps=20, samples=5) for method in methods]
     monkeypatch.setattr("ablation.measure.attribution.chunk_size", lambda module, images: 3)
-    for method, before in zip(calls, whole, strict=True):
+    for method, before in zip(methods, unchunked, strict=True):
         after = attribute(model, x, 0, method, steps=20, samples=5)
         if method != "smoothgrad":  # its noise is drawn chunk by chunk
             assert torch.allclose(before, after, atol=1e-6)
@@ -88,7 +88,7 @@ RUNGS = [rung for rung in ab.roadmap(width_divisor=8) if rung.recipe == "modern"
 
 
 @pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
-def test_grad_cam_on_every_rung_has_the_size_of_the_last_map_and_says_something(rung):
+def test_grad_cam_on_every_rung_has_the_size_of_the_last_map_and_is_not_zero(rung):
     network = randomise(ab.build(rung.architecture, num_classes=5))
     found = grad_cam(network, torch.randn(2, 3, 96, 96), 1, relu=False)
     assert found.shape == (2, 3, 3) and found.abs().sum((1, 2)).min() > 0
@@ -98,18 +98,18 @@ MODELS = {"resnet50": 7, "convnext_tiny": 7, "swin_tiny_patch4_window7_224": 7, 
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_grad_cam_finds_the_right_layer_of_timm_models(name):
+def test_grad_cam_selects_the_right_layer_of_timm_models(name):
     torch.manual_seed(0)
     network = open_branches(timm.create_model(name))
     x = torch.randn(1, 3, 224, 224)
     found = grad_cam(network, x, 5, relu=False)
     assert found.shape == (1, MODELS[name], MODELS[name]) and found.abs().max() > 0
-    large = attribute(network, x, 5, "grad_cam")
-    assert large.shape == (1, 224, 224) and large.min() >= 0
+    upsampled = attribute(network, x, 5, "grad_cam")
+    assert upsampled.shape == (1, 224, 224) and upsampled.min() >= 0
 
 
 @pytest.mark.parametrize("name", ["resnet18", "swin_tiny_patch4_window7_224"])
-def test_grad_cam_equals_doing_it_by_hand(name):
+def test_grad_cam_matches_a_manual_computation(name):
     torch.manual_seed(0)
     network = open_branches(timm.create_model(name)).eval()
     x = torch.randn(1, 3, 224, 224)
@@ -123,24 +123,24 @@ def test_grad_cam_equals_doing_it_by_hand(name):
     assert torch.equal(grad_cam(network, x, 7), found.relu())
 
 
-def test_a_layer_on_which_no_class_depends_is_an_error():
+def test_a_layer_that_no_logit_depends_on_is_refused():
     network = timm.create_model("vit_tiny_patch16_224", depth=2)
     with pytest.raises(AblationError, match="does not depend on the map of layer 'norm'"):
         grad_cam(network, torch.randn(1, 3, 224, 224), 0, layer="norm")
 
 
-def test_a_zero_baseline_in_front_of_layer_norm_is_warned_about_and_black_is_not():
+def test_zero_baseline_with_layer_norm_warns_and_black_baseline_does_not():
     network = ab.build(ab.convnext("atto"), num_classes=3)
     x = torch.randn(1, 3, 32, 32)
     with pytest.warns(AttributionWarning, match="layer normalisation"):
         attribute(network, x, 0, steps=2, mean=(0.0,) * 3, std=(1.0,) * 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        attribute(network, x, 0, steps=2)  # black, by ImageNet's mean
+        attribute(network, x, 0, steps=2)  # black, with ImageNet's mean
         attribute(ab.build(ab.RESNET50.replace(width=8), num_classes=3), x, 0, steps=2, mean=(0.0,) * 3, std=(1.0,) * 3)
 
 
-def test_guided_methods_come_with_their_caveat_and_need_a_relu():
+def test_guided_methods_warn_and_require_a_relu():
     x = torch.rand(1, 3, 8, 8)
     for method in GUIDED:
         with pytest.warns(AttributionWarning, match=r"hardly depend on the weights"):
@@ -151,7 +151,7 @@ def test_guided_methods_come_with_their_caveat_and_need_a_relu():
     assert METHODS["guided_backprop"].caveat
 
 
-def test_guided_backprop_cuts_negative_gradients_where_writing_in_place_would_hide_them():
+def test_guided_backprop_works_on_in_place_relus():
     model, x = small_relu_net().eval(), torch.rand(1, 3, 8, 8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AttributionWarning)
@@ -161,21 +161,21 @@ def test_guided_backprop_cuts_negative_gradients_where_writing_in_place_would_hi
     assert [part.inplace for part in model if isinstance(part, nn.ReLU)] == [True, True]
 
 
-def test_grad_cam_of_tokens_equals_doing_it_by_hand():
+def test_grad_cam_of_tokens_matches_a_manual_computation():
     vit = randomise(timm.create_model("vit_tiny_patch16_224", img_size=(48, 64), depth=2, num_classes=5)).eval()
-    x, kept = torch.randn(1, 3, 48, 64), []
-    handle = vit.blocks[1].norm1.register_forward_hook(lambda part, inputs, output: kept.append(output))
+    x, outputs = torch.randn(1, 3, 48, 64), []
+    handle = vit.blocks[1].norm1.register_forward_hook(lambda part, inputs, output: outputs.append(output))
     logit = vit(x)[0, 3]
     handle.remove()
-    (gradient,) = torch.autograd.grad(logit, kept[0])
-    tokens, gradient = kept[0][:, 1:], gradient[:, 1:]  # without the class token
+    (gradient,) = torch.autograd.grad(logit, outputs[0])
+    tokens, gradient = outputs[0][:, 1:], gradient[:, 1:]  # without the class token
     by_hand = (gradient.mean(1, keepdim=True) * tokens).sum(2).reshape(1, 3, 4)
     torch.testing.assert_close(grad_cam(vit, x, 3, relu=False), by_hand.detach(), rtol=1e-4, atol=1e-6)
     assert attribute(vit, x, 3, "grad_cam").shape == (1, 48, 64)
 
 
-class Guided(torch.autograd.Function):
-    """A rectifier that lets back only what is positive."""
+class GuidedReLU(torch.autograd.Function):
+    """A ReLU whose backward pass keeps only positive gradients."""
 
     @staticmethod
     def forward(ctx, x):
@@ -188,8 +188,8 @@ class Guided(torch.autograd.Function):
         return gradient.relu() * (x > 0)
 
 
-class Rectified(nn.Module):
-    """Two convolutions, each with a ReLU: a module for each, or one for both as in torchvision's blocks."""
+class TwoConvs(nn.Module):
+    """Two convolutions, each followed by a ReLU: separate modules, or one shared module as in torchvision's blocks."""
 
     def __init__(self, shared):
         super().__init__()
@@ -199,29 +199,29 @@ class Rectified(nn.Module):
         self.head = nn.Linear(4, 5)
 
     def forward(self, x, guided=False):
-        act1, act2 = (Guided.apply, Guided.apply) if guided else (self.act1, self.act2)
+        act1, act2 = (GuidedReLU.apply, GuidedReLU.apply) if guided else (self.act1, self.act2)
         return self.head(act2(self.second(act1(self.first(x)))).mean((2, 3)))
 
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.filterwarnings("ignore:guided gradients")
-def test_guided_backprop_equals_doing_it_by_hand(shared):
+def test_guided_backprop_matches_a_manual_computation(shared):
     torch.manual_seed(0)
-    model, x = Rectified(shared), torch.randn(2, 3, 8, 8)
-    wanted = x.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(model(wanted, guided=True)[:, 2].sum(), wanted)
+    model, x = TwoConvs(shared), torch.randn(2, 3, 8, 8)
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model(leaf, guided=True)[:, 2].sum(), leaf)
     torch.testing.assert_close(attribute(model, x, 2, "guided_backprop"), gradient.sum(1))
 
 
 @pytest.mark.parametrize("method", GUIDED)
-def test_guided_methods_work_where_timm_writes_in_place(method):
+def test_guided_methods_work_with_timm_in_place_activations(method):
     network = open_branches(timm.create_model("resnet18", num_classes=5))
     with untouched(network), pytest.warns(AttributionWarning, match="weight_randomisation"):
         found = attribute(network, torch.randn(1, 3, 64, 64), 1, method)
     assert found.shape == (1, 64, 64) and found.isfinite().all() and found.any()
 
 
-def test_progress_is_told_image_by_image(linear, images):
-    seen = []
-    attribute(linear, images, 1, "saliency", progress=lambda *done: seen.append(done))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+def test_progress_is_called_after_each_image(linear, images):
+    calls = []
+    attribute(linear, images, 1, "saliency", progress=lambda *done: calls.append(done))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -1,4 +1,4 @@
-"""What cannot be attributed is one clear error."""
+"""Error messages of attribution for invalid arguments, images and networks."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ class Dict(nn.Module):
         return {"logits": x.flatten(1)}
 
 
-def poisoned(value):
+def network_with_weight(value):
     model = small_relu_net()
     with torch.no_grad():
         model[3].weight[0, 0, 0, 0] = value
@@ -30,10 +30,14 @@ def poisoned(value):
 
 BAD = {
     "unknown method": (small_relu_net, {"method": "integrated_gradient"}, "did you mean 'integrated_gradients'"),
-    "class too high": (small_relu_net, {"target": 5}, "target 5 is no class of Sequential: it has 5, 0 to 4"),
-    "class below zero": (small_relu_net, {"target": -1}, "target -1 is no class"),
-    "as many classes as images": (small_relu_net, {"target": [0, 1, 2]}, "3 targets were given for 2 images"),
-    "class is no whole number": (small_relu_net, {"target": 1.5}, "must be one whole number"),
+    "class too high": (
+        small_relu_net,
+        {"target": 5},
+        "target 5 is not a class of Sequential, which has 5 classes, 0 to 4",
+    ),
+    "negative class": (small_relu_net, {"target": -1}, "target -1 is not a class"),
+    "wrong number of classes": (small_relu_net, {"target": [0, 1, 2]}, "3 targets were given for 2 images"),
+    "class is not an integer": (small_relu_net, {"target": 1.5}, "must be one whole number"),
     "no steps": (small_relu_net, {"steps": 0}, "steps 0 must be 1 or more"),
     "unknown layer": (small_relu_net, {"method": "grad_cam", "layer": "2O"}, "unknown layer '2O'"),
     "large window": (
@@ -41,17 +45,17 @@ BAD = {
         {"method": "occlusion", "window": 9},
         "window 9 is larger than the image of 8 x 8",
     ),
-    "odd baseline": (small_relu_net, {"baseline": torch.zeros(7)}, "does not fit images"),
-    "weights of NaN": (lambda: poisoned(float("nan")), {}, "the weights are not finite: 3.weight"),
-    "infinite weights": (lambda: poisoned(float("inf")), {}, "the weights are not finite: 3.weight"),
-    "a tuple": (Tuple, {}, "puts out a tuple of 2; a classifier's logits"),
-    "a dictionary": (Dict, {}, "puts out a dict with the keys logits"),
-    "a map": (nn.Identity, {}, r"puts out \(1, 3, 8, 8\); a classifier's logits"),
+    "baseline of wrong shape": (small_relu_net, {"baseline": torch.zeros(7)}, "does not fit images"),
+    "NaN weights": (lambda: network_with_weight(float("nan")), {}, "the weights are not finite: 3.weight"),
+    "infinite weights": (lambda: network_with_weight(float("inf")), {}, "the weights are not finite: 3.weight"),
+    "tuple output": (Tuple, {}, "outputs a tuple of 2; a classifier's logits"),
+    "dict output": (Dict, {}, "outputs a dict with the keys logits"),
+    "map output": (nn.Identity, {}, r"outputs \(1, 3, 8, 8\); a classifier's logits"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_clear_error(case):
+def test_bad_arguments_are_refused(case):
     make, options, message = BAD[case]
     with pytest.raises(AblationError, match=message):
         attribute(make(), torch.rand(2, 3, 8, 8), **{"target": 0, **options})
@@ -67,23 +71,23 @@ def test_bad_input_is_one_clear_error(case):
         (torch.rand(1, 4, 8, 8), "could not be run on images of 4 x 8 x 8"),
     ],
 )
-def test_images_that_are_none_are_told(images, message):
+def test_invalid_images_are_refused(images, message):
     with pytest.raises(AblationError, match=message):
         attribute(small_relu_net(), images, 0, "saliency")
 
 
-def test_nobody_can_know_how_single_channel_images_are_normalised():
+def test_single_channel_images_require_mean_and_std():
     with pytest.raises(AblationError, match="give mean and std"):
         attribute(nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), torch.rand(1, 1, 4, 4), 0)
 
 
-def test_inference_mode_is_refused_with_the_remedy():
+def test_inference_mode_is_refused_with_a_remedy():
     with torch.inference_mode(), pytest.raises(AblationError, match=r"call it outside, or use torch\.no_grad"):
         attribute(small_relu_net(), torch.rand(1, 3, 8, 8), 0)
 
 
 @pytest.mark.parametrize("target", ["cat", [1, None], [[1], [2, 3]]], ids=["text", "none", "ragged"])
-def test_a_target_that_is_no_number_is_told(linear, images, target):
+def test_non_integer_target_is_refused(linear, images, target):
     with pytest.raises(AblationError, match="target must be one whole number, or one for each image"):
         attribute(linear, images, target, "saliency")
 
@@ -97,6 +101,6 @@ def test_a_target_that_is_no_number_is_told(linear, images, target):
     ],
     ids=["noise", "baseline", "std"],
 )
-def test_numbers_that_make_no_sense_are_told(linear, images, options, message):
+def test_invalid_numbers_are_refused(linear, images, options, message):
     with pytest.raises(AblationError, match=message):
         attribute(linear, images, 1, **{**PLAIN, **options})

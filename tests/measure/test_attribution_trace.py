@@ -1,4 +1,4 @@
-"""Attributing leaves no trace: module, gradients, hooks, random state and images are as before, also where it fails."""
+"""Attribution has no side effects, even after an error, on module, gradients, hooks, random state and images."""
 
 import copy
 import warnings
@@ -14,8 +14,8 @@ from tests.measure.networks import small_relu_net
 from tests.untouched import untouched
 
 
-class Fails(nn.Module):
-    """Runs a number of times, then no more."""
+class FailsAfter(nn.Module):
+    """Works for a number of calls, then raises."""
 
     def __init__(self, calls):
         super().__init__()
@@ -38,7 +38,7 @@ def state(module):
     )
 
 
-def same(before, after):
+def assert_same(before, after):
     assert before[0] == after[0], "modes and flags"
     assert before[1] == after[1], "hooks"
     for (flag, no_grad, value), (flag_after, no_grad_after, value_after) in zip(before[2], after[2], strict=True):
@@ -48,9 +48,9 @@ def same(before, after):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("calls", [10**6, 0, 1, 2, 3])
-def test_nothing_of_the_module_changes_also_when_the_call_raises(method, calls):
+def test_module_is_unchanged_even_after_an_error(method, calls):
     model = small_relu_net()
-    model.insert(4, Fails(calls))
+    model.insert(4, FailsAfter(calls))
     model[3].eval()
     model[0].weight.requires_grad_(False)
     model[7].register_forward_hook(lambda part, inputs, output: None)
@@ -62,9 +62,9 @@ def test_nothing_of_the_module_changes_also_when_the_call_raises(method, calls):
             attribute(model, x, None, method, steps=4, samples=2)
         except AblationError as error:
             assert calls < 10**6 and "no more" in str(error)
-        except RuntimeError as error:  # captum's own calls go past our door
+        except RuntimeError as error:  # captum calls the module directly, without our error handling
             assert calls < 10**6 and "no more" in str(error)
-    same(before, state(model))
+    assert_same(before, state(model))
     assert not x.requires_grad and x.grad is None
     assert torch.equal(original[0].weight, model[0].weight)
 
@@ -72,7 +72,7 @@ def test_nothing_of_the_module_changes_also_when_the_call_raises(method, calls):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("calls", [10**6, 2])
 @pytest.mark.filterwarnings("ignore:guided gradients")
-def test_not_one_attribute_of_any_part_is_other_than_before(method, calls):
+def test_every_attribute_of_every_part_is_unchanged(method, calls):
     calls = iter(range(calls))
 
     class Counts(nn.Module):
@@ -85,31 +85,31 @@ def test_not_one_attribute_of_any_part_is_other_than_before(method, calls):
     model[1].eval()
     model[0].bias.requires_grad_(False)
     model[3].weight.grad = torch.ones_like(model[3].weight)
-    model[0].register_full_backward_hook(lambda part, given, taken: None)
-    images, random = torch.rand(3, 3, 8, 8), torch.get_rng_state()
-    kept = images.clone()
+    model[0].register_full_backward_hook(lambda part, grad_input, grad_output: None)
+    images, random_state = torch.rand(3, 3, 8, 8), torch.get_rng_state()
+    original = images.clone()
     with untouched(model), torch.no_grad():
         try:
             assert attribute(model, images, 1, method, steps=4, samples=2).shape == (3, 8, 8)
         except (AblationError, RuntimeError) as error:
             assert "no more" in str(error) and next(calls, None) is None
-    assert torch.equal(images, kept) and torch.equal(torch.get_rng_state(), random)
+    assert torch.equal(images, original) and torch.equal(torch.get_rng_state(), random_state)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.filterwarnings("ignore:guided gradients")
-def test_images_are_left_alone_by_a_network_that_begins_in_place(method):
+def test_images_are_unchanged_by_a_network_that_starts_in_place(method):
     images = torch.randn(2, 3, 8, 8)
-    kept, options = images.clone(), {"steps": 4, "samples": 2}
+    original, options = images.clone(), {"steps": 4, "samples": 2}
     plain = nn.Sequential(nn.ReLU(), *small_relu_net())
     expected = attribute(plain, images, 1, method, **options)
     found = attribute(nn.Sequential(nn.ReLU(inplace=True), *plain[1:]), images, 1, method, **options)
-    assert torch.equal(images, kept)
+    assert torch.equal(images, original)
     torch.testing.assert_close(found, expected)
 
 
 class Subtracts(nn.Module):
-    """Takes a mean away itself, as some networks do, and writes over its input if asked to."""
+    """Subtracts a mean from its input, as some networks do, optionally in place."""
 
     def __init__(self, in_place):
         super().__init__()
@@ -120,10 +120,10 @@ class Subtracts(nn.Module):
 
 
 @pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "grad_cam", "occlusion"])
-def test_a_network_that_writes_over_its_input_is_attributed_all_the_same(method):
+def test_a_network_that_overwrites_its_input_gives_the_same_maps(method):
     images = torch.randn(2, 3, 8, 8)
-    kept = images.clone()
+    original = images.clone()
     expected = attribute(Subtracts(in_place=False), images, 1, method, steps=4)
     found = attribute(Subtracts(in_place=True), images, 1, method, steps=4)
-    assert torch.equal(images, kept)
+    assert torch.equal(images, original)
     torch.testing.assert_close(found, expected)

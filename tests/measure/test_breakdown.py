@@ -1,4 +1,4 @@
-"""Shares by kind add up to the whole, with MACs by hand, and looking leaves no hook behind."""
+"""Breakdown by kind of layer: totals, MACs computed by hand, timing, and no hooks left behind."""
 
 from itertools import count as ticks
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import ablation as ab
 from ablation import AblationError
-from ablation.measure import breakdown as home
+from ablation.measure import breakdown as breakdown_module
 from ablation.measure.breakdown import KINDS, breakdown
 from tests.untouched import untouched
 
@@ -22,13 +22,13 @@ NETWORKS = {
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
-def looked(request):
+def measured(request):
     network = ab.build(NETWORKS[request.param], num_classes=10)
     return request.param, network, {share.kind: share for share in breakdown(network, size=64, batch=2, samples=1)}
 
 
-def test_shares_add_up_to_the_count(looked):
-    _, network, shares = looked
+def test_shares_add_up_to_the_count(measured):
+    _, network, shares = measured
     counted = ab.count(network, size=64)
     assert sum(share.macs for share in shares.values()) == counted.macs
     assert sum(share.params for share in shares.values()) == counted.params
@@ -36,14 +36,14 @@ def test_shares_add_up_to_the_count(looked):
     assert shares["pointwise"].macs > 0 and shares["pointwise"].seconds > 0
 
 
-def test_kinds_come_in_their_order(looked):
-    name, _, shares = looked
+def test_kinds_are_in_the_order_of_kinds(measured):
+    name, _, shares = measured
     expected = [kind for kind in KINDS if kind != "depthwise convolution" or name == "convnext"]
     assert list(shares) == expected
 
 
-def test_norms_and_activations_multiply_nothing(looked):
-    name, network, shares = looked
+def test_norms_and_activations_have_no_macs(measured):
+    name, network, shares = measured
     norms = (nn.BatchNorm2d, nn.LayerNorm)
     assert shares["norm"].macs == shares["activation"].macs == shares["activation"].params == 0
     assert shares["norm"].params == sum(
@@ -52,13 +52,13 @@ def test_norms_and_activations_multiply_nothing(looked):
     assert (shares["other"].params > 0) == (name == "convnext"), "layer scales"
 
 
-def test_the_last_layer_alone_is_linear(looked):
-    name, _, shares = looked
+def test_only_the_last_layer_is_linear(measured):
+    name, _, shares = measured
     channels = {"resnet": 8 * 8 * 4, "convnext": 8 * 40}[name]
     assert (shares["linear"].macs, shares["linear"].params) == (channels * 10, channels * 10 + 10)
 
 
-def test_depthwise_convolutions_by_hand():
+def test_depthwise_convolutions_match_manual_counts():
     shares = {share.kind: share for share in breakdown(ab.build(NETWORKS["convnext"]), size=64, batch=1, samples=1)}
     stages = [(1, 40, 16), (1, 80, 8), (2, 160, 4), (1, 320, 2)]  # blocks, channels, side
     assert shares["depthwise convolution"].macs == sum(n * 49 * c * side**2 for n, c, side in stages)
@@ -67,17 +67,17 @@ def test_depthwise_convolutions_by_hand():
 
 
 class Tokens(nn.Module):
-    """A linear layer at every position, attention, and a linear layer after pooling."""
+    """A linear layer applied at every position, attention, and a linear layer after pooling."""
 
     def __init__(self):
         super().__init__()
-        self.every = nn.Linear(3, 8)
+        self.embed = nn.Linear(3, 8)
         self.norm = nn.RMSNorm(8)
-        self.last = nn.Linear(8, 5)
+        self.head = nn.Linear(8, 5)
 
     def forward(self, x):
-        x = self.norm(self.every(x.flatten(2).transpose(1, 2)))  # (N, L, 8)
-        return self.last(F.scaled_dot_product_attention(x, x, x).mean(1))
+        x = self.norm(self.embed(x.flatten(2).transpose(1, 2)))  # (N, L, 8)
+        return self.head(F.scaled_dot_product_attention(x, x, x).mean(1))
 
 
 def test_linear_layers_at_every_position_are_pointwise_and_attention_is_other():
@@ -97,7 +97,7 @@ def test_linear_layers_at_every_position_are_pointwise_and_attention_is_other():
         (nn.Conv2d(3, 6, 3, groups=3), "depthwise convolution"),
     ],
 )
-def test_a_single_layer_is_of_its_kind(layer, kind):
+def test_kind_of_a_single_layer(layer, kind):
     (share,) = [share for share in breakdown(layer, size=8, batch=1, samples=1) if share.params]
     assert share.kind == kind
     assert share.params == sum(parameter.numel() for parameter in layer.parameters())
@@ -105,40 +105,40 @@ def test_a_single_layer_is_of_its_kind(layer, kind):
 
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm2d(4), nn.GroupNorm(1, 4), nn.LayerNorm(8), nn.RMSNorm(8)])
-def test_every_norm_is_a_norm(norm):
+def test_every_normalisation_layer_is_a_norm(norm):
     shares = {share.kind: share for share in breakdown(nn.Sequential(nn.Conv2d(3, 4, 1), norm), size=8, samples=1)}
     assert shares["norm"].params == sum(parameter.numel() for parameter in norm.parameters())
 
 
-def test_norms_alone_are_nothing_to_count():
+def test_a_network_of_norms_only_is_refused():
     with pytest.raises(AblationError, match="nothing to count"):
         breakdown(nn.BatchNorm2d(3), size=8)
 
 
-def test_seconds_are_those_within_layers_and_the_rest(monkeypatch):
+def test_seconds_are_split_into_layers_and_other(monkeypatch):
     clock = ticks()
-    monkeypatch.setattr(home, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
+    monkeypatch.setattr(breakdown_module, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.GELU())
     seconds = {share.kind: share.seconds for share in breakdown(network, size=8, batch=1, samples=3)}
     assert seconds == {"k x k convolution": 2, "activation": 1, "other": 4}
 
 
-def test_the_first_call_warms_up_and_is_not_kept(monkeypatch):
+def test_the_warm_up_call_is_not_timed(monkeypatch):
     now, batches = [0.0], []
 
-    def lasts(part, inputs, output):
+    def advance_clock(part, inputs, output):
         if len(output) == 2:
             batches.append(len(output))
             now[0] += 100 if len(batches) == 1 else 1
 
-    monkeypatch.setattr(home, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(breakdown_module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     network = nn.Sequential(nn.Conv2d(3, 4, 1))
-    network[0].register_forward_hook(lasts)
+    network[0].register_forward_hook(advance_clock)
     assert [share.seconds for share in breakdown(network, size=8, batch=2, samples=1)] == [1]
 
 
 class Shifted(nn.Module):
-    """Has a parameter of its own, outside any layer."""
+    """A network with a parameter outside any layer."""
 
     def __init__(self):
         super().__init__()
@@ -149,19 +149,19 @@ class Shifted(nn.Module):
         return self.conv(x) + self.shift
 
 
-def test_a_parameter_outside_of_layers_is_other():
+def test_a_parameter_outside_layers_is_other():
     params = {share.kind: share.params for share in breakdown(Shifted(), size=8, batch=1, samples=1)}
     assert params == {"pointwise": 16, "other": 4}
 
 
-def test_a_norm_with_its_activation_inside_is_a_norm():
+def test_a_norm_that_contains_its_activation_is_a_norm():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), timm.layers.BatchNormAct2d(4))
     params = {share.kind: share.params for share in breakdown(network, size=8, batch=1, samples=1)}
     assert params["norm"] == 8
 
 
-class ByName(nn.Module):
-    """Hands its layer the input by name."""
+class KeywordInput(nn.Module):
+    """Passes the input to its layer as a keyword argument."""
 
     def __init__(self):
         super().__init__()
@@ -171,12 +171,12 @@ class ByName(nn.Module):
         return self.conv(input=x)
 
 
-def test_a_layer_may_get_its_input_by_name():
-    assert breakdown(ByName(), size=8, batch=1, samples=1)[0].kind == "pointwise"
+def test_a_layer_may_take_its_input_as_a_keyword():
+    assert breakdown(KeywordInput(), size=8, batch=1, samples=1)[0].kind == "pointwise"
 
 
 class FailsOnBatches(nn.Module):
-    """Can be counted, on one image, and not timed."""
+    """Works on one image, so it can be counted, but fails on batches, so it cannot be timed."""
 
     def __init__(self):
         super().__init__()
@@ -191,7 +191,7 @@ class FailsOnBatches(nn.Module):
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-def test_modes_and_hooks_are_as_before_also_after_an_error(batch):
+def test_modes_and_hooks_are_restored_even_after_an_error(batch):
     network = FailsOnBatches()
     with untouched(network):
         if batch == 1:
@@ -202,11 +202,11 @@ def test_modes_and_hooks_are_as_before_also_after_an_error(batch):
 
 
 def test_it_runs_in_eval_mode_without_gradients():
-    seen = []
+    calls = []
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Dropout())
-    network.register_forward_hook(lambda part, inputs, y: seen.append((len(y), part[1].training, y.requires_grad)))
+    network.register_forward_hook(lambda part, inputs, y: calls.append((len(y), part[1].training, y.requires_grad)))
     breakdown(network, size=8, batch=3, samples=2)
-    assert [entry for entry in seen if entry[0] == 3] == [(3, False, False)] * 3, "one to warm up, and two"
+    assert [call for call in calls if call[0] == 3] == [(3, False, False)] * 3, "one warm-up call and two samples"
 
 
 @pytest.mark.parametrize(
@@ -218,22 +218,22 @@ def test_it_runs_in_eval_mode_without_gradients():
         ({"in_chans": 1}, "could not be run on images of 1 x 8 x 8"),
     ],
 )
-def test_what_is_impossible_is_refused(options, message):
+def test_bad_arguments_are_refused(options, message):
     network = nn.Conv2d(3, 4, 1)
     with untouched(network), pytest.raises(AblationError, match=message):
         breakdown(network, **{"size": 8, **options})
 
 
-def test_a_network_that_cannot_be_counted_is_an_error():
-    class Transforms(nn.Module):
+def test_a_network_that_cannot_be_counted_is_refused():
+    class FourierTransform(nn.Module):
         def forward(self, x):
             return torch.fft.fft(x).real
 
     with pytest.raises(AblationError, match="fft"):
-        breakdown(Transforms(), size=8, batch=1)
+        breakdown(FourierTransform(), size=8, batch=1)
 
 
-def test_weights_that_two_layers_share_count_once():
+def test_shared_weights_count_once():
     network = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
     network[1].weight = network[0].weight
     shares = breakdown(network, size=8, batch=1, samples=1)
@@ -241,7 +241,7 @@ def test_weights_that_two_layers_share_count_once():
     assert all(share.params >= 0 for share in shares)
 
 
-def test_a_convolution_with_weights_made_on_the_way_is_one_all_the_same():
+def test_a_convolution_with_computed_weights_is_a_convolution():
     conv = torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
     macs = {share.kind: share.macs for share in breakdown(nn.Sequential(conv), size=8, batch=1, samples=1)}
     assert macs["k x k convolution"] == 3 * 4 * 9 * 36

@@ -1,4 +1,4 @@
-"""The effective receptive field, against a plain loop and an analytic map."""
+"""The effective receptive field, compared with a plain loop and an analytic map."""
 
 from contextlib import nullcontext
 from math import erf, sqrt
@@ -24,19 +24,19 @@ from tests.laws import randomise
 from tests.untouched import untouched
 
 SMALL = {"resnet50": RESNET50.replace(width=8), "convnext_tiny": convnext("tiny").replace(width=12)}
-LOOKED_AT = ["resnet50", "convnext_tiny", "swin_tiny_patch4_window7_224"]
+MODELS = ["resnet50", "convnext_tiny", "swin_tiny_patch4_window7_224"]
 
 
-def opened(name, **options):
+def open_model(name, **options):
     return open_branches(timm.create_model(name, **options)).eval()
 
 
-def standard(size, number):
+def normalised_photographs(size, number):
     return normalise(photographs(size)[:number], IMAGENET_MEAN, IMAGENET_STD)
 
 
 def plain_loop(network, images, nhwc):
-    """The map of figure 1 of RepLKNet, an image at a time."""
+    """Compute the map of figure 1 of RepLKNet, one image at a time."""
     total = 0
     for image in images:
         x = image[None].clone().requires_grad_()
@@ -48,11 +48,11 @@ def plain_loop(network, images, nhwc):
     return (total / len(images)).numpy()
 
 
-@pytest.mark.parametrize("name", LOOKED_AT)
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("size", "number"), [(224, 8), (448, 2)])
-def test_the_effective_field_equals_a_plain_loop(name, size, number):
+def test_effective_field_equals_a_plain_loop(name, size, number):
     swin = name.startswith("swin")
-    network, images = opened(name, **({"img_size": size} if swin else {})), standard(size, number)
+    network, images = open_model(name, **({"img_size": size} if swin else {})), normalised_photographs(size, number)
     fits = name == "resnet50" and size > 427
     with nullcontext() if fits else pytest.warns(FieldWarning, match="reaches the edge"):
         found = effective_receptive_field(network, images)
@@ -67,7 +67,7 @@ def gaussian(sigma=340, side=2001):
 
 
 @pytest.mark.parametrize("share", SHARES)
-def test_squares_on_a_gaussian_hold_their_analytic_share(share):
+def test_squares_on_a_gaussian_hold_the_analytic_share(share):
     field, sigma = gaussian(), 340
 
     def within(half):
@@ -78,39 +78,39 @@ def test_squares_on_a_gaussian_hold_their_analytic_share(share):
     assert field.area(share) == pytest.approx(side**2 / 2001**2)
 
 
-def test_logarithms_make_a_peaked_map_look_wide():
+def test_log_scale_gives_larger_sides_for_a_peaked_map():
     field = gaussian(sigma=40, side=401)
     peaked = ERF(1e6 * field.map, 1, "", (1, 1), False)
     for share in SHARES:
         assert peaked.side(share, scale="log") > peaked.side(share, scale="linear") == field.side(share)
 
 
-def tiny(values):
+def field_of(values):
     return ERF(np.array(values, dtype=float), images=1, layer="", positions=(1, 1), cut=False)
 
 
-def test_sides_and_areas_by_hand():
+def test_sides_and_areas_computed_by_hand():
     one = np.zeros((5, 5))
     one[2, 2] = 1
-    assert (tiny(one).side(0.99), tiny(one).area(0.99)) == (1, 1 / 25)
-    flat = tiny(np.ones((5, 5)))  # squares of 1, 9 and 25 pixels hold 0.04, 0.36 and 1
+    assert (field_of(one).side(0.99), field_of(one).area(0.99)) == (1, 1 / 25)
+    flat = field_of(np.ones((5, 5)))  # squares of 1, 9 and 25 pixels hold 0.04, 0.36 and 1
     assert [flat.side(share) for share in (0.03, 0.05, 0.35, 0.37)] == [1, 3, 3, 5]
     assert [flat.area(share) for share in (0.03, 0.05, 0.35, 0.37)] == [1 / 25, 9 / 25, 9 / 25, 1]
-    even = tiny(np.ones((4, 4)))  # the middle pixel is 2 and 2: squares of 1, 9 and, cut at the edge, 16
+    even = field_of(np.ones((4, 4)))  # the middle pixel is 2 and 2: squares of 1, 9 and, cut at the edge, 16
     assert [even.side(share) for share in (0.05, 0.5, 0.6)] == [1, 3, 5]
     assert [even.area(share) for share in (0.05, 0.5, 0.6)] == [1 / 16, 9 / 16, 1]
-    wide = tiny(np.ones((3, 7)))  # 1, 9, 15 and 21
+    wide = field_of(np.ones((3, 7)))  # 1, 9, 15 and 21
     assert [wide.side(share) for share in (0.04, 0.4, 0.7, 0.9)] == [1, 3, 5, 7]
     assert [wide.area(share) for share in (0.04, 0.4, 0.7, 0.9)] == [1 / 21, 9 / 21, 15 / 21, 1]
 
 
-def test_the_log_scale_by_hand():
-    field = tiny([[9, 0, 0], [0, 99, 0], [0, 0, 9]])  # logarithms 1, 2 and 1
+def test_log_scale_computed_by_hand():
+    field = field_of([[9, 0, 0], [0, 99, 0], [0, 0, 9]])  # logarithms 1, 2 and 1
     assert [field.side(0.6), field.side(0.6, scale="log")] == [1, 3]
 
 
-def test_the_centre_of_mass_by_hand():
-    assert tiny([[0, 0, 0, 0], [0, 0, 1, 3]]).centroid == (1.0, 2.75)
+def test_centre_of_mass_computed_by_hand():
+    assert field_of([[0, 0, 0, 0], [0, 0, 1, 3]]).centroid == (1.0, 2.75)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_the_centre_of_mass_by_hand():
         ((0.5, "logarithmic"), "unknown scale 'logarithmic'.*linear, log"),
     ],
 )
-def test_bad_shares_and_scales(arguments, message):
-    for read in (gaussian(4, 9).side, gaussian(4, 9).area):
+def test_invalid_shares_and_scales_are_refused(arguments, message):
+    for method in (gaussian(4, 9).side, gaussian(4, 9).area):
         with pytest.raises(AblationError, match=message):
-            read(*arguments)
+            method(*arguments)
 
 
-def test_a_map_of_zeros_has_no_side_and_no_centre():
+def test_side_and_centroid_of_a_zero_map_raise_an_error():
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
     nn.init.constant_(network[0].bias, -1000.0)
     field = effective_receptive_field(network, torch.rand(2, 3, 9, 9))
@@ -139,7 +139,7 @@ def test_a_map_of_zeros_has_no_side_and_no_centre():
         _ = field.centroid
 
 
-def test_a_small_network_on_a_large_image_is_not_cut():
+def test_field_of_a_small_network_on_a_large_image_is_not_cut():
     network = randomise(nn.Sequential(nn.Conv2d(3, 8, 7, padding=3), nn.GELU(), nn.Conv2d(8, 8, 7, padding=3)))
     field = effective_receptive_field(network, torch.randn(2, 3, 40, 40))
     assert not field.cut and field.map.shape == (40, 40)
@@ -147,13 +147,13 @@ def test_a_small_network_on_a_large_image_is_not_cut():
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (14, 26, 14, 26), "13 pixels around pixel 20"
 
 
-def test_a_field_that_reaches_the_edge_is_said():
+def test_field_that_reaches_the_edge_gives_a_warning():
     network = randomise(nn.Sequential(nn.Conv2d(3, 8, 7, padding=3), nn.GELU(), nn.Conv2d(8, 8, 7, padding=3)))
     with pytest.warns(FieldWarning, match="reaches the edge of the 12 x 12 image"):
         assert effective_receptive_field(network, torch.randn(2, 3, 12, 12)).cut
 
 
-def test_closed_branches_are_said_and_may_be_opened():
+def test_closed_branches_give_a_warning_and_can_be_opened():
     network = timm.create_model("convnext_atto", num_classes=10)
     images = torch.randn(2, 3, 96, 96)
     with pytest.warns(FieldWarning) as warned:
@@ -164,57 +164,57 @@ def test_closed_branches_are_said_and_may_be_opened():
     assert (network.stages[0].blocks[0].gamma == 1).all()
 
 
-def test_norms_that_begin_at_zero_close_a_branch_and_biases_do_not():
+def test_norm_weights_initialised_to_zero_close_a_branch_and_biases_do_not():
     network = timm.create_model("resnet18", num_classes=10)
     assert closed_branches(network) == [f"layer{i}.{j}.bn2.weight" for i in (1, 2, 3, 4) for j in (0, 1)]
     assert closed_branches(build(SMALL["resnet50"])) == []
 
 
-def test_a_class_token_is_no_branch():
+def test_class_token_is_not_a_closed_branch():
     assert closed_branches(timm.create_model("vit_tiny_patch16_224", depth=1)) == []
 
 
-def batch_normed():
-    """A network whose batch norms would mix the images of a batch if they were in training mode."""
+def batch_norm_network():
+    """Return a network whose batch norms would mix the images of a batch in training mode."""
     return randomise(build(RESNET50.replace(width=4, depths=(1, 1, 1, 1)), num_classes=10)).train()
 
 
-def test_the_chunk_does_not_matter():
-    network, images = batch_normed(), torch.randn(5, 3, 64, 64)
+def test_chunk_size_does_not_change_the_map():
+    network, images = batch_norm_network(), torch.randn(5, 3, 64, 64)
     with pytest.warns(FieldWarning, match="edge"):
         maps = [effective_receptive_field(network, images, chunk=chunk).map for chunk in (1, 2, 4, 5, 100, None)]
     for other in maps[1:]:
         np.testing.assert_allclose(other, maps[0], rtol=1e-4, atol=1e-6 * maps[0].max())
     with pytest.warns(FieldWarning, match="edge"):
-        alone = [effective_receptive_field(network, image[None]).map for image in images]
-    np.testing.assert_allclose(np.mean(alone, axis=0), maps[0], rtol=1e-4, atol=1e-6 * maps[0].max())
+        single = [effective_receptive_field(network, image[None]).map for image in images]
+    np.testing.assert_allclose(np.mean(single, axis=0), maps[0], rtol=1e-4, atol=1e-6 * maps[0].max())
 
 
-def test_measuring_the_effective_field_changes_nothing():
-    network, images = batch_normed(), torch.randn(3, 3, 64, 64)
+def test_measuring_the_effective_field_leaves_network_and_images_unchanged():
+    network, images = batch_norm_network(), torch.randn(3, 3, 64, 64)
     network.stages[1].eval()
-    kept, seen = images.clone(), []
+    before, reports = images.clone(), []
     with untouched(network), pytest.warns(FieldWarning, match="edge"):
-        effective_receptive_field(network, images, chunk=1, progress=lambda *done: seen.append(done))
-    assert torch.equal(images, kept)
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+        effective_receptive_field(network, images, chunk=1, progress=lambda *done: reports.append(done))
+    assert torch.equal(images, before)
+    assert reports == [(1, 3), (2, 3), (3, 3)]
     with untouched(network), pytest.raises(AblationError, match="unknown layer 'stage'"):
         effective_receptive_field(network, images, layer="stage")
 
 
-def test_a_network_that_begins_in_place_is_looked_into_all_the_same():
+def test_networks_that_start_with_an_in_place_layer_are_supported():
     network, images = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 4, 5, padding=2)), torch.randn(3, 3, 32, 32)
-    kept = images.clone()
+    before = images.clone()
     field = effective_receptive_field(network, images)
-    assert torch.equal(images, kept)
+    assert torch.equal(images, before)
     plain = effective_receptive_field(nn.Sequential(nn.ReLU(), network[1]), images)
     np.testing.assert_allclose(field.map, plain.map)
     assert theoretical_receptive_field(network) == 5
 
 
-def test_a_negative_centre_weighs_nothing():
+def test_channels_with_a_negative_centre_do_not_contribute():
     class Signs(nn.Module):
-        """Two channels: three times the sum of five pixels, and the same below zero."""
+        """Two channels: three times the sum of five pixels, and minus six times that sum."""
 
         def forward(self, x):
             y = 3 * nn.functional.avg_pool2d(x, (1, 5), stride=1, padding=(0, 2)) * 5
@@ -225,11 +225,11 @@ def test_a_negative_centre_weighs_nothing():
     expected[4, 2:7] = 3
     np.testing.assert_allclose(field.map, expected, rtol=1e-6)
     field = effective_receptive_field(Signs(), -torch.ones(2, 1, 9, 9))
-    assert not field.map.any(), "where the channel that is left falls with the pixels"
+    assert not field.map.any(), "the gradient of the only positive channel is negative"
 
 
-def test_another_layer_is_looked_from():
-    network = batch_normed()
+def test_field_of_a_named_layer():
+    network = batch_norm_network()
     field = effective_receptive_field(network, torch.randn(1, 3, 64, 64), layer="stem")
     assert (field.layer, field.positions, field.cut) == ("stem", (16, 16), False)
     rows, _ = field.map.nonzero()
@@ -237,7 +237,7 @@ def test_another_layer_is_looked_from():
 
 
 class Bounded(nn.Module):
-    """A convolution that may not run for ever."""
+    """A convolution that fails after 50 calls, so that an endless loop is detected."""
 
     def __init__(self):
         super().__init__()
@@ -246,12 +246,12 @@ class Bounded(nn.Module):
     def forward(self, x):
         self.calls.append(len(x))
         if len(self.calls) > 50:
-            raise RuntimeError("called for ever")
+            raise RuntimeError("more than 50 calls")
         return self.conv(x)
 
 
 @pytest.mark.parametrize("chunk", [0, -1])
-def test_a_chunk_of_no_image_is_refused(chunk):
+def test_chunk_below_one_is_refused(chunk):
     with pytest.raises(AblationError, match=f"chunk {chunk} must be 1 or more"):
         effective_receptive_field(Bounded(), torch.rand(3, 3, 9, 9), chunk=chunk)
 
@@ -262,16 +262,16 @@ def test_a_chunk_of_no_image_is_refused(chunk):
         (nn.Conv2d(3, 4, 3), torch.rand(3, 9, 9), r"must be a tensor of shape \(N, C, H, W\)"),
         (nn.Conv2d(3, 4, 3), torch.full((1, 3, 9, 9), float("nan")), "images are not finite"),
         (nn.Conv2d(4, 4, 3), torch.rand(1, 3, 9, 9), "could not be run on images of 3 x 9 x 9"),
-        (nn.Flatten(), torch.rand(1, 3, 9, 9), "no layer of Flatten puts out a map"),
+        (nn.Flatten(), torch.rand(1, 3, 9, 9), "no layer of Flatten outputs a map"),
     ],
     ids=["one image", "nan", "channels", "no map"],
 )
-def test_bad_input_of_the_effective_field(module, images, message):
+def test_invalid_input_of_the_effective_field_is_refused(module, images, message):
     with pytest.raises(AblationError, match=message):
         effective_receptive_field(module, images)
 
 
-def test_weights_that_are_not_finite_are_refused():
+def test_weights_that_are_not_finite_are_refused_with_the_parameter_name():
     conv = nn.Conv2d(3, 4, 3)
     nn.init.constant_(conv.weight, float("nan"))
     with pytest.raises(AblationError, match="weights are not finite: weight of Conv2d"):

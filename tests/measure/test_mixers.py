@@ -1,4 +1,4 @@
-"""Two layers on the same maps: as local as each other, and only one of them static."""
+"""Two layers on the same maps: both equally local, only the convolution static."""
 
 import pytest
 import torch
@@ -13,47 +13,47 @@ def pair():
     return mixers(photographs(96)[:2])
 
 
-def test_both_take_the_same_maps_and_keep_their_size(pair):
+def test_both_layers_take_the_same_maps_and_keep_their_size(pair):
     assert pair.maps.shape == (2, 3 * WINDOW, 3 * WINDOW, 96)
-    assert pair.maps.mean(3).abs().max() < 1e-4, "normalised, as the first block gets them"
+    assert pair.maps.mean(3).abs().max() < 1e-4, "normalised, as in the first block"
     for layer, maps, layout in pair.layers.values():
         assert layer(maps).shape == maps.shape
         assert torch.equal(maps if layout == "NHWC" else maps.permute(0, 2, 3, 1), pair.maps)
 
 
-def test_only_attention_changes_from_image_to_image_and_more_so_the_larger_its_matrices(pair):
-    (kernel, attention), (_, blunt) = (
-        [jacobian_change(*layer) for layer in made.layers.values()]
-        for made in (pair, mixers(photographs(96)[:2], sharp=False))
+def test_only_attention_depends_on_the_image_and_more_with_larger_matrices(pair):
+    (convolution, attention), (_, blunt) = (
+        [jacobian_change(*layer) for layer in layers.layers.values()]
+        for layers in (pair, mixers(photographs(96)[:2], sharp=False))
     )
-    assert kernel.mean < 1e-5 and (kernel.maps[0] > 0).sum() == (attention.maps[0] > 0).sum() == WINDOW**2
+    assert convolution.mean < 1e-5 and (convolution.maps[0] > 0).sum() == (attention.maps[0] > 0).sum() == WINDOW**2
     assert attention.mean > 0.2 > blunt.mean > 1e-3
 
 
-def test_the_windows_lie_on_the_grid_that_swin_cuts(pair):
-    """Three windows a side from the first: the middle one holds positions 7 to 13."""
+def test_windows_match_the_grid_of_swin(pair):
+    """With three windows per side, the middle one holds positions 7 to 13."""
     layer, maps, layout = list(pair.layers.values())[1]
     for position in ((7, 13), (10, 8)):
-        seen = jacobian_change(layer, maps, layout, position=position).maps[0] > 0
-        assert seen[7:14, 7:14].all() and seen.sum() == WINDOW**2
+        support = jacobian_change(layer, maps, layout, position=position).maps[0] > 0
+        assert support[7:14, 7:14].all() and support.sum() == WINDOW**2
 
 
-def test_the_maps_begin_where_a_window_of_the_whole_image_does():
-    pixels = photographs(168)[:1]  # 42 positions: the three windows in the middle begin at position 14, pixel 56
+def test_maps_start_at_a_window_boundary_of_the_whole_image():
+    pixels = photographs(168)[:1]  # 42 positions: the three middle windows start at position 14, pixel 56
     torch.testing.assert_close(mixers(pixels).maps, mixers(pixels[..., 56:140, 56:140]).maps)
 
 
-def test_the_same_seed_the_same_layers_and_no_draw_of_the_callers():
+def test_layers_are_reproducible_and_the_random_state_is_not_changed():
     torch.manual_seed(3)
-    wanted = torch.rand(1)
+    expected = torch.rand(1)
     torch.manual_seed(3)
     one, other, third = (mixers(photographs(32)[:1], seed=seed) for seed in (0, 0, 1))
-    assert torch.equal(torch.rand(1), wanted)
+    assert torch.equal(torch.rand(1), expected)
     assert torch.equal(one.convolution.weight, other.convolution.weight)
     assert not torch.equal(one.convolution.weight, third.convolution.weight)
     assert torch.equal(one.attention(one.maps[:, :7, :7]), other.attention(other.maps[:, :7, :7]))
 
 
 def test_images_smaller_than_a_window_are_refused():
-    with pytest.raises(AblationError, match="20 x 20 are smaller than a window: 28 pixels"):
+    with pytest.raises(AblationError, match="20 x 20 are smaller than a window; the minimum is 28 x 28 pixels"):
         mixers(photographs(20))

@@ -1,4 +1,4 @@
-"""Modes, flags and hooks come back as they were, whatever happens in between."""
+"""Modes, flags and hooks are restored on exit, also after an error."""
 
 import pytest
 import torch
@@ -16,12 +16,12 @@ from ablation.measure.modes import (
 from tests.untouched import untouched
 
 
-class Stop(Exception):  # noqa: N818
-    """What a test raises half-way."""
+class Interruption(Exception):  # noqa: N818
+    """Raised by a test inside a context."""
 
 
-def mixed():
-    """A network in mixed modes, with frozen parameters, a gradient and hooks of its own."""
+def mixed_network():
+    """Return a network in mixed modes, with a frozen parameter, a gradient and hooks."""
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Dropout(inplace=True))
     network[1].eval()
     network[0].bias.requires_grad_(False)
@@ -33,35 +33,35 @@ def mixed():
 
 @pytest.mark.parametrize("context", [evaluating, preserving_state, out_of_place])
 @pytest.mark.parametrize("fails", [False, True])
-def test_everything_is_as_before_afterwards(context, fails):
-    network = mixed()
+def test_network_is_unchanged_on_exit(context, fails):
+    network = mixed_network()
     with untouched(network):
         try:
             with context(network):
                 if fails:
-                    raise Stop
-        except Stop:
+                    raise Interruption
+        except Interruption:
             assert fails
 
 
-def test_in_between_every_part_is_in_eval_mode():
-    network = mixed()
+def test_every_submodule_is_in_eval_mode_inside_the_context():
+    network = mixed_network()
     with evaluating(network):
         assert not any(part.training for part in network.modules())
     with preserving_state(network):
         assert not any(part.training for part in network.modules())
 
 
-def test_in_between_no_parameter_asks_for_gradients_and_the_input_may():
-    network = mixed()
+def test_parameters_require_no_gradients_inside_the_context_and_the_input_may():
+    network = mixed_network()
     with torch.no_grad(), preserving_state(network):
         assert not any(parameter.requires_grad for parameter in network.parameters())
         x = torch.rand(1, 3, 2, 2, requires_grad=True)
-        assert network[0](x).requires_grad, "also where the caller turned gradients off"
+        assert network[0](x).requires_grad, "even if the caller has disabled gradients"
 
 
 @pytest.mark.parametrize(
-    "leave",
+    "add_hook",
     [
         lambda part: part.register_forward_hook(print),
         lambda part: part.register_forward_pre_hook(print),
@@ -73,14 +73,14 @@ def test_in_between_no_parameter_asks_for_gradients_and_the_input_may():
     ],
     ids=["forward", "pre", "backward pre", "forward kwargs", "always", "pre kwargs", "backward"],
 )
-def test_hooks_that_a_library_leaves_behind_are_removed(leave):
+def test_hooks_left_behind_inside_the_context_are_removed(add_hook):
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
-    with untouched(network), pytest.raises(Stop), preserving_state(network):
-        leave(network[1])
-        raise Stop
+    with untouched(network), pytest.raises(Interruption), preserving_state(network):
+        add_hook(network[1])
+        raise Interruption
 
 
-def test_hooks_that_were_there_stay():
+def test_existing_hooks_are_kept():
     calls = []
     network = nn.Sequential(nn.Conv2d(3, 4, 1))
     network[0].register_forward_hook(lambda part, inputs, output: calls.append(part))
@@ -91,24 +91,24 @@ def test_hooks_that_were_there_stay():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_weights_that_are_not_finite_are_refused_by_name(value):
+def test_weights_that_are_not_finite_are_refused_with_the_parameter_name(value):
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1))
     nn.init.constant_(network[1].bias, value)
     with pytest.raises(AblationError, match=r"1\.bias of Sequential holds NaN or infinity"), preserving_state(network):
         pass
 
 
-def test_inference_mode_is_refused_with_the_remedy():
+def test_inference_mode_is_refused_and_the_message_names_no_grad():
     with torch.inference_mode():
         with pytest.raises(AblationError, match=r"torch\.no_grad"):
-            refuse_inference_mode("looking takes gradients")
-        with pytest.raises(AblationError, match="takes gradients"), preserving_state(mixed()):
+            refuse_inference_mode("this requires gradients")
+        with pytest.raises(AblationError, match="requires gradients"), preserving_state(mixed_network()):
             pass
-    refuse_inference_mode("nothing to refuse")
+    refuse_inference_mode("not raised here")
 
 
-def test_activations_write_elsewhere_only_in_between():
-    network = mixed()
+def test_activations_are_out_of_place_only_inside_the_context():
+    network = mixed_network()
     x = -torch.ones(1, 4, 2, 2)
     with out_of_place(network):
         network[2](x)
@@ -117,7 +117,7 @@ def test_activations_write_elsewhere_only_in_between():
     assert (x == 0).all()
 
 
-def test_device_and_type_are_those_of_the_first_floating_tensor():
+def test_device_and_dtype_are_those_of_the_first_floating_point_tensor():
     assert device_and_dtype(nn.Conv2d(3, 4, 1).double()) == (torch.device("cpu"), torch.float64)
     assert device_and_dtype(nn.Conv2d(3, 4, 1).to("meta")) == (torch.device("meta"), torch.float32)
     assert device_and_dtype(nn.ReLU()) == (torch.device("cpu"), torch.float32)
@@ -127,7 +127,7 @@ def test_device_and_type_are_those_of_the_first_floating_tensor():
     assert device_and_dtype(counter)[1] == torch.float16
 
 
-def test_images_become_the_module_s_type_and_forget_their_graph():
+def test_images_are_converted_to_the_module_dtype_and_detached():
     images = torch.rand(2, 3, 4, 4, requires_grad=True)
     ready = as_images(nn.Conv2d(3, 4, 1).double(), images * 2)
     assert ready.dtype == torch.float64 and not ready.requires_grad
@@ -144,6 +144,6 @@ def test_images_become_the_module_s_type_and_forget_their_graph():
         (torch.full((1, 3, 4, 4), float("inf")), "not finite"),
     ],
 )
-def test_anything_but_finite_images_is_refused(images, message):
+def test_input_that_is_not_a_batch_of_finite_images_is_refused(images, message):
     with pytest.raises(AblationError, match=message):
         as_images(nn.Conv2d(3, 4, 1), images)

@@ -1,4 +1,4 @@
-"""The theoretical receptive field, to the pixel."""
+"""The exact theoretical receptive field."""
 
 import numpy as np
 import pytest
@@ -29,25 +29,24 @@ FIELDS = {
 }
 STAGES = {"resnet50": (35, 91, 267, 427), "convnext_tiny": (76, 224, 1096, 1688)}
 SMALL = {"resnet50": RESNET50.replace(width=8), "convnext_tiny": convnext("tiny").replace(width=12)}
-LOOKED_AT = ["resnet50", "convnext_tiny", "swin_tiny_patch4_window7_224"]
 
 
 @pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
-def test_the_ladder_s_fields_are_those_of_its_descriptions(rung):
+def test_measured_fields_of_the_ladder_match_the_computed_cost(rung):
     field = theoretical_receptive_field(build(rung.architecture))
     expected = cost(rung.architecture).receptive_field
     assert (field, field.height, field.width, field.whole_image) == (expected, expected, expected, False)
     assert field == FIELDS.get(rung.name, field), (
-        "side branches of the ladder, kernels 5, 9 and 11, have no pinned field"
+        "only the side branches with kernels 5, 9 and 11 have no expected value"
     )
 
 
-def test_every_kept_rung_has_a_pinned_field():
+def test_every_adopted_rung_has_an_expected_field():
     assert {rung.name for rung in RUNGS if rung.adopted} <= FIELDS.keys() <= {rung.name for rung in RUNGS}
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_the_field_grows_stage_by_stage(name):
+def test_field_of_each_stage(name):
     network = build(SMALL[name], num_classes=10)
     measured = tuple(theoretical_receptive_field(network, layer=f"stages.{i}") for i in range(4))
     assert measured == STAGES[name]
@@ -55,8 +54,8 @@ def test_the_field_grows_stage_by_stage(name):
     assert theoretical_receptive_field(network, layer="stem") == cost(SMALL[name]).stages[0].receptive_field
 
 
-def first_version():
-    """ResNet-50 as first published: the stride on the 1x1 that opens a block."""
+def original_resnet50():
+    """Return ResNet-50 as first published, with the stride in the first 1x1 convolution of a block."""
     network = torchvision.models.resnet50(num_classes=10)
     for stage in (network.layer2, network.layer3, network.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
@@ -68,51 +67,51 @@ def first_version():
     [
         (lambda: timm.create_model("resnet50"), 427),
         (lambda: torchvision.models.resnet50(), 427),
-        (first_version, 483),
+        (original_resnet50, 483),
         (lambda: torchvision.models.vgg11(num_classes=10).features, 150),
     ],
     ids=["timm", "torchvision", "v1", "vgg11"],
 )
-def test_networks_of_other_libraries(make, field):
+def test_fields_of_networks_from_other_libraries(make, field):
     assert theoretical_receptive_field(make()) == field
 
 
-def normed(norm):
+def network_with(norm):
     return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), norm, nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: normed(nn.GroupNorm(1, 8)),
-        lambda: normed(nn.GroupNorm(4, 8)),
-        lambda: normed(nn.InstanceNorm2d(8)),
+        lambda: network_with(nn.GroupNorm(1, 8)),
+        lambda: network_with(nn.GroupNorm(4, 8)),
+        lambda: network_with(nn.InstanceNorm2d(8)),
         lambda: timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2),
         lambda: timm.create_model("swin_tiny_patch4_window7_224", img_size=112, embed_dim=24, num_heads=(1, 2, 4, 8)),
     ],
     ids=["GroupNorm(1)", "GroupNorm(4)", "InstanceNorm", "vit", "swin"],
 )
-def test_norms_over_positions_and_attention_see_the_whole_image(make):
+def test_field_of_spatial_norms_and_attention_is_the_whole_image(make):
     field = theoretical_receptive_field(make())
     assert field.whole_image and "whole image" in repr(field)
 
 
-def test_norms_of_one_position_see_no_more():
-    field = theoretical_receptive_field(normed(nn.BatchNorm2d(8)))
+def test_norms_within_one_position_do_not_enlarge_the_field():
+    field = theoretical_receptive_field(network_with(nn.BatchNorm2d(8)))
     assert (field, field.whole_image, repr(field)) == (5, False, "5 px")
 
 
-def stack(seed, padded):
-    """Convolutions and max-pools drawn at random, and their field: each adds (k - 1) * dilation * jump."""
-    draw = np.random.default_rng(seed)
+def random_stack(seed, padded):
+    """Return a random stack of convolutions and max-pools, and its field: each adds (k - 1) * dilation * jump."""
+    rng = np.random.default_rng(seed)
     layers, field, jump, channels = [], 1, 1, 3
-    for _ in range(draw.integers(1, 7)):
-        kernel, stride = int(draw.choice([1, 2, 3, 5, 7])), int(draw.choice([1, 1, 2, 3]))
-        if draw.random() < 0.2:
+    for _ in range(rng.integers(1, 7)):
+        kernel, stride = int(rng.choice([1, 2, 3, 5, 7])), int(rng.choice([1, 1, 2, 3]))
+        if rng.random() < 0.2:
             layers.append(nn.MaxPool2d(kernel, stride, padding=kernel // 2 if padded else 0))
             dilation = 1
         else:
-            dilation, out = int(draw.choice([1, 1, 2])), int(draw.choice([1, 4, 16]))
+            dilation, out = int(rng.choice([1, 1, 2])), int(rng.choice([1, 4, 16]))
             padding = dilation * (kernel - 1) // 2 if padded else 0
             layers += [nn.Conv2d(channels, out, kernel, stride, padding, dilation), nn.ReLU()]
             channels = out
@@ -121,29 +120,29 @@ def stack(seed, padded):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_any_stack_of_layers_has_the_field_of_the_closed_formula(seed):
-    network, field = stack(seed, padded=True)
+def test_field_of_a_random_stack_matches_the_closed_form(seed):
+    network, field = random_stack(seed, padded=True)
     assert theoretical_receptive_field(network) == field
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_any_stack_without_padding_too(seed):
-    network, field = stack(seed, padded=False)
+def test_field_of_a_random_stack_without_padding_matches_the_closed_form(seed):
+    network, field = random_stack(seed, padded=False)
     assert theoretical_receptive_field(network) == field
 
 
 @pytest.mark.parametrize("layers", [10, 25])
-def test_a_field_that_no_square_holds_is_not_said_to_end_at_its_edge(layers):
+def test_field_larger_than_every_square_is_measured_on_strips(layers):
     network = nn.Sequential(nn.Conv2d(3, 2, 11, 8), *[nn.Conv2d(2, 2, 7, padding=2) for _ in range(layers)])
     assert theoretical_receptive_field(network) == 11 + 48 * layers
 
 
-def test_a_published_network_without_padding():
+def test_field_of_alexnet():
     assert theoretical_receptive_field(torchvision.models.alexnet(num_classes=10).features) == 195
 
 
 class Residual(nn.Module):
-    """A sum of branches."""
+    """The sum of several branches."""
 
     def __init__(self, *branches):
         super().__init__()
@@ -153,7 +152,7 @@ class Residual(nn.Module):
         return sum(branch(x) for branch in self.branches)
 
 
-def test_the_longest_branch_decides():
+def test_field_is_that_of_the_longest_branch():
     def block():
         branch = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 5, padding=2))
         return Residual(nn.Identity(), branch)
@@ -161,7 +160,7 @@ def test_the_longest_branch_decides():
     assert theoretical_receptive_field(nn.Sequential(block(), nn.MaxPool2d(2), block())) == 1 + 6 + 1 + 2 * 6
 
 
-def test_rectifiers_that_let_nothing_through_close_no_path():
+def test_inactive_rectifiers_do_not_reduce_the_field():
     layers = []
     for i in range(6):
         layers += [nn.Conv2d(3 if i == 0 else 1, 1, 3, padding=1), nn.ReLU(inplace=True)]
@@ -169,32 +168,32 @@ def test_rectifiers_that_let_nothing_through_close_no_path():
     assert theoretical_receptive_field(nn.Sequential(*layers)) == 13
 
 
-def test_weights_of_zero_close_no_path():
+def test_zero_weights_do_not_reduce_the_field():
     conv = nn.Conv2d(3, 4, 5, padding=2)
     nn.init.zeros_(conv.weight)
     assert theoretical_receptive_field(nn.Sequential(conv, nn.BatchNorm2d(4))) == 5
 
 
-def test_a_maximum_is_as_wide_as_its_window():
+def test_field_of_a_max_pool_is_its_window():
     assert theoretical_receptive_field(nn.Sequential(nn.Conv2d(3, 1, 1), nn.MaxPool2d(3, 2, padding=1))) == 3
     assert theoretical_receptive_field(nn.Sequential(nn.Conv2d(3, 1, 1), nn.MaxPool2d(3, 2, ceil_mode=True))) == 3
 
 
-def test_height_width_and_where_it_begins():
+def test_height_width_and_offset():
     field = theoretical_receptive_field(nn.Conv2d(3, 4, (3, 7), padding=(1, 3)))
     assert (field, field.height, field.width, field.offset) == (7, 3, 7, (-1, -3))
     field = theoretical_receptive_field(nn.Conv2d(3, 4, 4, stride=4))
     assert (field, field.offset) == (4, (0, 0))
 
 
-def test_a_size_cuts_the_field():
+def test_field_is_clipped_to_a_given_size():
     network = nn.Sequential(*[nn.Conv2d(3 if i == 0 else 4, 4, 7, padding=3) for i in range(5)])
     assert theoretical_receptive_field(network) == theoretical_receptive_field(network, size=40) == 31
     field = theoretical_receptive_field(network, size=20)
     assert field == 20 and field.whole_image
 
 
-def test_channels_of_the_image():
+def test_number_of_image_channels():
     assert theoretical_receptive_field(nn.Conv2d(1, 4, 3), in_chans=1) == 3
 
 
@@ -203,29 +202,29 @@ def test_channels_of_the_image():
     [
         (build(SMALL["resnet50"]), {"layer": "stage.0"}, "unknown layer 'stage.0'; did you mean 'stages.0'"),
         (nn.Conv2d(1, 4, 3), {}, "could not be run on images of 3 x"),
-        (nn.Sequential(nn.Flatten(), nn.LazyLinear(4)), {"size": 8}, "no layer of Sequential puts out a map"),
-        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), {"layer": "1", "size": 8}, "'1' puts out no map"),
+        (nn.Sequential(nn.Flatten(), nn.LazyLinear(4)), {"size": 8}, "no layer of Sequential outputs a map"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), {"layer": "1", "size": 8}, "'1' outputs no map"),
         (Residual(nn.Conv2d(3, 4, 1)), {"size": 0}, "could not be run on images of 3 x 0 x 0"),
     ],
     ids=["layer", "channels", "no map", "layer without map", "size"],
 )
-def test_bad_input_of_the_theoretical_field(module, options, message):
+def test_invalid_input_of_the_theoretical_field_is_refused(module, options, message):
     if any(isinstance(part, nn.LazyLinear) for part in module.modules()):
         module(torch.zeros(1, 3, 8, 8))
     with pytest.raises(AblationError, match=message):
         theoretical_receptive_field(module, **options)
 
 
-def test_a_map_that_does_not_depend_on_the_image_is_an_error():
+def test_map_independent_of_the_image_is_refused():
     class Constant(nn.Module):
         def forward(self, x):
             return torch.ones_like(x) + 0 * x
 
-    with pytest.raises(AblationError, match="nothing of the image reaches layer"):
+    with pytest.raises(AblationError, match="does not depend on the image"):
         theoretical_receptive_field(Constant())
 
 
-def test_measuring_the_theoretical_field_changes_nothing():
+def test_measuring_the_theoretical_field_leaves_the_network_unchanged():
     network = build(SMALL["resnet50"]).train()
     network.stages[1].eval()
     with untouched(network):

@@ -1,4 +1,4 @@
-"""Designs: the networks they ask about, and the trials that answer."""
+"""Designs: their networks and their trials."""
 
 import itertools
 import subprocess
@@ -6,28 +6,24 @@ import sys
 
 import pytest
 
-from ablation import RESNET50, AblationError, Outcome, roadmap
+from ablation import RESNET50, AblationError, roadmap
 from ablation.design import roadmap as roads
 from ablation.design import steps
 from ablation.study import designs
 from ablation.study.designs import Design, Point, design, trials
 
 CHOSEN = ("patchify_stem", "depthwise", "kernel_size=7", "layer_norm")
-TAKEN = {"patchify_stem": {"stem": "patchify"}, "depthwise": {"depthwise": True}}
-TAKEN |= {"kernel_size=7": {"kernel_size": 7}, "layer_norm": {"norm": "layer"}}
+FIELDS = {"patchify_stem": {"stem": "patchify"}, "depthwise": {"depthwise": True}}
+FIELDS |= {"kernel_size=7": {"kernel_size": 7}, "layer_norm": {"norm": "layer"}}
 
 
-def taking(*names):
-    """ResNet-50 with these of the chosen steps, by hand."""
-    return RESNET50.replace(**{field: value for name in names for field, value in TAKEN[name].items()})
-
-
-def outcome(accuracy, status="done"):
-    return Outcome(status, accuracy, None, (1.0,), 355, 1000, 3.0, 100.0, {})
+def resnet_with(*names):
+    """Return ResNet-50 with some of the chosen steps, built field by field."""
+    return RESNET50.replace(**{field: value for name in names for field, value in FIELDS[name].items()})
 
 
 @pytest.mark.parametrize("start", ["resnet50", "resnet200"])
-def test_the_default_steps_are_the_road_itself(start):
+def test_the_default_steps_are_the_adopted_steps_of_the_road(start):
     kept = [rung.architecture for rung in roadmap(start) if rung.adopted]
     assert design("leave-one-out", start=start).points[0].architecture == kept[-1]
     for i in range(1, len(kept)):
@@ -38,68 +34,68 @@ def test_the_default_steps_are_the_road_itself(start):
 
 
 def test_leave_one_out():
-    found = design("leave-one-out", CHOSEN)
-    assert [point.name for point in found] == ["end", *(f"without {step}" for step in CHOSEN)]
-    assert found.points[0].architecture == taking(*CHOSEN) and found.points[0].previous is None
-    for step, point in zip(CHOSEN, found.points[1:], strict=True):
-        assert point.architecture == taking(*(other for other in CHOSEN if other != step))
+    chosen = design("leave-one-out", CHOSEN)
+    assert [point.name for point in chosen] == ["end", *(f"without {step}" for step in CHOSEN)]
+    assert chosen.points[0].architecture == resnet_with(*CHOSEN) and chosen.points[0].previous is None
+    for step, point in zip(CHOSEN, chosen.points[1:], strict=True):
+        assert point.architecture == resnet_with(*(other for other in CHOSEN if other != step))
         assert point.previous == "end"
-    assert found.points[2].title == "without depthwise conv"
+    assert chosen.points[2].title == "without depthwise conv"
 
 
 def test_one_at_a_time():
-    found = design("one-at-a-time", CHOSEN)
-    assert [point.name for point in found] == ["start", *CHOSEN]
-    assert found.points[0].architecture == RESNET50 and found.points[0].title == "ResNet-50"
-    for step, point in zip(CHOSEN, found.points[1:], strict=True):
-        assert point.architecture == taking(step) and point.previous == "start"
+    chosen = design("one-at-a-time", CHOSEN)
+    assert [point.name for point in chosen] == ["start", *CHOSEN]
+    assert chosen.points[0].architecture == RESNET50 and chosen.points[0].title == "ResNet-50"
+    for step, point in zip(CHOSEN, chosen.points[1:], strict=True):
+        assert point.architecture == resnet_with(step) and point.previous == "start"
     assert [point.name for point in design("one-at-a-time", ["gelu"])] == ["start", "gelu"]
 
 
-def test_the_factorial_is_every_subset_once():
-    found = design("factorial", CHOSEN)
-    wanted = {subset for size in range(5) for subset in itertools.combinations(CHOSEN, size)}
-    assert len(found) == 16 and {point.steps for point in found} == wanted
-    assert all(point.architecture == taking(*point.steps) for point in found)
-    names = {point.name: point for point in found}
+def test_a_factorial_has_every_subset_once():
+    chosen = design("factorial", CHOSEN)
+    expected = {subset for size in range(5) for subset in itertools.combinations(CHOSEN, size)}
+    assert len(chosen) == 16 and {point.steps for point in chosen} == expected
+    assert all(point.architecture == resnet_with(*point.steps) for point in chosen)
+    names = {point.name: point for point in chosen}
     assert names["start"].steps == () and names["end"].steps == CHOSEN
-    for point in found.points[1:]:
+    for point in chosen.points[1:]:
         assert names[point.previous].steps == point.steps[:-1]
 
 
-def test_a_factorial_too_large_says_how_many_trials_it_would_be():
+def test_a_factorial_with_too_many_steps_is_refused_with_its_number_of_trials():
     assert len(design("factorial", designs.default_steps()[:10])) == 1024
     with pytest.raises(AblationError, match=r"11 steps needs 2,048 trials per seed; the maximum is 10 steps"):
         design("factorial", designs.default_steps()[:11])
 
 
-def test_orderings_are_random_orders_and_their_prefixes():
-    found = design("orderings", CHOSEN, count=7, seed=3)
-    assert len(found.orders) == 7 and all(sorted(order) == sorted(CHOSEN) for order in found.orders)
-    prefixes = {frozenset(order[:size]) for order in found.orders for size in range(5)}
-    assert {frozenset(point.steps) for point in found} == prefixes and len(found) == len(prefixes)
-    assert all(point.architecture == taking(*point.steps) for point in found)
-    assert len({point.architecture for point in found}) == len(found)
-    names = {point.name: set(point.steps) for point in found}
-    for point in found.points[1:]:
+def test_the_points_of_orderings_are_the_prefixes_of_random_orders():
+    chosen = design("orderings", CHOSEN, count=7, seed=3)
+    assert len(chosen.orders) == 7 and all(sorted(order) == sorted(CHOSEN) for order in chosen.orders)
+    prefixes = {frozenset(order[:size]) for order in chosen.orders for size in range(5)}
+    assert {frozenset(point.steps) for point in chosen} == prefixes and len(chosen) == len(prefixes)
+    assert all(point.architecture == resnet_with(*point.steps) for point in chosen)
+    assert len({point.architecture for point in chosen}) == len(chosen)
+    names = {point.name: set(point.steps) for point in chosen}
+    for point in chosen.points[1:]:
         assert names[point.previous] < set(point.steps) and len(names[point.previous]) == len(point.steps) - 1
 
 
-def test_orders_depend_on_the_seed_alone_and_a_study_can_grow():
+def test_orders_depend_only_on_the_seed_and_can_be_extended():
     first = design("orderings", CHOSEN, count=5, seed=1)
     assert first == design("orderings", CHOSEN, count=5, seed=1)
     more = design("orderings", CHOSEN, count=9, seed=1)
     assert more.orders[:5] == first.orders and more.points[: len(first)] == first.points
     assert design("orderings", CHOSEN, count=5, seed=2).orders != first.orders
     firsts = [order[0] for order in design("orderings", CHOSEN, count=2000).orders]
-    assert all(400 < firsts.count(step) < 600 for step in CHOSEN), "each step is equally often the first"
+    assert all(400 < firsts.count(step) < 600 for step in CHOSEN), "each step comes first equally often"
 
 
 def test_a_set_of_steps_is_one_network_in_every_order():
-    """The later of two kernels wins, also where a random order has it first; else Shapley values would not add up."""
-    found = design("orderings", ["kernel_size=5", "kernel_size=7"], count=20)
-    assert len(set(found.orders)) == 2
-    assert {point.name: point.architecture.kernel_size for point in found} == {
+    """Of two kernel sizes, the later in the design is used in every order; otherwise Shapley values would not add up."""
+    chosen = design("orderings", ["kernel_size=5", "kernel_size=7"], count=20)
+    assert len(set(chosen.orders)) == 2
+    assert {point.name: point.architecture.kernel_size for point in chosen} == {
         "start": 3,
         "kernel_size=5": 5,
         "kernel_size=7": 7,
@@ -107,29 +103,29 @@ def test_a_set_of_steps_is_one_network_in_every_order():
     }
 
 
-def test_networks_that_are_the_same_are_one_trial():
-    found = design("factorial", ["kernel_size=5", "kernel_size=7"], "resnet50", 8, 1)
-    runs = trials(found, "micro", "digits", range(2))
-    assert len(found) == 4 and len(runs) == 6
+def test_equal_networks_share_a_trial():
+    chosen = design("factorial", ["kernel_size=5", "kernel_size=7"], "resnet50", 8, 1)
+    runs = trials(chosen, "micro", "digits", range(2))
+    assert len(chosen) == 4 and len(runs) == 6
     assert [(trial.seed, point.name) for trial, point in runs.items()] == [
         (seed, name) for seed in range(2) for name in ("start", "kernel_size=5", "kernel_size=7")
     ]
 
 
-def test_every_point_is_scaled_as_the_family_asks():
+def test_every_point_is_scaled_for_its_recipe_family():
     for name in designs.DESIGNS:
         for point in design(name, None if name == "orderings" else CHOSEN, "resnet50", 4, 2):
             assert point.architecture.width in (16, 24) and point.architecture.stem_stride == 2
 
 
-def test_steps_taken_together_are_one_step():
-    found = design("one-at-a-time", ["gelu+fewer_activations", "widen=96"])
-    assert found.steps == ("gelu+fewer_activations", "widen")
-    assert found.points[1].architecture == RESNET50.apply(steps.gelu, steps.fewer_activations)
-    assert found.points[1].title == "ReLU to GELU and fewer activations"
+def test_joined_steps_are_varied_together():
+    chosen = design("one-at-a-time", ["gelu+fewer_activations", "widen=96"])
+    assert chosen.steps == ("gelu+fewer_activations", "widen")
+    assert chosen.points[1].architecture == RESNET50.apply(steps.gelu, steps.fewer_activations)
+    assert chosen.points[1].title == "ReLU to GELU and fewer activations"
 
 
-def test_mistakes_are_found_when_the_design_is_made():
+def test_invalid_arguments_are_refused_when_the_design_is_made():
     with pytest.raises(AblationError, match="unknown design 'factorail'; did you mean 'factorial'"):
         design("factorail")
     for name in ("leave-one-out", "one-at-a-time", "factorial", "orderings"):
@@ -146,37 +142,37 @@ def test_mistakes_are_found_when_the_design_is_made():
             design("orderings", CHOSEN, count=count)
     point = Point("a", "a", (), RESNET50)
     with pytest.raises(AblationError, match="two points named 'a'"):
-        Design("mine", (point, point), ())
+        Design("custom", (point, point), ())
 
 
-def test_a_set_of_steps_that_is_no_network_is_named(clean_registries):
-    def only_with_bottleneck(architecture):
+def test_an_invalid_set_of_steps_is_named(clean_registries):
+    def requires_bottleneck(architecture):
         if architecture.block == "inverted":
             raise AblationError("needs a bottleneck")
         return architecture.replace(expansion=2)
 
-    steps.register_step(steps.Step("half_as_wide", only_with_bottleneck))
-    assert len(design("one-at-a-time", ["inverted_bottleneck", "half_as_wide"])) == 3
+    steps.register_step(steps.Step("half_expansion", requires_bottleneck))
+    assert len(design("one-at-a-time", ["inverted_bottleneck", "half_expansion"])) == 3
     with pytest.raises(
-        AblationError, match=r"with inverted_bottleneck \+ half_as_wide is not a valid network: needs a bottleneck"
+        AblationError, match=r"with inverted_bottleneck \+ half_expansion is not a valid network: needs a bottleneck"
     ):
-        design("factorial", ["inverted_bottleneck", "half_as_wide"])
+        design("factorial", ["inverted_bottleneck", "half_expansion"])
     with pytest.raises(AblationError, match="with widen=100 is not a valid network: width_divisor 8"):
         design("one-at-a-time", ["gelu", "widen=100"], width_divisor=8)
 
 
 def test_trials_are_checked_before_anything_runs():
-    found = design("one-at-a-time", CHOSEN, "resnet50", 8, 4)
+    chosen = design("one-at-a-time", CHOSEN, "resnet50", 8, 4)
     small = design("one-at-a-time", ["gelu", "patchify_stem+strided_downsampling"], "resnet50", 8, 4)
     with pytest.raises(AblationError, match=r"^patchify_stem\+strided_downsampling: .*smallest that works is 32 px"):
         trials(small, "micro", "digits", [0])
     with pytest.raises(AblationError, match="did you mean 'digits'"):
-        trials(found, "micro", "digist", [0])
+        trials(chosen, "micro", "digist", [0])
     with pytest.raises(AblationError, match="unknown recipe 'mirco'"):
-        trials(found, "mirco", "digits", [0])
+        trials(chosen, "mirco", "digits", [0])
 
 
-def test_designs_need_no_torch():
+def test_designs_do_not_import_torch():
     program = (
         "import sys\n"
         "from ablation.study.designs import design, trials\n"

@@ -11,13 +11,14 @@ import pytest
 from ablation import AblationError, Study
 from ablation.study.engines import ATTEMPTS, Event, run_locally
 from ablation.study.lock import describe_driver, driver_lock
-from tests.study.test_store import SHORT, TINY, outcome
+from tests.study.samples import TRIALS as ALL_TRIALS
+from tests.study.samples import children, outcome
 
-TRIALS = [Trial(TINY, SHORT, "digits", seed) for seed in range(4)]
+TRIALS = ALL_TRIALS[:4]
 
 
 def _fake_run(trial, directory, progress):
-    """Replace training: seed 1 is killed once, 2 always raises, 3 is invalid."""
+    """Replace training: seed 1 is killed once, seed 2 always raises, seed 3 is an invalid trial."""
     progress(1, 1, 0.5)
     attempts = Path(directory) / str(trial.seed)
     attempts.write_text(attempts.read_text() + "x" if attempts.exists() else "x")
@@ -70,7 +71,7 @@ def test_a_failed_trial_is_not_done_and_is_run_again(tmp_path, monkeypatch):
     assert set(seen) == {TRIALS[2], TRIALS[3]}
 
 
-def test_a_closed_engine_leaves_no_worker(tmp_path, monkeypatch):
+def test_closing_an_engine_stops_its_workers(tmp_path, monkeypatch):
     monkeypatch.setattr("ablation.study.engines.local._run", _fake_run)
     events = run_locally(TRIALS[:2], tmp_path, workers=2)
     next(events)
@@ -98,7 +99,7 @@ def test_workers_that_cannot_start_are_reported(tmp_path):
     assert done.returncode == 1 and "AblationError: no worker could start" in done.stderr, done.stderr
 
 
-def test_a_second_driver_is_refused(tmp_path):
+def test_a_second_driver_is_refused_with_the_process_of_the_first(tmp_path):
     assert describe_driver(tmp_path) == ""
     with driver_lock(tmp_path):
         assert f"process {os.getpid()}" in describe_driver(tmp_path)

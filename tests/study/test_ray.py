@@ -1,4 +1,4 @@
-"""The Ray engine on a cluster of two nodes: whatever is lost on the way, the table is that of the local engine, bit for bit."""
+"""The Ray engine on a cluster of two nodes: after any failure, results equal those of the local engine, bit for bit."""
 
 import os
 import signal
@@ -10,20 +10,19 @@ from pathlib import Path
 import pytest
 
 from ablation import AblationError, Study, Trial
-from ablation.study.engines import ATTEMPTS, on_ray
-from tests.study.test_engines import _act, check_ends
-from tests.study.test_store import SHORT, TINY
-from tests.study.test_study import alive
+from ablation.study.engines import ATTEMPTS, run_on_ray
+from tests.commands.running import ablation
+from tests.study.samples import SHORT, TINY, alive
+from tests.study.test_engines import _fake_run, check_ends
 from tests.study.test_survival import Driver
-from tests.test_cli import ablation
 
 TRIALS = [Trial(TINY, SHORT.replace(epochs=8), "digits#320", seed) for seed in range(12)]
 LONG = Trial(TINY, SHORT.replace(epochs=100_000), "digits#320", 0)
-PATIENCE = 300  # seconds for what must come about, on a machine that is hard at work
+WAIT_SECONDS = 300  # generous, for a machine under load
 
 
 class RayDriver(Driver):
-    """A study of the first trials in a process of its own, at an address or, without one, in an instance of its own."""
+    """A study of the first trials in another process, on the cluster at an address or on a new Ray instance."""
 
     program = (
         "import sys\n"
@@ -35,11 +34,11 @@ class RayDriver(Driver):
 
 
 def table(store, trials=TRIALS):
-    """What a study came to: every number that may not depend on time, and the bytes of the weights."""
+    """Return the results of a study that must not depend on time: numbers of the outcomes and bytes of the weights."""
     study = Study(trials, store)
     numbers = {
-        trial.seed: (found.status, found.accuracy, found.test_loss, found.train_losses, found.environment["threads"])
-        for trial, found in study.outcomes().items()
+        trial.seed: (out.status, out.accuracy, out.test_loss, out.train_losses, out.environment["threads"])
+        for trial, out in study.outcomes().items()
     }
     files = {trial.seed: store / "weights" / f"{study._key(trial)}.safetensors" for trial in study.outcomes()}
     assert {file.name for file in files.values()} == {
@@ -49,30 +48,35 @@ def table(store, trials=TRIALS):
 
 
 def descendants(process):
-    """Every process below one, the farther ones last; a zombie is none."""
+    """Return all descendants of a process, without zombies; direct children come first."""
     found = []
-    with suppress(OSError):  # it has just ended
+    with suppress(OSError):  # the process has just ended
         for file in Path(f"/proc/{process}/task").glob("*/children"):  # of each thread
             found += [int(pid) for pid in file.read_text().split() if alive(pid)]
     return found + [pid for child in found for pid in descendants(child)]
 
 
 def command_of(process):
-    """What a process was started as, or calls itself by now; "" if it has just ended."""
+    """Return the command line or current title of a process; "" if it has just ended."""
     try:
         return Path(f"/proc/{process}/cmdline").read_text()
     except OSError:
         return ""
 
 
-def named(title, process=None):
-    """The processes below one, by default this, that Ray gave a title."""
+def processes_titled(title, process=None):
+    """Return the descendants of a process, by default this one, whose title starts as given."""
     return [pid for pid in descendants(process or os.getpid()) if command_of(pid).startswith(title)]
 
 
-def comes_about(condition):
-    """Whether a condition is met before patience ends."""
-    end = time.monotonic() + PATIENCE
+def ray_processes():
+    """Return the tasks and actors of this process's Ray cluster."""
+    return processes_titled("ray::_work") + processes_titled("ray::_EventQueue")
+
+
+def wait_until(condition):
+    """Wait for a condition; return whether it was met in time."""
+    end = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < end:
         if condition():
             return True
@@ -84,43 +88,43 @@ def comes_about(condition):
 def undisturbed(tmp_path_factory):
     store = tmp_path_factory.mktemp("undisturbed") / "store"
     Study(TRIALS, store).run(workers=2)
-    whole = table(store)
-    assert len(whole) == 12 and len({row[2] for row in whole.values()}) == 12
-    return whole
+    results = table(store)
+    assert len(results) == 12 and len({row[2] for row in results.values()}) == 12
+    return results
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
-    """A cluster of two nodes with a CPU each; the second one may be removed."""
+    """Start a cluster of two nodes with one CPU each; a test may remove the second one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RAY_ADDRESS", raising=False)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AUTH_MODE", "disabled")
-        if sys.dont_write_bytecode:  # each of Ray's many processes would compile it all anew
+        if sys.dont_write_bytecode:  # otherwise each of Ray's many processes compiles all modules again
             patch.setenv("PYTHONDONTWRITEBYTECODE", "")
             patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
         from ray.cluster_utils import Cluster
 
-        there = Cluster()
+        cluster = Cluster()
         before = signal.getsignal(signal.SIGTERM)
-        light = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+        options = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
         try:
             for _ in range(2):
-                patiently(lambda: there.add_node(num_cpus=1, **light))
-            signal.signal(signal.SIGTERM, before)  # that of a node ends the node, and this process goes on
-            yield there
+                retry_start(lambda: cluster.add_node(num_cpus=1, **options))
+            signal.signal(signal.SIGTERM, before)  # Ray's handler stops the node, but not this process
+            yield cluster
         finally:
             signal.signal(signal.SIGTERM, before)
-            own = "multiprocessing.resource_tracker"  # of the local engine, for as long as this process lives
-            processes = [pid for pid in descendants(os.getpid()) if own not in command_of(pid)]
-            there.shutdown()
-            comes_about(lambda: not any(map(alive, processes)))
+            tracker = "multiprocessing.resource_tracker"  # of the local engine; lives as long as this process
+            processes = [pid for pid in descendants(os.getpid()) if tracker not in command_of(pid)]
+            cluster.shutdown()
+            wait_until(lambda: not any(map(alive, processes)))
             left = [command_of(pid) for pid in processes if alive(pid)]
-    assert not left, "no process of Ray outlives its cluster"
+    assert not left, "all processes of Ray end with the cluster"
 
 
-def patiently(start):
-    """Ray gives up after 15 seconds on a machine that is hard at work."""
+def retry_start(start):
+    """Start Ray, with up to two retries: on a machine under load it may exceed its own limit of 15 seconds."""
     for left in (2, 1, 0):
         try:
             return start()
@@ -134,38 +138,38 @@ def address(nodes):
     return nodes.address
 
 
-def test_a_worker_that_is_killed_is_replaced(tmp_path, address, undisturbed):
+def test_a_killed_worker_is_replaced(tmp_path, address, undisturbed):
     attempts, killed = {}, []
 
     def kill_one(event):
         attempts[event.trial.seed] = max(event.attempt, attempts.get(event.trial.seed, 0))
         if event.kind == "epoch" and max(attempts.values()) == 1:
-            for pid in named("ray::_work")[:1]:
+            for pid in processes_titled("ray::_work")[:1]:
                 os.kill(pid, signal.SIGKILL)
                 killed.append(pid)
 
     Study(TRIALS, tmp_path, engine="ray", address=address).run(on_event=kill_one)
-    assert killed and max(attempts.values()) > 1, "one was taken up again"
+    assert killed and max(attempts.values()) > 1, "one trial was resumed"
     assert table(tmp_path) == undisturbed
 
 
-def test_a_driver_that_is_killed_loses_nothing(tmp_path, address, undisturbed):
+def test_a_killed_driver_loses_no_finished_trial(tmp_path, address, undisturbed):
     store = tmp_path / "store"
     first = RayDriver(store, address, "12")
     first.until("ended", 3)
     first.job.kill()
     first.end()
     missing = Study(TRIALS, store).missing()
-    assert 0 < len(missing) <= 9, "some had ended and some had not"
-    assert comes_about(lambda: not named("ray::_work") and not named("ray::_Letterbox")), "tasks end with their driver"
+    assert 0 < len(missing) <= 9, "some trials had finished and some had not"
+    assert wait_until(lambda: not ray_processes()), "tasks end with their driver"
     code, out, error = RayDriver(store, address, "12").end()
     assert code == 0 and not error, error
     assert set(out.split()) == {"started", "epoch", "ended"}, out
-    assert out.split().count("ended") == len(missing), "what had ended is not run again"
+    assert out.split().count("ended") == len(missing), "finished trials are not run again"
     assert table(store) == undisturbed
 
 
-def test_an_instance_of_its_own_is_started_and_ended(tmp_path, nodes, undisturbed, monkeypatch):
+def test_without_an_address_an_instance_is_started_and_stopped(tmp_path, nodes, undisturbed, monkeypatch):
     monkeypatch.delenv("RAY_AUTH_MODE")
     store = tmp_path / "store"
 
@@ -175,45 +179,45 @@ def test_an_instance_of_its_own_is_started_and_ended(tmp_path, nodes, undisturbe
             raise RuntimeError(error)
         return code, out, error
 
-    code, out, error = patiently(run)
+    code, out, error = retry_start(run)
     assert code == 0 and not error, error
     assert out.split().count("ended") == 6
     assert table(store, TRIALS[:6]) == {seed: undisturbed[seed] for seed in range(6)}
 
 
-def test_closed_it_ends_its_tasks_with_a_checkpoint_and_leaves_no_actor(tmp_path, address):
-    events = on_ray([LONG], tmp_path, address=address)
+def test_closing_the_engine_checkpoints_and_ends_tasks_and_actor(tmp_path, address):
+    events = run_on_ray([LONG], tmp_path, address=address)
     while next(events).kind != "epoch":
         pass
-    assert named("ray::_Letterbox")
+    assert processes_titled("ray::_EventQueue")
     handler = signal.getsignal(signal.SIGTERM)
     events.close()
     assert list(tmp_path.glob("checkpoints/*/0*-0*/manifest.json"))
-    assert comes_about(lambda: not named("ray::_work") and not named("ray::_Letterbox"))
+    assert wait_until(lambda: not ray_processes())
     assert not list(tmp_path.glob(".seen-*"))
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
-def test_what_dies_or_raises_is_tried_three_times_and_the_others_go_on(tmp_path, address, monkeypatch):
-    monkeypatch.setattr("ablation.study.engines.ray._run", _act)
-    events = list(on_ray(TRIALS[:4], tmp_path, address=address))
+def test_trials_are_attempted_three_times_and_the_others_continue(tmp_path, address, monkeypatch):
+    monkeypatch.setattr("ablation.study.engines.ray._run", _fake_run)
+    events = list(run_on_ray(TRIALS[:4], tmp_path, address=address))
     check_ends(events)
-    told = [(event.kind, event.attempt) for event in events if event.trial.seed == 2]
-    assert told == [*((kind, attempt) for attempt in (1, 2, 3) for kind in ("started", "epoch")), ("ended", 3)]
+    reported = [(event.kind, event.attempt) for event in events if event.trial.seed == 2]
+    assert reported == [*((kind, attempt) for attempt in (1, 2, 3) for kind in ("started", "epoch")), ("ended", 3)]
 
 
-def test_a_folder_that_a_node_does_not_see_is_one_clear_message(tmp_path, address, monkeypatch):
+def test_a_folder_that_a_node_does_not_see_is_reported(tmp_path, address, monkeypatch):
     monkeypatch.setattr(Path, "touch", lambda path: None)
-    with pytest.raises(AblationError, match=f"the folder {tmp_path} cannot be seen on the node"):
-        list(on_ray(TRIALS, tmp_path, address=address))
+    with pytest.raises(AblationError, match=f"the node .* does not see the folder {tmp_path}"):
+        list(run_on_ray(TRIALS, tmp_path, address=address))
 
 
-def test_a_node_that_is_too_small_is_one_clear_message(tmp_path, address):
+def test_nodes_that_are_too_small_are_reported(tmp_path, address):
     with pytest.raises(AblationError, match=r"1 CPUs and 1 GPUs, but no node .* 1 and 0, 1 and 0"):
-        list(on_ray(TRIALS, tmp_path, address=address, gpus=1))
+        list(run_on_ray(TRIALS, tmp_path, address=address, gpus=1))
 
 
-def test_mistakes_are_told_before_any_work(tmp_path, monkeypatch, capsys):
+def test_invalid_options_are_refused_before_any_work(tmp_path, monkeypatch, capsys):
     def study(**options):
         return Study(TRIALS, tmp_path, **options)
 
@@ -237,25 +241,25 @@ def test_mistakes_are_told_before_any_work(tmp_path, monkeypatch, capsys):
         study(engine="ray").run()
 
 
-def test_an_address_that_cannot_be_reached_is_one_clear_message(tmp_path):
+def test_an_unreachable_address_is_reported(tmp_path):
     began = time.monotonic()
     with pytest.raises(AblationError, match=r"no Ray cluster can be reached at 127\.0\.0\.1:1: Connection refused"):
-        list(on_ray(TRIALS, tmp_path, address="127.0.0.1:1"))
+        list(run_on_ray(TRIALS, tmp_path, address="127.0.0.1:1"))
     assert time.monotonic() - began < 60
     for wrong in ("ray://127.0.0.1:10001", "127.0.0.1", ":1"):
         with pytest.raises(AblationError, match="Possible: HOST:PORT"):
-            list(on_ray(TRIALS, tmp_path, address=wrong))
+            list(run_on_ray(TRIALS, tmp_path, address=wrong))
 
 
-def test_a_node_that_is_lost_costs_nothing_but_time(tmp_path, nodes, undisturbed):
+def test_a_lost_node_does_not_change_the_results(tmp_path, nodes, undisturbed):
     attempts = []
     (lost,) = nodes.worker_nodes
     raylet = lost.all_processes["raylet"][0].process.pid
 
     def lose_one(event):
         attempts.append(event.attempt)
-        if nodes.worker_nodes and event.kind == "epoch" and named("ray::_work", raylet):
-            for pid in descendants(raylet):  # at once, as with a machine: they would outlive it by a second
+        if nodes.worker_nodes and event.kind == "epoch" and processes_titled("ray::_work", raylet):
+            for pid in descendants(raylet):  # together, as when a machine fails; otherwise they outlive it by a second
                 os.kill(pid, signal.SIGKILL)
             nodes.remove_node(lost, allow_graceful=False)
 

@@ -9,27 +9,11 @@ import time
 
 import pytest
 
-from ablation import AblationError, Outcome, Trial, convnext
-from ablation.design.recipes import FAMILIES
+from ablation import AblationError
 from ablation.files import writable_folder
 from ablation.study.export_file import read_export, write_export
 from ablation.study.store import Store
-
-SHORT = FAMILIES["micro"].modern.replace(epochs=1, warmup_epochs=0)
-TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
-TRIALS = [Trial(TINY, SHORT, "digits", seed) for seed in range(5)]
-KEYS = [trial.key("sum") for trial in TRIALS]
-
-
-def outcome(accuracy=90.0, status="done", **others):
-    losses = others.pop("train_losses", (1.0, 0.5))
-    return Outcome(status, accuracy, 0.5, losses, 355, 1000, 3.0, 100.0, {"torch": "2", "commit": ""}, **others)
-
-
-def planned_store(file, trials=TRIALS):
-    store = Store(file)
-    store.plan({trial.key("sum"): trial for trial in trials}, {"digits": "sum"}, {TRIALS[0]: "the first"})
-    return store
+from tests.study.samples import CHECKSUM, KEYS, SHORT, TINY, TRIALS, outcome, planned_store
 
 
 def test_a_later_outcome_replaces_an_earlier_one_and_readers_do_not_wait(tmp_path):
@@ -53,16 +37,16 @@ def test_the_summary_counts_each_trial_once(tmp_path):
         store.start(KEYS[3])
         store.epoch(KEYS[3], 1, 2.0)
         store.epoch(KEYS[3], 2, 1.5)
-        found = store.summary()
-        assert found.counts == {"done": 1, "diverged": 1, "failed": 1, "missing": 2} and found.not_learning == 1
-        (running,) = found.running
+        summary = store.summary()
+        assert summary.counts == {"done": 1, "diverged": 1, "failed": 1, "missing": 2} and summary.not_learning == 1
+        (running,) = summary.running
         assert (running.seed, running.epoch, running.epochs, running.loss) == (3, 2, SHORT.epochs, 1.5)
-        assert [row[1:] for row in found.failed] == [(2, 3, "Traceback\nRuntimeError: no")]
+        assert [row[1:] for row in summary.failed] == [(2, 3, "Traceback\nRuntimeError: no")]
         store.epoch(KEYS[3], 2, float("nan"))
         first, second = store.losses(KEYS[3])
         assert first == 2.0 and math.isnan(second)
         store.plan({}, {}, {})
-        assert not store.summary().running, "a new driver resumes the trials of an earlier one"
+        assert not store.summary().running, "a new driver clears the marks of an earlier one"
 
 
 def test_export_has_one_row_per_trial(tmp_path):
@@ -72,9 +56,14 @@ def test_export_has_one_row_per_trial(tmp_path):
     with (tmp_path / "s.csv").open() as opened:
         rows = list(csv.DictReader(opened))
     assert [row["status"] for row in rows] == ["missing", "done", *["missing"] * 3]
-    assert rows[0]["label"] == "the first" and "width=4" in rows[1]["label"]
+    assert rows[0]["label"] == "the first" and rows[1]["label"] == repr(TINY)
     done = rows[1]
-    assert (done["seed"], done["recipe"], done["data_checksum"], done["accuracy"]) == ("1", SHORT.name, "sum", "90.0")
+    assert (done["seed"], done["recipe"], done["data_checksum"], done["accuracy"]) == (
+        "1",
+        SHORT.name,
+        CHECKSUM,
+        "90.0",
+    )
     assert (done["torch"], done["not_learning"], done["epochs"]) == ("2", "False", "2")
 
 
@@ -93,7 +82,7 @@ def test_an_export_is_merged_into_another_store(tmp_path):
     with planned_store(tmp_path / "b.sqlite", TRIALS[:1]) as store:
         store.put(KEYS[0], outcome(70.0))
         assert store.merge(read_export(tmp_path / "a.csv")) == (2, 1)
-        assert store.outcomes() == {**kept, KEYS[0]: outcome(70.0)}, "an outcome that existed before is unchanged"
+        assert store.outcomes() == {**exported, KEYS[0]: outcome(70.0)}, "an outcome that existed before is unchanged"
         assert store.losses(KEYS[2]) == [2.5, math.inf]
         merged = {row["key"]: row for row in store.rows()}
         assert merged[KEYS[1]] == rows[KEYS[1]] and merged[KEYS[2]] == rows[KEYS[2]]
@@ -148,18 +137,6 @@ def test_other_versions_and_files_are_refused(tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mount a file system of 256 KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("a full disk and a read-only folder were left out: mounting needs root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 def test_stored_outcomes_survive_a_full_disk(small_disk):
     with planned_store(small_disk / "s.sqlite") as store:
         store.put(KEYS[0], outcome())
@@ -180,7 +157,7 @@ def test_a_full_disk_leaves_no_partial_store(small_disk):
     assert [path.name for path in small_disk.iterdir()] == ["ballast"]
 
 
-def test_a_read_only_folder_can_be_read(small_disk):
+def test_a_store_in_a_read_only_folder_can_be_read(small_disk, make_read_only):
     with planned_store(small_disk / "s.sqlite") as store:
         store.put(KEYS[0], outcome())
     make_read_only(small_disk)
@@ -199,11 +176,11 @@ def test_ten_thousand_trials_are_summarised_within_two_seconds(tmp_path):
             text = '{"reason": "", "train_losses": []}'
             write.executemany(
                 "INSERT INTO outcomes (key, status, accuracy, not_learning, attempts, outcome) VALUES (?, 'done', 9, 0, 1, ?)",
-                ((trial.key("sum"), text) for trial in trials),
+                ((trial.key(CHECKSUM), text) for trial in trials),
             )
             write.executemany(
                 "INSERT INTO epochs (key, epoch, loss) VALUES (?, ?, 1)",
-                ((trial.key("sum"), epoch) for trial in trials for epoch in range(9)),
+                ((trial.key(CHECKSUM), epoch) for trial in trials for epoch in range(9)),
             )
         began = time.process_time()  # CPU time of this process, independent of other load
         assert store.summary().counts["done"] == 10_000

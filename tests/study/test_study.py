@@ -52,7 +52,8 @@ def test_a_killed_driver_loses_no_finished_trial(tmp_path):
         "from tests.study.test_study import *\n"
         "if __name__ == '__main__':\n"
         "    long = [Trial(TINY, SHORT.replace(epochs=1 if seed == 0 else 3000), 'digits', seed) for seed in range(2)]\n"
-        f"    Study(long, {str(tmp_path)!r}).run(workers=1, on_event=lambda e: e.kind == 'ended' and print('ended', flush=True))\n"
+        "    report = lambda event: event.kind == 'ended' and print('ended', flush=True)\n"
+        f"    Study(long, {str(tmp_path)!r}).run(workers=1, on_event=report)\n"
     )
     script = tmp_path / "driver.py"
     script.write_text(program)

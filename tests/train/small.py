@@ -1,7 +1,7 @@
-"""A trial of seconds that draws at random wherever a trial can; and, run as a program, what becomes of it under kill -9.
+"""A trial of a few seconds that uses every source of randomness; as a program, it kills runs with SIGKILL and resumes them.
 
-The program forks, so that twenty runs cost one start. It prints a digest of outcome and weights
-for the undisturbed run and for each killed and resumed one.
+The program forks, so that twenty runs need only one interpreter start. It prints a digest of outcome and weights for the
+uninterrupted run and for each run that was killed and resumed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RECIPE = FAMILIES["micro"].modern.replace(epochs=2, mixup=0.2, drop_path=0.2, em
 TRIAL = Trial(NETWORK, RECIPE, "digits", seed=3)
 
 
-def main(folder: str, what: str, number: str, seed: str = "0") -> None:
+def main(folder: str, mode: str, number: str, seed: str = "0") -> None:
     import torch
 
     from ablation.train import checkpoint
@@ -33,61 +33,65 @@ def main(folder: str, what: str, number: str, seed: str = "0") -> None:
 
     torch.set_num_threads(1)
 
-    def train(place: Path) -> None:
-        outcome = training.run(TRIAL, place, checkpoint_seconds=0)
-        said = {**dataclasses.asdict(outcome), "seconds": 0, "images_per_second": 0}
-        (weights,) = place.glob("*.safetensors")
-        (place / "digest").write_text(hashlib.sha256(json.dumps(said).encode() + weights.read_bytes()).hexdigest())
+    def train(directory: Path) -> None:
+        outcome = training.run(TRIAL, directory, checkpoint_seconds=0)
+        record = {**dataclasses.asdict(outcome), "seconds": 0, "images_per_second": 0}
+        (weights,) = (directory / "weights").glob("*.safetensors")
+        digest = hashlib.sha256(json.dumps(record).encode() + weights.read_bytes()).hexdigest()
+        (directory / "digest").write_text(digest)
 
     root = Path(folder)
-    began = time.perf_counter()
-    train(root / "undisturbed")  # one thread: nothing that a fork would lose
-    whole = time.perf_counter() - began
-    print((root / "undisturbed" / "digest").read_text())
-    draw = random.Random(int(seed))
+    started = time.perf_counter()
+    train(root / "uninterrupted")  # with one thread, so that forking is safe
+    duration = time.perf_counter() - started
+    print((root / "uninterrupted" / "digest").read_text())
+    generator = random.Random(int(seed))
     for i in range(int(number)):
-        place = root / str(i)
-        if what == "moments":
-            pid = _forked(train, place)
-            time.sleep(draw.uniform(0, whole))
+        directory = root / str(i)
+        if mode == "moments":
+            pid = _fork(train, directory)
+            time.sleep(generator.uniform(0, duration))
             os.kill(pid, signal.SIGKILL)
         else:
-            pid = _forked(lambda place, part=i: (_kill_in_write(checkpoint, part), train(place)), place)
+            pid = _fork(lambda directory, part=i: (_kill_in_write(checkpoint, part), train(directory)), directory)
         _, status = os.waitpid(pid, 0)
-        assert what == "moments" or os.WTERMSIG(status) == signal.SIGKILL, "it was to be killed"
-        _, status = os.waitpid(_forked(train, place), 0)
+        assert mode == "moments" or os.WTERMSIG(status) == signal.SIGKILL, "the process was not killed"
+        _, status = os.waitpid(_fork(train, directory), 0)
         assert status == 0, "the resumed run failed"
-        print((place / "digest").read_text())
+        print((directory / "digest").read_text())
 
 
-def _forked(work: Callable[[Path], object], place: Path) -> int:
+def _fork(work: Callable[[Path], object], directory: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
     try:
-        work(place)
+        work(directory)
         os._exit(0)
     finally:
         os._exit(1)
 
 
 def _kill_in_write(checkpoint: object, part: int) -> None:
-    """Die half-way through the file of that number of the tenth checkpoint; with none of that number, before the renaming."""
+    """Make this process kill itself while it writes its tenth checkpoint.
+
+    With `part` 0 to 3, it dies half-way through that file of the checkpoint; with 4, after the last file, before the rename.
+    """
     write, flush, written = checkpoint._write, checkpoint._flush, []
 
-    def dies(file: Path, data: bytes) -> None:
+    def die_in_write(file: Path, data: bytes) -> None:
         written.append(file)
         if len(written) == 9 * 4 + part + 1:
             file.write_bytes(data[: len(data) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         write(file, data)
 
-    def dies_after(folder: Path) -> None:
+    def die_in_flush(folder: Path) -> None:
         if part == 4 and len(written) == 40:
             os.kill(os.getpid(), signal.SIGKILL)
         flush(folder)
 
-    checkpoint._write, checkpoint._flush = dies, dies_after
+    checkpoint._write, checkpoint._flush = die_in_write, die_in_flush
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A module of one's own is trained as a trial trains it."""
+"""Custom modules are trained in the same way as trials."""
 
 import random
 
@@ -13,7 +13,7 @@ SMALL = ab.roadmap(width_divisor=8, stem_stride=1)[-1].architecture.replace(dept
 RECIPE = ab.MICRO_MODERN.replace(epochs=2)
 
 
-def test_the_network_of_a_description_comes_to_what_its_trial_comes_to(tmp_path):
+def test_a_network_built_from_a_description_gives_the_results_of_its_trial(tmp_path):
     trial = ab.Trial(SMALL, RECIPE, seed=3)
     random.seed(3)
     np.random.seed(3)
@@ -23,9 +23,9 @@ def test_the_network_of_a_description_comes_to_what_its_trial_comes_to(tmp_path)
     assert train_module(network, trial) == (outcome.train_losses, outcome.accuracy)
 
 
-def test_the_callers_random_state_is_left_and_the_seed_counts():
+def test_the_random_state_of_the_caller_is_unchanged_and_the_seed_matters():
     torch.manual_seed(5)
-    wanted = torch.rand(3)
+    expected = torch.rand(3)
     torch.manual_seed(5)
     losses = {}
     for seed in (0, 1):
@@ -34,11 +34,11 @@ def test_the_callers_random_state_is_left_and_the_seed_counts():
             nn.init.zeros_(weight)
         torch.manual_seed(5)
         losses[seed], _ = train_module(network, ab.Trial(SMALL, RECIPE, seed=seed))
-    assert torch.equal(torch.rand(3), wanted)
+    assert torch.equal(torch.rand(3), expected)
     assert losses[0] != losses[1]
 
 
-def test_a_loss_that_is_not_finite_ends_it_without_an_accuracy():
+def test_a_non_finite_loss_ends_training_without_an_accuracy():
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     losses, accuracy = train_module(network, ab.Trial(SMALL, ab.MICRO_MODERN.replace(lr=1e38, epochs=3)))
     assert accuracy is None and not np.isfinite(losses[-1])

@@ -1,4 +1,4 @@
-"""One trial: deterministic, whole, and honest about what went wrong."""
+"""A single trial: deterministic results, a complete outcome, and errors that are found early."""
 
 import dataclasses
 import random
@@ -19,24 +19,28 @@ SHORT = FAMILIES["micro"].modern.replace(epochs=2)
 TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
 
 
-def trained_weights(folder):
-    (file,) = folder.glob("*.safetensors")
+def load_trained(folder):
+    (file,) = (folder / "weights").glob("*.safetensors")
     return load_weights(file)
 
 
-def test_the_same_trial_ends_in_the_same_weights(tmp_path):
+def test_the_same_trial_gives_the_same_weights(tmp_path):
     trial = Trial(TINY, SHORT.replace(mixup=0.2, drop_path=0.1), "digits", seed=3)
-    one = run(trial, tmp_path / "one")
+    first = run(trial, tmp_path / "first")
     random.seed(99), np.random.seed(99), torch.manual_seed(99)
-    other = run(trial, tmp_path / "other")
-    assert (one.accuracy, one.test_loss, one.train_losses) == (other.accuracy, other.test_loss, other.train_losses)
-    ours, theirs = (trained_weights(tmp_path / name).state_dict() for name in ("one", "other"))
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    second = run(trial, tmp_path / "second")
+    assert (first.accuracy, first.test_loss, first.train_losses) == (
+        second.accuracy,
+        second.test_loss,
+        second.train_losses,
+    )
+    weights, again = (load_trained(tmp_path / name).state_dict() for name in ("first", "second"))
+    assert all(torch.equal(tensor, again[name]) for name, tensor in weights.items())
     different = run(dataclasses.replace(trial, seed=4), tmp_path / "different")
-    assert different.train_losses != one.train_losses
+    assert different.train_losses != first.train_losses
 
 
-def test_the_caller_s_random_states_are_left_alone(tmp_path):
+def test_the_random_states_of_the_caller_are_unchanged(tmp_path):
     random.seed(5), np.random.seed(5), torch.manual_seed(5)
     expected = random.random(), np.random.rand(), torch.rand(1)
     random.seed(5), np.random.seed(5), torch.manual_seed(5)
@@ -44,52 +48,52 @@ def test_the_caller_s_random_states_are_left_alone(tmp_path):
     assert (random.random(), np.random.rand(), torch.rand(1)) == expected
 
 
-def test_an_outcome_says_everything_and_its_weights_score_the_same(tmp_path):
-    seen = []
-    outcome = run(Trial(TINY, SHORT), tmp_path, lambda *progress: seen.append(progress))
+def test_an_outcome_is_complete_and_the_saved_weights_reproduce_its_accuracy(tmp_path):
+    reports = []
+    outcome = run(Trial(TINY, SHORT), tmp_path, lambda *progress: reports.append(progress))
     assert outcome.status == "done" and outcome.test_images == len(datasets.load("digits").test_labels)
-    assert [epoch for epoch, _, _ in seen] == [1, 2] and tuple(loss for *_, loss in seen) == outcome.train_losses
+    assert [epoch for epoch, _, _ in reports] == [1, 2] and tuple(loss for *_, loss in reports) == outcome.train_losses
     assert outcome.accuracy > 15 and outcome.train_losses[1] < outcome.train_losses[0]
     assert {"torch", "timm", "device", "threads", "commit"} <= set(outcome.environment)
     assert Outcome.from_dict(dataclasses.asdict(outcome)) == outcome
-    accuracy, loss, images = evaluate(trained_weights(tmp_path), datasets.load("digits"), SHORT)
+    accuracy, loss, images = evaluate(load_trained(tmp_path), datasets.load("digits"), SHORT)
     assert (accuracy, images) == (outcome.accuracy, outcome.test_images)
     assert loss == pytest.approx(outcome.test_loss, rel=1e-6)
 
 
-def test_accumulation_adds_up_to_the_same_step(tmp_path):
+def test_accumulated_gradients_give_the_same_step(tmp_path):
     trial = Trial(TINY, SHORT.replace(epochs=1, warmup_epochs=0, shift_px=0))
-    whole, parts = run(trial, tmp_path / "a"), run(trial, tmp_path / "b", accumulate=4)
-    assert parts.train_losses == pytest.approx(whole.train_losses, rel=1e-3)
+    whole, accumulated = run(trial, tmp_path / "a"), run(trial, tmp_path / "b", accumulate=4)
+    assert accumulated.train_losses == pytest.approx(whole.train_losses, rel=1e-3)
     with pytest.raises(AblationError, match="does not divide into 1 processes times 3"):
         run(trial, tmp_path / "c", accumulate=3)
 
 
-def test_ema_and_mixed_precision_train(tmp_path):
+def test_training_with_ema_and_mixed_precision(tmp_path):
     outcome = run(Trial(TINY, SHORT.replace(ema=0.9)), tmp_path, precision="bf16")
     assert outcome.status == "done" and outcome.train_losses[1] < outcome.train_losses[0]
     with pytest.raises(AblationError, match="precision 'fp8'"):
         run(Trial(TINY, SHORT), tmp_path, precision="fp8")
 
 
-def test_a_timm_model_is_a_trial_too(tmp_path):
+def test_a_timm_model_can_be_trained(tmp_path):
     outcome = run(Trial("timm:resnet10t", SHORT.replace(epochs=1, warmup_epochs=0)), tmp_path)
     assert outcome.status == "done"
-    with pytest.raises(AblationError, match="timm could not make 'resnet5'"):
+    with pytest.raises(AblationError, match="timm could not create 'resnet5'"):
         run(Trial("timm:resnet5", SHORT), tmp_path)
 
 
-def test_a_loss_that_is_not_finite_is_recorded_as_diverged(tmp_path):
+def test_a_non_finite_loss_is_recorded_as_diverged(tmp_path):
     recipe = FAMILIES["micro"].original.replace(lr=1e12)
     outcome = run(Trial(TINY, recipe), tmp_path)
     assert outcome.status == "diverged" and outcome.accuracy is None
-    assert not list(tmp_path.glob("*.safetensors"))
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_mistakes_are_found_before_the_first_step(tmp_path):
+def test_errors_are_found_before_the_first_step(tmp_path):
     with pytest.raises(AblationError, match="smallest that works is 32 px"):
         run(Trial(convnext("atto"), SHORT), tmp_path)
-    with pytest.raises(AblationError, match="asks for crop_scale"):
+    with pytest.raises(AblationError, match="uses crop_scale"):
         run(Trial(TINY, MODERN), tmp_path)
     with pytest.raises(AblationError, match="cannot write to the folder"):
         (tmp_path / "file").touch()
@@ -100,16 +104,16 @@ def test_mistakes_are_found_before_the_first_step(tmp_path):
         Trial("resnet50", SHORT)
 
 
-def test_the_key_of_a_trial_is_its_content():
+def test_the_key_of_a_trial_depends_on_its_content():
     trial = Trial(RESNET50, SHORT)
     assert Trial.from_dict(trial.to_dict()) == trial
     assert trial.key("a") == Trial.from_dict(trial.to_dict()).key("a")
-    others = [dataclasses.replace(trial, seed=1), dataclasses.replace(trial, recipe=SHORT.replace(lr=1.0))]
-    assert len({trial.key("a"), trial.key("b"), *(other.key("a") for other in others)}) == 4
+    changed = [dataclasses.replace(trial, seed=1), dataclasses.replace(trial, recipe=SHORT.replace(lr=1.0))]
+    assert len({trial.key("a"), trial.key("b"), *(other.key("a") for other in changed)}) == 4
 
 
 def test_two_processes_train_one_network_on_a_folder_of_images(tmp_path):
-    """The README's torchrun line, at the size of a test: the paper's recipe on image files, over gloo."""
+    """The torchrun command of the README at a small size: the paper's recipe on image files, with gloo."""
     generator = np.random.default_rng(0)
     for split, n in (("train", 16), ("val", 5)):
         for label, name in enumerate(("dark", "light")):
@@ -119,37 +123,39 @@ def test_two_processes_train_one_network_on_a_folder_of_images(tmp_path):
                 Image.fromarray(pixels).save(tmp_path / split / name / f"{i}.png")
     program = tmp_path / "small.py"
     program.write_text(
-        "from ablation.design import recipe\n"
-        "small = recipe.MODERN.replace(epochs=2, warmup_epochs=1, batch_size=16, size=32)\n"
-        "recipe.FAMILIES['paper'] = recipe.Family(recipe.ORIGINAL, small, width_divisor=8)\n"
+        "from ablation.design import recipes\n"
+        "small = recipes.MODERN.replace(epochs=2, warmup_epochs=1, batch_size=16, size=32)\n"
+        "recipes.FAMILIES['paper'] = recipes.Family(recipes.ORIGINAL, small, width_divisor=8)\n"
         "from ablation.cli import main\n"
         "main()\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29517", str(program)]
     command += ["train", "--rung", "depthwise", "--data", f"imagefolder:{tmp_path}", "--recipe", "paper"]
     command += ["--accumulate", "2", "--store", str(tmp_path / "runs")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("effective batch 16 = 2 (devices) x 4 (images) x 2 (accumulated parts)") == 1, done.stdout
-    assert done.stdout.count("on 10 test images") == 1, done.stdout
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("effective batch 16 = 2 (devices) x 4 (images) x 2 (accumulated parts)") == 1, (
+        result.stdout
+    )
+    assert result.stdout.count("on 10 test images") == 1, result.stdout
     assert len(list((tmp_path / "runs" / "weights").glob("*.safetensors"))) == 1
 
 
-def test_one_that_does_not_learn_is_flagged_trained_to_its_end_and_kept(tmp_path):
-    stuck = run(Trial(TINY, SHORT.replace(lr=1e-12)), tmp_path)
-    assert stuck.not_learning and stuck.status == "done" and len(stuck.train_losses) == SHORT.epochs
+def test_a_trial_that_does_not_learn_is_flagged_and_trained_to_the_end(tmp_path):
+    outcome = run(Trial(TINY, SHORT.replace(lr=1e-12)), tmp_path)
+    assert outcome.not_learning and outcome.status == "done" and len(outcome.train_losses) == SHORT.epochs
     assert not run(Trial(TINY, SHORT), tmp_path).not_learning
 
 
-def test_a_clipped_gradient_is_as_long_as_was_said(tmp_path, monkeypatch):
+def test_clipped_gradients_have_at_most_the_given_norm(tmp_path, monkeypatch):
     norms = []
     step = torch.optim.AdamW.step
 
-    def stepped(self, *given):
+    def recording_step(self, *arguments):
         gradients = [p.grad for group in self.param_groups for p in group["params"]]
         norms.append(torch.cat([gradient.flatten() for gradient in gradients]).norm().item())
-        return step(self, *given)
+        return step(self, *arguments)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", stepped)
+    monkeypatch.setattr(torch.optim.AdamW, "step", recording_step)
     run(Trial(TINY, SHORT.replace(clip_grad=0.01)), tmp_path)
     assert norms and max(norms) < 0.0101

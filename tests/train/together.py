@@ -1,7 +1,7 @@
-"""What processes that train together do, written down: a program for torchrun, and what a test compares it with.
+"""A program for torchrun that records what each process does, and helpers to compare it with a single process.
 
-torchrun takes seconds to start, so one start does several things one after the other; those that are not asked for are
-left out. Each process writes files of its own into the folder.
+torchrun takes seconds to start, so one start runs several parts sequentially, as selected by the options. Each process
+writes its own files into the folder.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from ablation.data.in_memory import InMemory
 from ablation.design.recipes import FAMILIES
 from ablation.train import run as training
 
-# The first gradient of such a network is long, and SGD learns only where it is clipped. Many of the later ones are shorter
-# than 2, so that a gradient of twice the length is another step.
+# The first gradient of this network is large, and SGD learns only if it is clipped. Many later gradients have a norm below 2, so
+# that doubling the gradient changes the step.
 RECIPE = FAMILIES["micro"].original.replace(epochs=3, batch_size=32, lr=0.02, lr_batch=32, clip_grad=2.0)
 NETWORK = convnext("atto").replace(width=8, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
 TRIAL = Trial(NETWORK, RECIPE, "digits", seed=3)
@@ -44,43 +44,46 @@ Patch = pytest.MonkeyPatch
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--learns", action="store_true", help="train as it should be and in wrong ways")
-    parser.add_argument("--scores", nargs="*", metavar="NAME", help="evaluate a network on data sets")
-    parser.add_argument("--stops", nargs=2, metavar=("WHO", "STEP"), help="train; after that step WHO gets SIGTERM")
-    asked = parser.parse_args()
+    parser.add_argument("--train", action="store_true", help="train correctly and in two wrong variants")
+    parser.add_argument("--evaluate", nargs="*", metavar="NAME", help="evaluate a network on data sets")
+    parser.add_argument(
+        "--stop", nargs=2, metavar=("WHO", "STEP"), help="train, and send SIGTERM to WHO after that step"
+    )
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    if asked.learns:
-        learns(asked.folder)
-    if asked.scores:
-        scores(asked.folder, asked.scores)
-    if asked.stops:
-        stops(asked.folder, asked.stops[0], int(asked.stops[1]))
+    if options.train:
+        train_variants(options.folder)
+    if options.evaluate:
+        evaluate_all(options.folder, options.evaluate)
+    if options.stop:
+        train_until(options.folder, options.stop[0], int(options.stop[1]))
 
 
-def learns(folder: Path) -> None:
-    found = {}
-    for name, (trial, accumulate, way) in WAYS.items():
-        with way():
-            found[name] = losses_of(trial, folder / name, accumulate)
-    (folder / f"losses-{os.environ['RANK']}.json").write_text(json.dumps(found))
+def train_variants(folder: Path) -> None:
+    """Train every variant and write the losses."""
+    losses = {}
+    for name, (trial, accumulate, variant) in VARIANTS.items():
+        with variant():
+            losses[name] = losses_of(trial, folder / name, accumulate)
+    (folder / f"losses-{os.environ['RANK']}.json").write_text(json.dumps(losses))
 
 
 def losses_of(trial: Trial, folder: Path, accumulate: int = 1) -> Losses:
-    """The loss of each step, and the mean of each epoch."""
+    """Return the loss of each step and the mean loss of each epoch."""
     steps: list[float] = []
-    with each_step(lambda _, loss: steps.append(loss)):
+    with on_each_step(lambda _, loss: steps.append(loss)):
         outcome = training.run(trial, folder, accumulate=accumulate)
     return steps, list(outcome.train_losses)
 
 
 @contextmanager
-def each_step(said: Callable[[int, float], object]) -> Iterator[None]:
-    """Say number and loss of each step that the training loop takes."""
-    own = training.Training._step
+def on_each_step(callback: Callable[[int, float], object]) -> Iterator[None]:
+    """Call a function with the number and loss of each step of the training loop."""
+    original = training.Training._step
 
     def step(self: training.Training, number: int, *batch: Tensor) -> float:
-        loss = own(self, number, *batch)
-        said(number, loss)
+        loss = original(self, number, *batch)
+        callback(number, loss)
         return loss
 
     with Patch.context() as patched:
@@ -90,27 +93,27 @@ def each_step(said: Callable[[int, float], object]) -> Iterator[None]:
 
 @contextmanager
 def same_images() -> Iterator[None]:
-    """Wrong: each process takes the first share of a batch."""
-    own = InMemory.train_batches
+    """Wrong variant: every process uses the first share of the batch."""
+    original = InMemory.train_batches
 
-    def first(self: InMemory, recipe: object, seed: int, epoch: int, rank: int, *rest: int) -> object:
-        return own(self, recipe, seed, epoch, 0, *rest)
+    def first_share(self: InMemory, recipe: object, seed: int, epoch: int, rank: int, *rest: int) -> object:
+        return original(self, recipe, seed, epoch, 0, *rest)
 
     with Patch.context() as patched:
-        patched.setattr(InMemory, "train_batches", first)
+        patched.setattr(InMemory, "train_batches", first_share)
         yield
 
 
 @contextmanager
 def summed_gradients() -> Iterator[None]:
-    """Wrong: the processes' gradients are added up where their mean is meant."""
-    own = Accelerator.backward
+    """Wrong variant: the gradients of the processes are summed instead of averaged."""
+    original = Accelerator.backward
     with Patch.context() as patched:
-        patched.setattr(Accelerator, "backward", lambda self, loss: own(self, loss * self.num_processes))
+        patched.setattr(Accelerator, "backward", lambda self, loss: original(self, loss * self.num_processes))
         yield
 
 
-WAYS = {
+VARIANTS = {
     "whole": (TRIAL, 1, nullcontext),
     "in two parts": (SHORT, 2, nullcontext),
     "the same images": (SHORT, 1, same_images),
@@ -118,24 +121,25 @@ WAYS = {
 }
 
 
-def scores(folder: Path, names: list[str]) -> None:
-    found = [score(name) for name in names]
-    (folder / f"scores-{os.environ['RANK']}.json").write_text(json.dumps(found))
+def evaluate_all(folder: Path, names: list[str]) -> None:
+    """Evaluate an untrained network on every data set and write the scores."""
+    scores = [evaluate_untrained(name) for name in names]
+    (folder / f"scores-{os.environ['RANK']}.json").write_text(json.dumps(scores))
 
 
-def score(name: str) -> tuple[float, float, int]:
-    """Accuracy, loss and number of images of an untrained network on a data set."""
+def evaluate_untrained(name: str) -> tuple[float, float, int]:
+    """Return accuracy, loss and number of images of an untrained network on a data set."""
     torch.manual_seed(7)
-    of = datasets.load(name)
-    network = build(NETWORK, of.info.num_classes, of.info.in_chans)
+    data = datasets.load(name)
+    network = build(NETWORK, data.info.num_classes, data.info.in_chans)
     with torch.no_grad():
         for parameter in network.head.parameters():
-            parameter.normal_()  # or all images would have about the same loss
-    return training.evaluate(_InFloat64(network), of, RECIPE.replace(size=32))
+            parameter.normal_()  # otherwise all images would have almost the same loss
+    return training.evaluate(_Float64(network), data, RECIPE.replace(size=32))
 
 
-class _InFloat64(nn.Module):
-    """In float32 the last digits of an image's logits depend on how many others are in its batch."""
+class _Float64(nn.Module):
+    """A network that computes in float64; in float32 the last digits of the logits depend on the size of the batch."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -146,42 +150,50 @@ class _InFloat64(nn.Module):
 
 
 def make_images(folder: Path) -> str:
-    """An image folder, as a data set by name: 137 test images, larger than the recipe of `score` wants them, thus streamed."""
-    draw = np.random.default_rng(0)
-    for place, number, brightest in (("train/a", 2, 100), ("train/b", 2, 200), ("val/a", 67, 100), ("val/b", 70, 200)):
-        (folder / place).mkdir(parents=True)
+    """Write an image folder and return its name as a data set.
+
+    It has 137 test images. They are larger than the recipe of `evaluate_untrained`, so they are streamed.
+    """
+    generator = np.random.default_rng(0)
+    for class_folder, number, brightest in (
+        ("train/a", 2, 100),
+        ("train/b", 2, 200),
+        ("val/a", 67, 100),
+        ("val/b", 70, 200),
+    ):
+        (folder / class_folder).mkdir(parents=True)
         for i in range(number):
-            pixels = draw.integers(0, brightest, (40, 40, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / place / f"{i}.png")
+            pixels = generator.integers(0, brightest, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / class_folder / f"{i}.png")
     return f"imagefolder:{folder}"
 
 
-def stops(folder: Path, who: str, last: int) -> None:
-    """Train a trial to its end, or until "process 1" or "torchrun" gets SIGTERM after the step of that number."""
+def train_until(folder: Path, who: str, last: int) -> None:
+    """Train a trial to its end, or until "process 1" or "torchrun" receives SIGTERM after step `last`."""
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     targets = {("process 1", 1): os.getpid(), ("torchrun", 0): os.getppid()}
-    asked, save, done = training.Training._asked_anywhere, training.save_weights, -1
+    stop_requested, save, current = training.Training._stop_requested, training.save_weights, -1
     with (folder / f"steps-{rank}").open("a", buffering=1) as steps, Patch.context() as patched:
 
-        def note(step: int, loss: float) -> None:
-            nonlocal done
-            done = step
+        def record(step: int, loss: float) -> None:
+            nonlocal current
+            current = step
             steps.write(json.dumps([step, loss]) + "\n")
 
-        def asked_by_then(self: training.Training, stop: training.StopSignal) -> bool:
-            if done == last and (who, rank) in targets:
+        def send_signal(self: training.Training, stop: training.StopSignal) -> bool:
+            if current == last and (who, rank) in targets:
                 os.kill(targets[who, rank], signal.SIGTERM)
                 _wait_for(stop)
-            return asked(self, stop)
+            return stop_requested(self, stop)
 
-        def saved(network: object, file: Path) -> None:
+        def record_save(network: object, file: Path) -> None:
             with (folder / f"saved-by-{rank}").open("a") as names:
                 names.write(f"{file.name}\n")
             save(network, file)
 
-        patched.setattr(training.Training, "_asked_anywhere", asked_by_then)
-        patched.setattr(training, "save_weights", saved)
-        with each_step(note):
+        patched.setattr(training.Training, "_stop_requested", send_signal)
+        patched.setattr(training, "save_weights", record_save)
+        with on_each_step(record):
             outcome = training.run(FOR_THREE if world == 3 else TRIAL, folder, checkpoint_seconds=1e6)
     (folder / f"epochs-{rank}.json").write_text(json.dumps(outcome.train_losses))
 
@@ -190,7 +202,7 @@ def _wait_for(stop: training.StopSignal) -> None:
     deadline = time.monotonic() + 300
     while not stop:
         if time.monotonic() > deadline:
-            raise TimeoutError("the signal did not come")
+            raise TimeoutError("the signal did not arrive")
         time.sleep(0.01)
 
 

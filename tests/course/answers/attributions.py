@@ -3,25 +3,25 @@
 import torch
 
 
-def occlusion(network, image, target, value, keep=True, rise=False, channels=slice(None)):
-    """The right one, and with other arguments three that are not."""
-    fall = torch.zeros(image.shape[-2:], dtype=image.dtype)
+def occlusion(network, image, target, value, copy=True, negate=False, channels=slice(None)):
+    """Compute occlusion correctly with the default options; each other option is a typical mistake."""
+    drop = torch.zeros(image.shape[-2:], dtype=image.dtype)
     with torch.no_grad():
-        whole = network(image)[0, target]
+        original = network(image)[0, target]
         covered = image.clone()
         for i in range(image.shape[-2]):
             for j in range(image.shape[-1]):
-                if keep:
+                if copy:
                     covered = image.clone()
                 covered[:, channels, i, j] = value
-                fall[i, j] = (whole - network(covered)[0, target]) * (-1 if rise else 1)
-    return fall
+                drop[i, j] = (original - network(covered)[0, target]) * (-1 if negate else 1)
+    return drop
 
 
-def spoils_the_image(network, image, target, value):
-    fall = occlusion(network, image, target, value)
+def changes_the_image(network, image, target, value):
+    drop = occlusion(network, image, target, value)
     image[..., 0, 0] = value
-    return fall
+    return drop
 
 
 RIGHT = {
@@ -32,11 +32,11 @@ RIGHT = {
 }
 WRONG = {
     "occlusion_by_pixel": [
-        lambda *given: occlusion(*given, keep=False),
-        lambda *given: occlusion(*given, rise=True),
+        lambda *given: occlusion(*given, copy=False),
+        lambda *given: occlusion(*given, negate=True),
         lambda *given: occlusion(*given, channels=0),
         lambda network, image, target, value: occlusion(network, image, target, 0.0),
-        spoils_the_image,
+        changes_the_image,
     ],
     "grad_cam_by_hand": [
         lambda maps, gradients: (maps * gradients).sum(1).relu(),

@@ -11,14 +11,14 @@ def batch(inputs, outputs, ridge, width=4):
 
 
 def without_ties(cost, value):
-    """Two that are equal in both throw each other out."""
-    everyone = range(len(cost))
-    return {i for i in everyone if not any(j != i and cost[j] <= cost[i] and value[j] >= value[i] for j in everyone)}
+    """Find the front, but let networks that are equal in both exclude each other."""
+    indices = range(len(cost))
+    return {i for i in indices if not any(j != i and cost[j] <= cost[i] and value[j] >= value[i] for j in indices)}
 
 
 def strictly_better_in_both(cost, value):
-    everyone = range(len(cost))
-    return {i for i in everyone if not any(cost[j] < cost[i] and value[j] > value[i] for j in everyone)}
+    indices = range(len(cost))
+    return {i for i in indices if not any(cost[j] < cost[i] and value[j] > value[i] for j in indices)}
 
 
 def by_ratio(cost, value):
@@ -41,9 +41,9 @@ WRONG = {
         lambda cost, value: sorted(pareto_front(cost, value)),
     ],
     "least_batch": [
-        lambda inputs, outputs, ridge: batch(inputs, outputs, ridge, width=1),  # numbers for bytes
-        lambda inputs, outputs, ridge: batch(inputs, outputs, ridge / 2),  # two FLOPs for a MAC
-        lambda inputs, outputs, ridge: math.ceil(4 * ridge),  # the weights alone
+        lambda inputs, outputs, ridge: batch(inputs, outputs, ridge, width=1),  # numbers instead of bytes
+        lambda inputs, outputs, ridge: batch(inputs, outputs, ridge / 2),  # two FLOPs per MAC
+        lambda inputs, outputs, ridge: math.ceil(4 * ridge),  # only the weights
         lambda inputs, outputs, ridge: (batch(inputs, outputs, ridge) or 0) + 1,
         lambda inputs, outputs, ridge: batch(inputs, outputs, ridge) or 10**9,
     ],

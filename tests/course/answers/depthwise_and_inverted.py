@@ -9,11 +9,11 @@ def separable(c, d, k, side, stride=1):
     return (k * k * c + c * d) * out * out
 
 
-def at_the_size_put_in(c, d, k, side, stride=1):
+def at_input_size(c, d, k, side, stride=1):
     return (k * k * c + c * d) * side * side
 
 
-def pointwise_at_the_size_put_in(c, d, k, side, stride=1):
+def pointwise_at_input_size(c, d, k, side, stride=1):
     out = -(-side // stride)
     return k * k * c * out * out + c * d * side * side
 
@@ -31,21 +31,21 @@ def flops(c, d, k, side, stride=1):
 
 
 def linear(conv, bias=True, transposed=False):
-    made = nn.Linear(conv.in_channels, conv.out_channels, bias=conv.bias is not None)
+    layer = nn.Linear(conv.in_channels, conv.out_channels, bias=conv.bias is not None)
     with torch.no_grad():
         weight = conv.weight[:, :, 0, 0]
-        made.weight.copy_(weight.T.reshape(made.weight.shape) if transposed else weight)
+        layer.weight.copy_(weight.T.reshape(layer.weight.shape) if transposed else weight)
         if bias and conv.bias is not None:
-            made.bias.copy_(conv.bias)
-    return made
+            layer.bias.copy_(conv.bias)
+    return layer
 
 
 def always_a_bias(conv):
-    made = nn.Linear(conv.in_channels, conv.out_channels)
+    layer = nn.Linear(conv.in_channels, conv.out_channels)
     with torch.no_grad():
-        made.weight.copy_(conv.weight[:, :, 0, 0])
-        made.bias.copy_(conv.bias if conv.bias is not None else torch.zeros(conv.out_channels))
-    return made
+        layer.weight.copy_(conv.weight[:, :, 0, 0])
+        layer.bias.copy_(conv.bias if conv.bias is not None else torch.zeros(conv.out_channels))
+    return layer
 
 
 RIGHT = {
@@ -55,12 +55,10 @@ RIGHT = {
     "as_linear": linear,
 }
 WRONG = {
-    "separable_macs": [at_the_size_put_in, pointwise_at_the_size_put_in, full, rounded_down, flops, 12345],
+    "separable_macs": [at_input_size, pointwise_at_input_size, full, rounded_down, flops, 12345],
     "folded": [
         lambda depthwise, pointwise: pointwise + depthwise[:, 0],
-        lambda depthwise, pointwise: (
-            pointwise * depthwise[:, 0].flip(-1, -2)
-        ),  # convolution in the mathematicians' sense
+        lambda depthwise, pointwise: pointwise * depthwise[:, 0].flip(-1, -2),  # mathematical convolution
         lambda depthwise, pointwise: pointwise * depthwise[:, 0].transpose(-1, -2),
         lambda depthwise, pointwise: pointwise @ depthwise[:, 0],
         lambda depthwise, pointwise: depthwise * pointwise.transpose(0, 1),

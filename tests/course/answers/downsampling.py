@@ -19,8 +19,8 @@ def first_phase(channels):
     return weight
 
 
-def contrasts(second, most, average):
-    return {"every second pixel": second, "max-pool 2x2": most, "average pool 2x2": average}
+def contrasts(subsampled, maximum, average):
+    return {"every second pixel": subsampled, "max-pool 2x2": maximum, "average pool 2x2": average}
 
 
 RIGHT = {
@@ -31,14 +31,14 @@ RIGHT = {
 }
 WRONG = {
     "phase_sum": [
-        lambda x, weight, bias: sum_of_phases(x, weight.transpose(2, 3), bias),  # rows and columns exchanged
-        lambda x, weight, bias: sum_of_phases(x, weight, 4 * bias),  # the bias once for each phase
+        lambda x, weight, bias: sum_of_phases(x, weight.transpose(2, 3), bias),  # rows and columns swapped
+        lambda x, weight, bias: sum_of_phases(x, weight, 4 * bias),  # the bias added once per phase
         lambda x, weight, bias: sum_of_phases(x, weight, 0 * bias),
-        lambda x, weight, bias: sum_of_phases(x, weight.flip(2, 3), bias),  # convolution as mathematicians have it
+        lambda x, weight, bias: sum_of_phases(x, weight.flip(2, 3), bias),  # mathematical convolution
         lambda x, weight, bias: torch.einsum("oc,nchw->nohw", weight[:, :, 0, 0], x[..., ::2, ::2]),
     ],
     "pooling_weights": [
-        lambda channels: torch.full((channels, channels, 2, 2), 0.25),  # every channel from every other
+        lambda channels: torch.full((channels, channels, 2, 2), 0.25),  # mixes all channels
         lambda channels: 4 * pooling(channels),  # a sum
         lambda channels: torch.ones(channels, 1, 2, 2) / 4,  # a depthwise kernel
         first_phase,
@@ -47,13 +47,13 @@ WRONG = {
     "folded_frequency": [
         lambda frequency: 2 * frequency,  # never folds
         lambda frequency: frequency,
-        lambda frequency: 2 * frequency % 0.5,  # wraps round instead of turning back
+        lambda frequency: 2 * frequency % 0.5,  # wraps around instead of folding back
         lambda frequency: 0.5 - frequency,
-        lambda frequency: min(frequency, 0.5 - frequency),  # still in old positions
+        lambda frequency: min(frequency, 0.5 - frequency),  # still in cycles per old position
         lambda frequency: None,
     ],
     "contrast_after": [
-        contrasts((2, 2), (2, 2), (2, 2)),  # "the limit can still be held"
+        contrasts((2, 2), (2, 2), (2, 2)),  # a grating at the limit frequency is always kept
         contrasts((2, 0), (2, 0), (2, 0)),
         contrasts((2, 2), (2, 0), (2, 1)),
         contrasts((2, 2), (2, 2), (2, 0)),

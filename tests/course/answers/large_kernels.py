@@ -4,19 +4,19 @@ import numpy as np
 
 
 def field(layers):
-    reach = jump = 1
+    size = jump = 1
     for kernel, stride, dilation in layers:
-        reach += (kernel - 1) * dilation * jump
+        size += (kernel - 1) * dilation * jump
         jump *= stride
-    return reach
+    return size
 
 
 def stride_too_early(layers):
-    reach = jump = 1
+    size = jump = 1
     for kernel, stride, dilation in layers:
         jump *= stride
-        reach += (kernel - 1) * dilation * jump
-    return reach
+        size += (kernel - 1) * dilation * jump
+    return size
 
 
 def no_stride(layers):
@@ -27,12 +27,12 @@ def no_dilation(layers):
     return field([(kernel, stride, 1) for kernel, stride, _ in layers])
 
 
-def kernel_without_one_less(layers):
-    reach = jump = 1
+def kernel_not_reduced_by_one(layers):
+    size = jump = 1
     for kernel, stride, dilation in layers:
-        reach += kernel * dilation * jump
+        size += kernel * dilation * jump
         jump *= stride
-    return reach
+    return size
 
 
 def side(values, share):
@@ -48,7 +48,7 @@ def half_side(values, share):
     return side(values, share) // 2
 
 
-def of_the_maximum(values, share):
+def threshold_at_the_maximum(values, share):
     rows = np.flatnonzero((values > share * values.max()).any(1))
     return int(rows[-1] - rows[0] + 1)
 
@@ -67,8 +67,8 @@ def square_root_of_the_share(values, share):
 
 RIGHT = {"field_of_layers": field, "side_of_share": side, "breaks_at": 21, "smallest_shifts": (1, 7)}
 WRONG = {
-    "field_of_layers": [stride_too_early, no_stride, no_dilation, kernel_without_one_less, 19],
-    "side_of_share": [half_side, of_the_maximum, even_side, along_the_middle_row, square_root_of_the_share],
+    "field_of_layers": [stride_too_early, no_stride, no_dilation, kernel_not_reduced_by_one, 19],
+    "side_of_share": [half_side, threshold_at_the_maximum, even_side, along_the_middle_row, square_root_of_the_share],
     "breaks_at": [19, 20, 22, 18.5, "far"],
     "smallest_shifts": [(1, 1), (7, 7), (1, 4), (1, 14), 7],
 }

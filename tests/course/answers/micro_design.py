@@ -12,11 +12,11 @@ def without_product_rule(x):
     return 0.5 * (1 + torch.erf(x / 2**0.5))
 
 
-def without_root(x):
+def without_square_root(x):
     return 0.5 * (1 + torch.erf(x)) + x * torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5
 
 
-def of_the_tanh_form(x):
+def of_the_tanh_approximation(x):
     with torch.enable_grad():
         x = x.clone().requires_grad_()
         return torch.autograd.grad(torch.nn.functional.gelu(x, approximate="tanh").sum(), x)[0]
@@ -31,12 +31,12 @@ def normed_over(dims, correction=0, eps_outside=False):
     return norm
 
 
-def forgets_scale(x, weight, bias, eps):
+def without_scale_and_shift(x, weight, bias, eps):
     return (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, correction=0) + eps).sqrt()
 
 
 def scale_on_the_last_axis(x, weight, bias, eps):
-    return forgets_scale(x, weight, bias, eps) * weight + bias
+    return without_scale_and_shift(x, weight, bias, eps) * weight + bias
 
 
 ONE, TWO, MAP = "one image, 1x1 map", "two images, 1x1 map", "one image, 4x4 map"
@@ -49,8 +49,8 @@ RIGHT = {
 WRONG = {
     "gelu_slope": [
         without_product_rule,
-        without_root,
-        of_the_tanh_form,
+        without_square_root,
+        of_the_tanh_approximation,
         lambda x: (x > 0).to(x.dtype),
         torch.nn.functional.gelu,
         0.5,
@@ -60,7 +60,7 @@ WRONG = {
         normed_over((1, 2, 3)),
         normed_over(1, correction=1),
         normed_over(1, eps_outside=True),
-        forgets_scale,
+        without_scale_and_shift,
         scale_on_the_last_axis,
     ],
     "tiny_batches": [

@@ -3,14 +3,14 @@
 import ablation as ab
 from ablation import steps
 
-ROAD = [rung.step for rung in ab.roadmap() if rung.adopted and rung.step != ab.chain()]
+PATH = [rung.step for rung in ab.roadmap() if rung.adopted and rung.step != ab.chain()]
 
 
 def saver(architecture):
-    return min(ROAD, key=lambda step: ab.cost(step(architecture)).macs).name
+    return min(PATH, key=lambda step: ab.cost(step(architecture)).macs).name
 
 
-def keeps_the_depths(architecture):
+def does_not_change_the_depths(architecture):
     ab.Architecture(depths=(3, 3, 9, 3))
     return architecture
 
@@ -28,14 +28,14 @@ WRONG = {
         lambda architecture: ab.RESNET50.replace(depths=(3, 3, 9, 3)),
         lambda architecture: architecture.replace(depths=(3, 3, 27, 3)),
         lambda architecture: (3, 3, 9, 3),
-        keeps_the_depths,
+        does_not_change_the_depths,
         ab.RESNET50.replace(depths=(3, 3, 9, 3)),
     ],
     "biggest_saver": [
         lambda architecture: "depthwise",
         lambda architecture: saver(ab.RESNET50),
-        lambda architecture: max(ROAD, key=lambda step: ab.cost(step(architecture)).macs).name,
-        lambda architecture: min(ROAD, key=lambda step: ab.cost(step(architecture)).params).name,
+        lambda architecture: max(PATH, key=lambda step: ab.cost(step(architecture)).macs).name,
+        lambda architecture: min(PATH, key=lambda step: ab.cost(step(architecture)).params).name,
         lambda architecture: steps.parse(saver(architecture)),
         "depthwise",
     ],

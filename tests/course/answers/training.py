@@ -5,11 +5,11 @@ from scipy.stats import norm, t
 
 
 def interval(quantile=lambda n: t.ppf(0.975, n - 1), ddof=1, power=0.5):
-    def of(values):
+    def mean_and_half_width(values):
         n = len(values)
         return float(np.mean(values)), float(quantile(n) * np.std(values, ddof=ddof) / n**power)
 
-    return of
+    return mean_and_half_width
 
 
 def step_verdict(mean, half, sign):
@@ -20,7 +20,7 @@ def step_verdict(mean, half, sign):
     return "agrees" if (mean > 0) == (sign > 0) else "reverses"
 
 
-def by_the_mean_alone(mean, half, sign):
+def from_the_mean_alone(mean, half, sign):
     return "agrees" if (mean > 0) - (mean < 0) == sign else "reverses"
 
 
@@ -28,11 +28,11 @@ def never_differs(mean, half, sign):
     return "within noise" if abs(mean) <= half else "agrees" if mean * sign >= 0 else "reverses"
 
 
-def noise_for_all(mean, half, sign):
+def ignores_sign_in_noise(mean, half, sign):
     return "within noise" if abs(mean) <= half else step_verdict(mean, half, sign)
 
 
-def strict(mean, half, sign):  # an interval that just touches zero includes it
+def strict_inequality(mean, half, sign):  # an interval that just touches zero includes it
     return step_verdict(mean, half - 1e-9, sign)
 
 
@@ -58,7 +58,13 @@ WRONG = {
         interval(power=0),
         lambda values: float(np.mean(values)),
     ],
-    "step_verdict": [by_the_mean_alone, never_differs, noise_for_all, strict, lambda mean, half, sign: "agrees"],
+    "step_verdict": [
+        from_the_mean_alone,
+        never_differs,
+        ignores_sign_in_noise,
+        strict_inequality,
+        lambda mean, half, sign: "agrees",
+    ],
     "seeds_needed": [
         lambda spread, difference: seeds_needed(spread, difference, lambda n: norm.ppf(0.975)),
         lambda spread, difference: seeds_needed(spread, difference) - 1,

@@ -14,19 +14,19 @@ RIGHT = {
 WRONG = {
     "squeeze_excitation_params": [
         lambda channels: 2 * channels * max(channels // 16, 1),  # no biases
-        lambda channels: 2 * channels * (channels // 16) + channels // 16 + channels,  # nothing left of 8 channels
-        lambda channels: 2 * channels * channels / 16 + channels / 16 + channels,  # a fraction of a channel
-        lambda channels: 2 * channels,  # the gate of the notebook
+        lambda channels: 2 * channels * (channels // 16) + channels // 16 + channels,  # hidden width 0 for 8 channels
+        lambda channels: 2 * channels * channels / 16 + channels / 16 + channels,  # fractional hidden width
+        lambda channels: 2 * channels,  # the channel gate from the notebook
         lambda channels: 2 * channels * max(channels // 4, 1) + max(channels // 4, 1) + channels,  # another ratio
         1000,
     ],
     "twice_is_once": [
-        lambda step, starts: all(step(start) == start for start in starts),  # that is the identity
-        lambda step, starts: step(step(starts[0])) == step(starts[0]),  # one start proves little
+        lambda step, starts: all(step(start) == start for start in starts),  # tests for the identity
+        lambda step, starts: step(step(starts[0])) == step(starts[0]),  # tests only one start
         lambda step, starts: any(step(step(start)) == step(start) for start in starts),
-        lambda step, starts: len({step(start) for start in starts}) == 1,  # a step need not end in one place
+        lambda step, starts: len({step(start) for start in starts}) == 1,  # tests for a constant step
         lambda step, starts: True,
-        lambda step, starts: all(step(start) == step(start) for start in starts),  # compares it with itself
+        lambda step, starts: all(step(start) == step(start) for start in starts),  # compares the step with itself
         lambda step, starts: [step(step(start)) == step(start) for start in starts],
     ],
     "where_the_cost_is_wrong": ["params", "both", "neither", "MACs", True],
