@@ -87,8 +87,9 @@ def relink(markdown: str, page: Path) -> str:
         if not path.is_relative_to(ROOT) or not path.exists():
             return match.group(0)  # Sphinx warns about it
         relative = path.relative_to(ROOT)
-        if relative.parts[:1] == ("ablation",):
-            return f"[{text}](/{reference(relative)})"
+        if relative.parts[0] == "ablation":
+            documented = relative.parts[1:2] == () or relative.parts[1] in PACKAGES
+            return f"[{text}](/{reference(relative)})" if documented else text
         if str(relative) in FOLDER_PAGES:
             return f"[{text}](/{FOLDER_PAGES[str(relative)]})"
         return match.group(0) if relative.parts[0] in FILES or path in pages() else text

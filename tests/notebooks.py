@@ -20,11 +20,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
-TIMEOUT_SECONDS = {
-    "fast": 600,
-    "normal": 3600,
-    "full": None,
-}  # per cell; generous, so that only cells that hang are stopped
+TIMEOUT_SECONDS = {"fast": 600, "normal": 3600, "full": None}  # per cell; long enough to stop only cells that hang
 VARIES = "varies"  # tag of cells whose output depends on the machine: timings and results of training
 
 
@@ -55,7 +51,7 @@ def save(notebook: nbformat.NotebookNode, file: Path) -> None:
 
 @contextmanager
 def _clean_copy() -> Iterator[Path]:
-    """Copy `notebooks` and `figures` to a temporary folder, without untracked files, and yield the copy of `notebooks`."""
+    """Copy `notebooks` and `figures` to a temporary folder, without files that git ignores, and yield the copy of `notebooks`."""
     with tempfile.TemporaryDirectory() as top:
         ignored = shutil.ignore_patterns("runs*", ".*", "__pycache__")
         shutil.copytree(FOLDER, Path(top) / "notebooks", ignore=ignored)

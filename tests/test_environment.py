@@ -25,14 +25,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="has no effect with other C libraries")
 def test_kept_memory_causes_few_page_faults():
+    command = [sys.executable, "-c", _COUNT_FAULTS]
     # A fixed threshold, so that glibc does not adapt to this block size by itself.
     environ = {"MALLOC_MMAP_THRESHOLD_": "1000000", "PATH": ""}
     default, kept = (
-        int(
-            subprocess.run(
-                [sys.executable, "-c", _COUNT_FAULTS, mode], env=environ, capture_output=True, check=True
-            ).stdout
-        )
+        int(subprocess.run([*command, mode], env=environ, capture_output=True, check=True).stdout)
         for mode in ("default", "kept")
     )
     assert kept < default / 10

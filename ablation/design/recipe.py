@@ -100,6 +100,8 @@ class Recipe:
             value = getattr(self, field.name)
             if str(field.type).startswith("float") and type(value) is int:
                 object.__setattr__(self, field.name, float(value))
+            if field.type == "int" and isinstance(value, float) and value.is_integer():
+                object.__setattr__(self, field.name, int(value))
 
     def replace(self, **changes: Any) -> Recipe:
         """Return a copy with some values changed."""

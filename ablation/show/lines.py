@@ -22,7 +22,7 @@ def plot_lines(
     title: str = "",
     x_base: int | None = None,
     y_base: int | None = None,
-    beside: bool = False,
+    legend_outside: bool = False,
     axes: Axes | None = None,
 ) -> Axes:
     """Plot one line per name: the means against a setting, with error bars of half an interval.
@@ -33,7 +33,7 @@ def plot_lines(
         x, y: axis labels with units.
         title: title of the axes.
         x_base, y_base: base of a logarithmic axis; None for a linear axis. The ticks of a logarithmic x axis are the settings.
-        beside: place the legend to the right of the axes, for lines that leave no room for it.
+        legend_outside: place the legend to the right of the axes, for lines that leave no room for it.
         axes: axes to draw into; new axes by default.
 
     Returns:
@@ -61,6 +61,6 @@ def plot_lines(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if y_base:
         axes.set_yscale("log", base=y_base)
-    placement: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if beside else {}
+    placement: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if legend_outside else {}
     axes.legend(fontsize=SMALL, frameon=False, **placement)
     return quiet(axes, x, y, title)

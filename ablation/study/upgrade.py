@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from ..design.trial import Trial
@@ -59,6 +59,8 @@ def upgrade(file: Path) -> None:
                     connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
             connection.execute(f"PRAGMA user_version = {NEW_VERSION}")
             connection.execute("COMMIT")
+        with suppress(OSError):  # it does not exist, or holds something else
+            (file.parent / "weights" / "checkpoints").rmdir()
     except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
         raise AblationError(f"the store {file} was written by ablation 0.1 and cannot be upgraded: {error}") from None
 

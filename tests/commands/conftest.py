@@ -1,4 +1,4 @@
-"""A short recipe for commands that train."""
+"""A fixture that shortens training."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from ablation.design import recipes
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def one_epoch(monkeypatch):
     """Shorten the micro family to one epoch, in this process only."""
     pair = recipes.FAMILIES["micro"]
     short = recipes.Family(

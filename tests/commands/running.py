@@ -1,4 +1,4 @@
-"""Run commands in this process, and read what they wrote."""
+"""Run commands in this process, prepare their images and read their tables."""
 
 import csv
 import sys
@@ -13,24 +13,25 @@ def ablation(*arguments, capsys):
     """Run a command in this process and return (exit code, standard output, standard error)."""
     argv, sys.argv = sys.argv, ["ablation", *map(str, arguments)]
     try:
-        with pytest.raises(SystemExit) as stop:
+        with pytest.raises(SystemExit) as exit_info:
             main()
             raise SystemExit(0)
     finally:
         sys.argv = argv
     captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
+    return exit_info.value.code or 0, captured.out, captured.err
 
 
 def rows_of(file):
+    """Return the rows of a CSV file."""
     with file.open() as opened:
         return list(csv.DictReader(opened))
 
 
 def pictures(folder):
-    """Make a folder with a grey image and one with transparency."""
-    place = folder / "pictures"
-    place.mkdir(exist_ok=True)
-    Image.linear_gradient("L").save(place / "grey.png")
-    Image.radial_gradient("L").convert("RGBA").rotate(30).save(place / "clear.png")
-    return place
+    """Create a folder with a greyscale image and one with transparency."""
+    images = folder / "pictures"
+    images.mkdir(exist_ok=True)
+    Image.linear_gradient("L").save(images / "grey.png")
+    Image.radial_gradient("L").convert("RGBA").rotate(30).save(images / "clear.png")
+    return images

@@ -1,4 +1,4 @@
-"""Every mistake on the command line is one message and exit code 2, before any work is done."""
+"""Invalid input on the command line gives one message and exit code 2 before any work is done."""
 
 from pathlib import Path
 
@@ -77,14 +77,14 @@ BAD_INPUT = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_INPUT, ids=[" ".join(arguments) for arguments, _ in BAD_INPUT])
-def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_path, monkeypatch, capsys):
+def test_invalid_input_gives_one_message_and_exit_code_2(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path(FOLDER_THAT_IS_A_FILE).touch()
     Path("cut.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     torch.save({"w": torch.zeros(1)}, "foreign.pth")
     torch.save({"w": Malicious("executed")}, "poison.pth")
     Path("pictures").mkdir()
-    Path("pictures/note.png").write_text("no picture")
+    Path("pictures/note.png").write_text("not an image")
     Image.new("RGB", (1, 1)).save("dot.png")
     before = sorted(tmp_path.iterdir())
     code, _, error = ablation(*arguments, capsys=capsys)
@@ -92,8 +92,8 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(arguments, message, tmp_
     assert message in error
     assert "Traceback" not in error and len(error.splitlines()) < 12
     assert not Path("executed").exists()
-    made = [path for path in tmp_path.iterdir() if path not in before and any(path.iterdir())]
-    assert not made, "nothing was done before the mistake was found"
+    changed = [path for path in tmp_path.iterdir() if path not in before and any(path.iterdir())]
+    assert not changed, "no work is done on invalid input"
 
 
 @pytest.mark.parametrize(

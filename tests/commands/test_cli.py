@@ -6,7 +6,7 @@ import sys
 from tests.commands.running import ablation
 
 
-def test_profile_prints_both_ladders_and_the_two_rows_that_disagree(capsys):
+def test_profile_prints_both_ladders_and_marks_disagreements(capsys):
     code, out, _ = ablation("profile", capsys=capsys)
     assert code == 0
     for exact in ("25,557,032", "4,089,184,256", "28,582,504", "4,455,531,264", "88,573,416", "15,354,729,472"):
@@ -21,7 +21,7 @@ def test_profile_of_a_custom_road(capsys):
     assert code == 0 and "kernel size 7" in out and "paper" not in out
 
 
-def test_help_and_version_need_no_torch():
+def test_help_version_and_profile_do_not_import_torch():
     program = (
         "import sys; sys.argv = ['ablation', *sys.argv[1:]]\nfrom ablation.cli import main\ntry:\n main()\nfinally:\n"
     )

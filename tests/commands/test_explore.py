@@ -1,4 +1,4 @@
-"""`ablation explore`: mistakes are told before anything starts, and the page it would serve is closed to all but its reader."""
+"""`ablation explore`: invalid input is reported, and the server is restricted to one page on this machine."""
 
 import os
 import signal
@@ -13,49 +13,48 @@ from tests.commands.running import ablation
 
 
 @pytest.fixture
-def taken():
+def occupied_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener.getsockname()[1]
 
 
-def test_a_port_that_is_taken_is_one_message(taken, capsys):
-    code, _, error = ablation("explore", "--no-browser", "--port", taken, capsys=capsys)
-    assert (
-        code == 2 and f"port {taken} is not available (Address already in use)" in error and len(error.splitlines()) < 4
-    )
+def test_an_occupied_port_is_reported(occupied_port, capsys):
+    code, _, error = ablation("explore", "--no-browser", "--port", occupied_port, capsys=capsys)
+    assert code == 2 and len(error.splitlines()) < 4
+    assert f"port {occupied_port} is not available (Address already in use)" in error
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
-def test_a_port_that_does_not_exist_is_one_message(port, capsys):
+def test_an_invalid_port_is_reported(port, capsys):
     code, _, error = ablation("explore", "--port", port, capsys=capsys)
     assert code == 2 and f"port {port} must lie between 1 and 65535" in error
 
 
-def test_without_voila_it_names_the_extra(monkeypatch, capsys):
+def test_without_voila_the_extra_is_named(monkeypatch, capsys):
     monkeypatch.setattr(explorer, "find_spec", lambda name: None if name == "voila" else object())
     code, _, error = ablation("explore", capsys=capsys)
     assert code == 2 and "pip install 'convnext-ablation[course]'" in error
 
 
-def test_the_page_is_for_this_machine_alone_and_leaves_nothing_behind(monkeypatch, capsys):
-    made = []
-    monkeypatch.setenv("JUPYTER_PATH", "of/somebody")
+def test_the_page_is_served_locally_and_its_files_are_removed(monkeypatch, capsys):
+    calls = []
+    monkeypatch.setenv("JUPYTER_PATH", "existing/path")
 
     class Server:
         def start(self):
-            made.append(os.environ["JUPYTER_PATH"].split(os.pathsep))
+            calls.append(os.environ["JUPYTER_PATH"].split(os.pathsep))
 
-    monkeypatch.setattr(explorer, "_make_server", lambda notebook, port, browser: made.append(notebook) or Server())
+    monkeypatch.setattr(explorer, "_make_server", lambda notebook, port, browser: calls.append(notebook) or Server())
     port = free_port()
     explorer.explore(port, browser=False)
     assert f"http://127.0.0.1:{port}/" in capsys.readouterr().out
-    notebook, (ours, theirs) = made
-    assert theirs == "of/somebody" and ours.startswith(str(notebook.parents[1])) and not notebook.exists()
+    notebook, (added, existing) = calls
+    assert existing == "existing/path" and added.startswith(str(notebook.parents[1])) and not notebook.exists()
 
 
-def test_what_is_served_is_one_notebook_of_one_cell(tmp_path):
+def test_the_page_is_one_notebook_of_one_cell(tmp_path):
     notebook = nbformat.read(explorer._write_page(tmp_path), as_version=4)
     nbformat.validate(notebook)
     (cell,) = notebook.cells
@@ -63,7 +62,7 @@ def test_what_is_served_is_one_notebook_of_one_cell(tmp_path):
     assert [file.name for file in (tmp_path / "page").iterdir()] == ["explorer.ipynb"]
 
 
-def test_the_server_is_bound_to_loopback_and_reads_nobodys_settings(tmp_path, monkeypatch):
+def test_the_server_is_bound_to_loopback_and_ignores_user_settings(tmp_path, monkeypatch):
     from voila.app import Voila
 
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))

@@ -1,4 +1,4 @@
-"""The commands that look inside networks: see, attribute, profile --timing."""
+"""The commands that analyse networks: see, attribute and profile --timing."""
 
 from ablation import RESNET50, build, save_weights
 from ablation.measure import timing
@@ -7,7 +7,7 @@ from ablation.train.run import run
 from tests.commands.running import ablation, pictures, rows_of
 
 
-def test_see_writes_the_fields_of_a_road_beside_their_numbers(tmp_path, capsys):
+def test_see_writes_the_fields_of_a_road_and_their_numbers(tmp_path, capsys):
     arguments = ("see", "patchify_stem", "--size", 64, "--images", pictures(tmp_path), "--out", tmp_path / "figures")
     code, out, error = ablation(*arguments, capsys=capsys)
     assert code == 0, error
@@ -18,7 +18,7 @@ def test_see_writes_the_fields_of_a_road_beside_their_numbers(tmp_path, capsys):
     assert (tmp_path / "figures" / "fields-resnet50-patchify_stem.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_see_takes_a_model_of_timm_and_a_file_of_weights(tmp_path, capsys):
+def test_see_accepts_a_timm_model_and_a_weights_file(tmp_path, capsys):
     save_weights(build(RESNET50.replace(width=8), 10, 1), tmp_path / "grey.safetensors")
     options = ("--size", 64, "--images", pictures(tmp_path), "--out", tmp_path)
     code, _, error = ablation("see", "--weights", tmp_path / "grey.safetensors", *options, capsys=capsys)
@@ -33,27 +33,20 @@ def test_see_takes_a_model_of_timm_and_a_file_of_weights(tmp_path, capsys):
     assert code == 0 and len(rows_of(tmp_path / "norms-resnet18.csv")) == 20, error
 
 
-def test_see_shows_static_and_dynamic_weights(tmp_path, capsys):
+def test_see_compares_static_and_dynamic_weights(tmp_path, capsys):
     code, out, error = ablation("see", "--what", "weights", "--size", 224, "--out", tmp_path, capsys=capsys)
     assert code == 0 and "depthwise convolution: the Jacobian changes by 0.0 %" in out, error
     rows = rows_of(tmp_path / "weights-static-dynamic.csv")
     assert {row["layer"] for row in rows if float(row["change"]) > 0.2} == {"7 x 7 window attention"}
 
 
-def test_attribute_tells_what_it_changed_and_scores_each_method(tmp_path, capsys):
+def test_attribute_reports_image_conversions_and_scores_each_method(tmp_path, capsys):
     network = build(RESNET50.replace(width=8), 10)
     network.pretrained_cfg = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "input_size": (3, 64, 64)}
     save_weights(network, tmp_path / "trained.safetensors")
     methods = ("--method", "saliency", "--method", "integrated_gradients", "--method", "guided_backprop")
-    arguments = (
-        "attribute",
-        pictures(tmp_path),
-        "--weights",
-        tmp_path / "trained.safetensors",
-        *methods,
-        "--out",
-        tmp_path,
-    )
+    options = ("--weights", tmp_path / "trained.safetensors", *methods, "--out", tmp_path)
+    arguments = ("attribute", pictures(tmp_path), *options)
     code, out, error = ablation(*arguments, capsys=capsys)
     assert code == 0, error
     assert "greyscale copied to three channels" in out and "transparency composited on white" in out
@@ -65,7 +58,7 @@ def test_attribute_tells_what_it_changed_and_scores_each_method(tmp_path, capsys
     assert code == 2 and "target 10 is not a class of ConvNet, which has 10 classes, 0 to 9" in error
 
 
-def test_attribute_takes_every_rung_that_a_roadmap_trained(tmp_path, quick, capsys):
+def test_attribute_covers_every_adopted_rung_that_a_roadmap_trained(tmp_path, one_epoch, capsys):
     trials = [trial for trial, rung in ladder_trials("micro", "digits", [0]).items() if rung.adopted]
     for trial in trials:
         run(trial, tmp_path)
@@ -77,11 +70,13 @@ def test_attribute_takes_every_rung_that_a_roadmap_trained(tmp_path, quick, caps
     assert all((tmp_path / f"{name}-digits.png").exists() for name in ("attributions", "completeness", "curves"))
 
 
-def test_timing_a_road_writes_where_the_time_goes(tmp_path, capsys, monkeypatch):
+def test_timing_a_road_writes_the_time_per_kind_of_layer(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(timing, "_MATRIX_SIDE", {"cpu": 64})
     options = ("--timing", "--size", 32, "--batch", 2, "--out", tmp_path)
     code, out, error = ablation("profile", "depthwise", *options, capsys=capsys)
     assert code == 0 and "ms per image" in out and "2/2" in out, error
     rows = rows_of(tmp_path / "operators-resnet50-depthwise.csv")
     assert {row["title"] for row in rows} == {"ResNet-50", "depthwise conv"}
-    assert not (tmp_path / "speed-resnet50-depthwise.png").exists(), "no published accuracies, no front"
+    assert not (tmp_path / "speed-resnet50-depthwise.png").exists(), (
+        "there is no Pareto front without published accuracies"
+    )

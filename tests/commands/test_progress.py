@@ -13,7 +13,7 @@ TRIALS = [Trial(convnext("atto"), FAMILIES["micro"].modern, "digits", seed) for 
 OUTCOME = Outcome("done", 90.0, 0.5, (1.0,), 355, 1000, 3.0, 100.0, {})
 
 
-def test_it_shows_rates_and_times_left():
+def test_the_table_shows_rates_and_remaining_times():
     clock = [100.0]
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
     progress = StudyProgress(3, lambda trial: "the network", lambda trial: 1200, console, now=lambda: clock[0])
@@ -23,23 +23,23 @@ def test_it_shows_rates_and_times_left():
         console.print(progress)
         return " ".join(console.file.getvalue().split())
 
-    def happen(seconds, trial, kind, *rest, **more):
+    def send(seconds, trial, kind, *rest, **more):
         clock[0] += seconds
         progress.on_event(Event(trial, kind, *rest, **more))
 
-    happen(0, TRIALS[0], "started", 1)
-    assert "the network 0 1" in shown(), "no rate before an epoch has ended"
-    happen(60, TRIALS[0], "epoch", 1, 1, 9, 2.0)
+    send(0, TRIALS[0], "started", 1)
+    assert "the network 0 1" in shown(), "no rate before the first epoch has ended"
+    send(60, TRIALS[0], "epoch", 1, 1, 9, 2.0)
     assert "the network 0 1/9 2.0000 20 8 minutes 1" in shown()
-    happen(0, TRIALS[1], "started", 2)
-    happen(5, TRIALS[1], "epoch", 2, 4, 9, 1.5)
-    assert "the network 1 4/9 1.5000 2" in shown(), "resumed in the middle of an epoch, from which no rate follows"
-    happen(30, TRIALS[1], "epoch", 2, 5, 9, 1.4)
+    send(0, TRIALS[1], "started", 2)
+    send(5, TRIALS[1], "epoch", 2, 4, 9, 1.5)
+    assert "the network 1 4/9 1.5000 2" in shown(), "no rate from an epoch that was resumed midway"
+    send(30, TRIALS[1], "epoch", 2, 5, 9, 1.4)
     assert "the network 1 5/9 1.4000 40 2 minutes 2" in shown()
-    happen(0, TRIALS[1], "epoch", 2, 9, 9, 1.0)
+    send(0, TRIALS[1], "epoch", 2, 9, 9, 1.0)
     assert "the network 1 9/9 1.0000 200 2" in shown()
-    happen(25, TRIALS[0], "ended", 1, outcome=OUTCOME)
+    send(25, TRIALS[0], "ended", 1, outcome=OUTCOME)
     assert "the network 0" not in shown() and "1/3" in shown() and "about 4 minutes left" in shown()
-    happen(1, TRIALS[1], "ended", 2, outcome=OUTCOME)
-    happen(1, TRIALS[2], "ended", 1, outcome=OUTCOME)
+    send(1, TRIALS[1], "ended", 2, outcome=OUTCOME)
+    send(1, TRIALS[2], "ended", 1, outcome=OUTCOME)
     assert "3/3" in shown() and "about" not in shown()

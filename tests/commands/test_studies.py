@@ -1,4 +1,4 @@
-"""The commands that train: roadmap, study, train, and what an interrupt leaves."""
+"""The commands that train: roadmap, study and train, also after an interrupt."""
 
 import csv
 import os
@@ -13,7 +13,7 @@ from ablation.study.study import Study
 from tests.commands.running import ablation, rows_of
 
 
-def test_roadmap_trains_every_rung_once_and_writes_figure_and_numbers(tmp_path, quick, capsys):
+def test_roadmap_trains_every_rung_once_and_study_ladder_writes_the_same_table(tmp_path, one_epoch, capsys):
     arguments = ("roadmap", "--seeds", 1, "--out", tmp_path / "figures", "--store", tmp_path / "runs")
     code, out, error = ablation(*arguments, capsys=capsys)
     assert code == 0, error
@@ -27,13 +27,15 @@ def test_roadmap_trains_every_rung_once_and_writes_figure_and_numbers(tmp_path, 
     assert (tmp_path / "figures" / "roadmap-digits.png").read_bytes().startswith(b"\x89PNG")
     numbers = (tmp_path / "figures" / "roadmap-digits.csv").read_bytes()
     code, _, _ = ablation("study", "ladder", *arguments[1:], capsys=capsys)
-    assert code == 0 and (tmp_path / "figures" / "roadmap-digits.csv").read_bytes() == numbers, "the same table"
+    assert code == 0 and (tmp_path / "figures" / "roadmap-digits.csv").read_bytes() == numbers, (
+        "`study ladder` writes the same table"
+    )
     code, out, _ = ablation(*arguments, capsys=capsys)
     assert code == 0 and "0 trials to train, 17 already done" in out
     assert (tmp_path / "figures" / "roadmap-digits.csv").read_bytes() == numbers
 
 
-def test_train_then_evaluate_gives_the_same_accuracy(tmp_path, quick, capsys):
+def test_train_then_evaluate_gives_the_same_accuracy(tmp_path, one_epoch, capsys):
     code, out, _ = ablation("train", "patchify_stem", "gelu", "--store", tmp_path, capsys=capsys)
     assert code == 0 and "epoch 1/1" in out
     trained = next(line for line in out.splitlines() if line.startswith("top-1")).split()[1]
@@ -42,7 +44,7 @@ def test_train_then_evaluate_gives_the_same_accuracy(tmp_path, quick, capsys):
     assert code == 0 and f"top-1 {trained} %" in out
 
 
-def test_a_study_runs_once_and_is_exported(tmp_path, quick, capsys):
+def test_a_study_runs_once_and_is_exported(tmp_path, one_epoch, capsys):
     store, figures = tmp_path / "runs", tmp_path / "figures"
     arguments = ("study", "one-at-a-time", "gelu", "depthwise", "--seeds", 2, "--store", store, "--out", figures)
     code, out, error = ablation(*arguments, capsys=capsys)
@@ -70,7 +72,7 @@ def test_an_interrupted_roadmap_keeps_finished_trials(tmp_path):
     with subprocess.Popen(command, text=True, env=environment, start_new_session=True, **pipes) as job:
         while not job.stdout.readline().strip().startswith("1/51"):
             assert job.poll() is None
-        os.killpg(job.pid, signal.SIGINT)  # as a terminal does
+        os.killpg(job.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
         _, error = job.communicate(timeout=300)
     assert job.returncode == 130 and "interrupted" in error and "Traceback" not in error
     assert 1 <= len(Study(ladder_trials("micro", "digits", range(3)), tmp_path).outcomes()) <= 3

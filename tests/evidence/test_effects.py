@@ -1,4 +1,4 @@
-"""Effects, against synthetic accuracies whose effects are known."""
+"""Effects, checked on synthetic accuracies with known effects."""
 
 import itertools
 import random
@@ -14,16 +14,16 @@ from ablation.evidence.accuracies import accuracies
 from ablation.evidence.intervals import mean_interval, paired_difference
 from ablation.study import designs
 from tests.evidence.synthetic import (
+    EFFECTS,
     FACTORIAL,
     LEAVE_ONE_OUT,
     ONE_AT_A_TIME,
     ORDERINGS,
     STEPS,
-    WORTH,
     additive,
     column,
-    measured,
     noisy,
+    synthetic,
     t_interval,
 )
 
@@ -40,25 +40,25 @@ from tests.evidence.synthetic import (
         (effects.shapley, ORDERINGS, "shapley_points"),
     ],
 )
-def test_what_adds_up_has_its_own_terms_as_effects(effect, design, name):
-    """The seeds are 10 points apart: only what is paired by seed finds the same effect in each, and no doubt about it."""
-    table = effect(design, measured(design, additive))
+def test_effects_of_additive_accuracies_are_their_terms(effect, design, name):
+    """The seeds are 10 points apart: only effects paired by seed are equal for all seeds, with an interval of zero."""
+    table = effect(design, synthetic(design, additive))
     assert tuple(table["step"]) == STEPS
-    assert column(table, name) == pytest.approx(WORTH, abs=1e-9)
+    assert column(table, name) == pytest.approx(EFFECTS, abs=1e-9)
     assert list(table["n"]) == [3] * 4 and list(table["seeds"]) == ["0 1 2"] * 4
-    doubt = table["se_points" if "se_points" in table else "half_points"]
-    assert list(doubt) == pytest.approx([0] * 4, abs=1e-9)
+    error = table["se_points" if "se_points" in table else "half_points"]
+    assert list(error) == pytest.approx([0] * 4, abs=1e-9)
 
 
-def test_what_adds_up_has_no_interactions():
-    table = effects.interactions(FACTORIAL, measured(FACTORIAL, additive))
+def test_additive_accuracies_have_no_interactions():
+    table = effects.interactions(FACTORIAL, synthetic(FACTORIAL, additive))
     assert list(zip(table["step"], table["other"], strict=True)) == list(itertools.combinations(STEPS, 2))
     assert list(table["interaction_points"]) == pytest.approx([0] * 6, abs=1e-9)
     assert effects.interactions(designs.factorial(["gelu"]), {}).empty
 
 
-def test_a_product_of_two_steps_has_its_known_effects():
-    accuracies = measured(FACTORIAL, lambda taken, seed: 50.0 + seed + 6.0 * ({"depthwise", "gelu"} <= taken))
+def test_effects_of_a_product_of_two_steps():
+    accuracies = synthetic(FACTORIAL, lambda taken, seed: 50.0 + seed + 6.0 * ({"depthwise", "gelu"} <= taken))
     halves = {"patchify_stem": 0, "depthwise": 3, "gelu": 3, "layer_norm": 0}
     assert column(effects.main_effects(FACTORIAL, accuracies), "effect_points") == pytest.approx(halves, abs=1e-9)
     assert column(effects.shapley(FACTORIAL, accuracies), "shapley_points") == pytest.approx(halves, abs=1e-9)
@@ -71,30 +71,30 @@ def test_a_product_of_two_steps_has_its_known_effects():
     assert list(table.drop(("depthwise", "gelu"))) == pytest.approx([0] * 5, abs=1e-9)
 
 
-def mean_of(seed, **wanted):
-    """Mean accuracy over the sets that take the steps that are True and none of those that are False."""
-    found = [point.steps for point in FACTORIAL if all((s in point.steps) == has for s, has in wanted.items())]
-    return np.mean([noisy(set(taken), seed) for taken in found])
+def mean_accuracy(seed, **required):
+    """Return the mean accuracy of the points with the steps that are True and without those that are False."""
+    chosen = [point.steps for point in FACTORIAL if all((s in point.steps) == has for s, has in required.items())]
+    return np.mean([noisy(set(taken), seed) for taken in chosen])
 
 
-def test_main_effects_and_interactions_by_their_definition():
-    accuracies = measured(FACTORIAL, noisy)
+def test_main_effects_and_interactions_match_their_definitions():
+    accuracies = synthetic(FACTORIAL, noisy)
     for row in effects.main_effects(FACTORIAL, accuracies).to_dict("records"):
         step = row["step"]
-        by_seed = [mean_of(seed, **{step: True}) - mean_of(seed, **{step: False}) for seed in range(3)]
+        by_seed = [mean_accuracy(seed, **{step: True}) - mean_accuracy(seed, **{step: False}) for seed in range(3)]
         assert (row["effect_points"], row["half_points"]) == pytest.approx(t_interval(by_seed))
     for row in effects.interactions(FACTORIAL, accuracies).to_dict("records"):
         a, b = row["step"], row["other"]
         by_seed = []
         for seed in range(3):
-            with_b = mean_of(seed, **{a: True, b: True}) - mean_of(seed, **{a: False, b: True})
-            without_b = mean_of(seed, **{a: True, b: False}) - mean_of(seed, **{a: False, b: False})
+            with_b = mean_accuracy(seed, **{a: True, b: True}) - mean_accuracy(seed, **{a: False, b: True})
+            without_b = mean_accuracy(seed, **{a: True, b: False}) - mean_accuracy(seed, **{a: False, b: False})
             by_seed.append(with_b - without_b)
         assert (row["interaction_points"], row["half_points"]) == pytest.approx(t_interval(by_seed))
 
 
-def test_points_by_themselves():
-    accuracies = measured(ONE_AT_A_TIME, noisy, seeds=5)
+def test_summary_of_points():
+    accuracies = synthetic(ONE_AT_A_TIME, noisy, seeds=5)
     del accuracies["gelu"][1], accuracies["depthwise"]
     accuracies["layer_norm"] = {4: 81.5}
     table = effects.summary(ONE_AT_A_TIME, accuracies).set_index("point")
@@ -111,42 +111,42 @@ def test_points_by_themselves():
 
 
 def test_differences_are_paired_by_seed():
-    accuracies = measured(ONE_AT_A_TIME, noisy, seeds=4)
+    accuracies = synthetic(ONE_AT_A_TIME, noisy, seeds=4)
     del accuracies["gelu"][2], accuracies["start"][0]
     table = effects.differences(ONE_AT_A_TIME, accuracies)
     assert list(table["after"]) == [point.name for point in ONE_AT_A_TIME if point.previous]
     for row in table.to_dict("records"):
-        wanted = paired_difference(accuracies[row["after"]], accuracies[row["before"]])
-        assert (row["difference_points"], row["half_points"]) == pytest.approx((wanted.mean, wanted.half))
+        expected = paired_difference(accuracies[row["after"]], accuracies[row["before"]])
+        assert (row["difference_points"], row["half_points"]) == pytest.approx((expected.mean, expected.half))
     assert table.set_index("after").loc["gelu", ["before", "n", "seeds"]].tolist() == ["start", 2, "1 3"]
-    own = effects.differences(ONE_AT_A_TIME, accuracies, [("gelu", "depthwise")])
-    assert own["difference_points"][0] == pytest.approx(
+    custom = effects.differences(ONE_AT_A_TIME, accuracies, [("gelu", "depthwise")])
+    assert custom["difference_points"][0] == pytest.approx(
         paired_difference(accuracies["gelu"], accuracies["depthwise"]).mean
     )
     with pytest.raises(AblationError, match="'gleu' is not a point of design 'one-at-a-time'"):
         effects.differences(ONE_AT_A_TIME, accuracies, [("gleu", "depthwise")])
 
 
-def test_a_failed_trial_takes_its_seed_out_of_every_row_that_needs_it():
-    accuracies = measured(LEAVE_ONE_OUT, additive)
+def test_a_failed_trial_removes_its_seed_from_every_row_that_needs_it():
+    accuracies = synthetic(LEAVE_ONE_OUT, additive)
     del accuracies["without gelu"][1]
     table = effects.leave_one_out(LEAVE_ONE_OUT, accuracies).set_index("step")
-    assert column(table.reset_index(), "effect_points") == pytest.approx(WORTH, abs=1e-9)
+    assert column(table.reset_index(), "effect_points") == pytest.approx(EFFECTS, abs=1e-9)
     assert column(table.reset_index(), "n") == {"patchify_stem": 3, "depthwise": 3, "gelu": 2, "layer_norm": 3}
     assert table.loc["gelu", "seeds"] == "0 2"
-    whole = measured(FACTORIAL, noisy)
-    without = {name: {seed: by_seed[seed] for seed in (0, 2)} for name, by_seed in whole.items()}
-    broken = {name: dict(by_seed) for name, by_seed in whole.items()}
-    del broken["depthwise"][1]
+    complete = synthetic(FACTORIAL, noisy)
+    without = {name: {seed: by_seed[seed] for seed in (0, 2)} for name, by_seed in complete.items()}
+    incomplete = {name: dict(by_seed) for name, by_seed in complete.items()}
+    del incomplete["depthwise"][1]
     for effect in (effects.main_effects, effects.interactions, effects.shapley):
-        table = effect(FACTORIAL, broken)
+        table = effect(FACTORIAL, incomplete)
         pd.testing.assert_frame_equal(table, effect(FACTORIAL, without))
         assert set(table["n"]) == {2} and set(table["seeds"]) == {"0 2"}
 
 
-def test_a_network_that_never_trained_leaves_rows_without_numbers():
+def test_a_point_without_trials_gives_rows_of_nan():
     for design in (FACTORIAL, ORDERINGS):
-        accuracies = measured(design, noisy)
+        accuracies = synthetic(design, noisy)
         del accuracies["end"]
         for title, table in effects.tables(design, accuracies).items():
             if title in ("main effects", "interactions", "Shapley values", "leave-one-out"):
@@ -155,51 +155,51 @@ def test_a_network_that_never_trained_leaves_rows_without_numbers():
     assert effects.summary(FACTORIAL, {})["n"].sum() == 0
 
 
-def test_seeds_are_named_in_order():
+def test_seeds_are_listed_in_numerical_order():
     accuracies = {"end": {16: 80.0, 9: 81.0, 8: 82.0, 0: 83.0}}
     assert effects.summary(FACTORIAL, accuracies).set_index("point").loc["end", "seeds"] == "0 8 9 16"
 
 
 @pytest.mark.parametrize("design", [FACTORIAL, ORDERINGS, LEAVE_ONE_OUT, ONE_AT_A_TIME])
-def test_the_order_of_the_input_changes_nothing(design):
-    accuracies = measured(design, noisy, seeds=4)
+def test_results_do_not_depend_on_the_order_of_the_input(design):
+    accuracies = synthetic(design, noisy, seeds=4)
     del accuracies[design.points[1].name][2]
     shuffled = [(name, list(by_seed.items())) for name, by_seed in accuracies.items()]
     random.Random(0).shuffle(shuffled)
     other = {name: dict(reversed(by_seed)) for name, by_seed in shuffled}
     assert list(other) != list(accuracies)
-    ours, theirs = effects.tables(design, accuracies), effects.tables(design, other)
-    assert list(ours) == list(theirs)
-    for title, table in ours.items():
-        pd.testing.assert_frame_equal(table, theirs[title], check_exact=True)
+    first, second = effects.tables(design, accuracies), effects.tables(design, other)
+    assert list(first) == list(second)
+    for title, table in first.items():
+        pd.testing.assert_frame_equal(table, second[title], check_exact=True)
 
 
 def test_each_design_has_its_tables():
     shapley, both = "Shapley values", ["leave-one-out", "one-at-a-time"]
-    wanted = {
+    expected = {
         "leave-one-out": ["points", both[0]],
         "one-at-a-time": ["points", both[1]],
         "factorial": ["points", *both, "main effects", "interactions", shapley],
         "orderings": ["points", shapley],
     }
-    assert set(wanted) == set(designs.DESIGNS)
-    for name, titles in wanted.items():
+    assert set(expected) == set(designs.DESIGNS)
+    for name, titles in expected.items():
         assert list(effects.tables(designs.design(name, STEPS), {})) == titles
 
 
-def test_what_a_design_cannot_answer_is_said():
+def test_tables_that_a_design_does_not_allow_are_refused():
     for effect in (effects.main_effects, effects.interactions, effects.shapley):
         with pytest.raises(AblationError, match="design 'leave-one-out' is not a full factorial"):
-            effect(LEAVE_ONE_OUT, measured(LEAVE_ONE_OUT, noisy))
+            effect(LEAVE_ONE_OUT, synthetic(LEAVE_ONE_OUT, noisy))
     with pytest.raises(
         AblationError, match="design 'one-at-a-time' has no point that takes patchify_stem \\+ depthwise"
     ):
         effects.leave_one_out(ONE_AT_A_TIME, {})
-    with pytest.raises(AblationError, match="'gleu', which is no point of design 'factorial'"):
+    with pytest.raises(AblationError, match="'gleu', which is not a point of design 'factorial'"):
         effects.summary(FACTORIAL, {"gleu": {0: 1.0}})
 
 
-def test_ten_thousand_outcomes_are_analysed_at_once():
+def test_ten_thousand_outcomes_are_analysed_within_two_seconds():
     design = designs.factorial(designs.default_steps()[:10], "resnet50", 8, 1)
     runs = designs.trials(design, "micro", "digits", range(10))
     assert len(runs) == 10_240

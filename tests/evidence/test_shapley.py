@@ -9,18 +9,11 @@ from scipy import stats
 
 from ablation.evidence.shapley import shapley
 from ablation.study import designs
-from tests.evidence.synthetic import (
-    FACTORIAL,
-    ORDERINGS,
-    STEPS,
-    column,
-    measured,
-    noisy,
-)
+from tests.evidence.synthetic import FACTORIAL, ORDERINGS, STEPS, column, noisy, synthetic
 
 
 def test_exact_shapley_values_are_the_mean_over_all_orders():
-    accuracies = measured(FACTORIAL, noisy)
+    accuracies = synthetic(FACTORIAL, noisy)
     table = shapley(FACTORIAL, accuracies).set_index("step")
     for step in STEPS:
         by_seed = []
@@ -36,66 +29,60 @@ def test_exact_shapley_values_are_the_mean_over_all_orders():
 
 
 @pytest.mark.parametrize("design", [FACTORIAL, ORDERINGS], ids=["exact", "orders"])
-def test_shapley_values_add_up_and_ignore_a_step_that_does_nothing(design):
-    whole = measured(design, noisy)
+def test_shapley_values_add_up_and_are_zero_for_a_step_without_effect(design):
+    accuracies = synthetic(design, noisy)
     total = np.mean([noisy(set(STEPS), seed) - noisy(set(), seed) for seed in range(3)])
-    assert shapley(design, whole)["shapley_points"].sum() == pytest.approx(total)
-    idle = measured(design, lambda taken, seed: noisy(taken - {"gelu"}, seed))
-    table = shapley(design, idle).set_index("step")
+    assert shapley(design, accuracies)["shapley_points"].sum() == pytest.approx(total)
+    without_gelu = synthetic(design, lambda taken, seed: noisy(taken - {"gelu"}, seed))
+    table = shapley(design, without_gelu).set_index("step")
     assert table.loc["gelu", "shapley_points"] == pytest.approx(0, abs=1e-9)
     assert table.loc["depthwise", "shapley_points"] != pytest.approx(0, abs=0.01)
 
 
-def test_steps_that_do_the_same_have_the_same_shapley_value():
-    same = {"depthwise": "gelu"}
-    table = shapley(
-        FACTORIAL,
-        measured(
-            FACTORIAL,
-            lambda taken, seed: noisy(taken - {*same, *same.values()}, seed) + len(taken & {"depthwise", "gelu"}) ** 2,
-        ),
-    ).set_index("step")
-    values = table["shapley_points"]
+def test_steps_with_equal_effects_have_equal_shapley_values():
+    equal = {"depthwise", "gelu"}
+    accuracies = synthetic(FACTORIAL, lambda taken, seed: noisy(taken - equal, seed) + len(taken & equal) ** 2)
+    values = shapley(FACTORIAL, accuracies).set_index("step")["shapley_points"]
     assert values["depthwise"] == pytest.approx(values["gelu"]) and values["gelu"] == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_random_orders_come_close_to_the_exact_values(seed):
-    exact = shapley(FACTORIAL, measured(FACTORIAL, noisy)).set_index("step")["shapley_points"]
+def test_random_orders_approximate_the_exact_values(seed):
+    exact = shapley(FACTORIAL, synthetic(FACTORIAL, noisy)).set_index("step")["shapley_points"]
     errors = []
     for count in (20, 500):
         design = designs.orderings(STEPS, count=count, seed=seed)
-        table = shapley(design, measured(design, noisy)).set_index("step")
+        table = shapley(design, synthetic(design, noisy)).set_index("step")
         assert ((table["shapley_points"] - exact).abs() < 3 * table["se_points"]).all()
         assert list(table["orders"]) == [count] * 4
         errors.append((table["shapley_points"] - exact).abs().max())
-    assert errors[1] < 0.3, "of accuracies that scatter by 3 points"
+    assert errors[1] < 0.3, "for accuracies with a standard deviation of 3 points"
 
 
-def test_the_standard_error_is_how_far_estimates_scatter():
-    """Over many studies, each with orders and seeds of its own; the error of each study must fit the spread of all."""
+def test_the_standard_error_matches_the_spread_of_estimates():
+    """Over many studies with independent orders and seeds, the mean error must match the spread of the estimates."""
     generator = np.random.default_rng(0)
-    worth = {point.steps: generator.normal(0, 2) for point in FACTORIAL}
-    step_noise = 1.0  # of a step's worth from seed to seed: shared by all orders, so more orders do not help
-    found, errors = [], []
+    effects = {point.steps: generator.normal(0, 2) for point in FACTORIAL}
+    step_noise = 1.0  # of a step's effect between seeds: shared by all orders, so more orders do not reduce it
+    estimates, errors = [], []
     for study in range(400):
         design = designs.orderings(STEPS, count=4, seed=study)
         by_seed = generator.normal(0, step_noise, (4, len(STEPS)))
         accuracies = {
             point.name: {
-                seed: worth[point.steps] + sum(by_seed[seed][STEPS.index(step)] for step in point.steps)
+                seed: effects[point.steps] + sum(by_seed[seed][STEPS.index(step)] for step in point.steps)
                 for seed in range(4)
             }
             for point in design
         }
         table = shapley(design, accuracies)
-        found.append(table["shapley_points"])
+        estimates.append(table["shapley_points"])
         errors.append(table["se_points"] ** 2)
-    assert np.sqrt(np.mean(errors, 0)) == pytest.approx(np.std(found, axis=0), rel=0.12)
+    assert np.sqrt(np.mean(errors, 0)) == pytest.approx(np.std(estimates, axis=0), rel=0.12)
 
 
-def test_one_seed_or_one_order_leaves_an_error_of_the_other():
-    one_seed = shapley(ORDERINGS, measured(ORDERINGS, noisy, seeds=1)).set_index("step")
+def test_with_one_seed_or_one_order_the_error_is_that_of_the_other():
+    one_seed = shapley(ORDERINGS, synthetic(ORDERINGS, noisy, seeds=1)).set_index("step")
     gains = {step: [] for step in STEPS}
     for order in ORDERINGS.orders:
         for i, step in enumerate(order):
@@ -104,34 +91,34 @@ def test_one_seed_or_one_order_leaves_an_error_of_the_other():
         {step: stats.sem(gains[step]) for step in STEPS}
     )
     one = designs.orderings(STEPS, count=1)
-    table = shapley(one, measured(one, noisy)).set_index("step")
+    table = shapley(one, synthetic(one, noisy)).set_index("step")
     first = one.orders[0][0]
     assert table.loc[first, "se_points"] == pytest.approx(
         stats.sem([noisy({first}, seed) - noisy(set(), seed) for seed in range(3)])
     )
-    neither = shapley(one, measured(one, noisy, seeds=1))
+    neither = shapley(one, synthetic(one, noisy, seeds=1))
     assert neither["se_points"].isna().all() and neither["shapley_points"].notna().all()
-    exact = shapley(FACTORIAL, measured(FACTORIAL, noisy, seeds=1))
+    exact = shapley(FACTORIAL, synthetic(FACTORIAL, noisy, seeds=1))
     assert exact["se_points"].isna().all() and exact["shapley_points"].notna().all()
 
 
-def test_orders_with_a_failed_trial_are_left_out_where_that_keeps_more():
-    accuracies = measured(ORDERINGS, noisy)
-    hit = " + ".join(step for step in STEPS if step in ORDERINGS.orders[0][:2])
-    touched = sum({*order[:2]} == {*ORDERINGS.orders[0][:2]} for order in ORDERINGS.orders)
-    del accuracies[hit]
+def test_orders_or_seeds_with_a_failed_trial_are_omitted_whichever_keeps_more():
+    accuracies = synthetic(ORDERINGS, noisy)
+    failed = " + ".join(step for step in STEPS if step in ORDERINGS.orders[0][:2])
+    affected = sum({*order[:2]} == {*ORDERINGS.orders[0][:2]} for order in ORDERINGS.orders)
+    del accuracies[failed]
     table = shapley(ORDERINGS, accuracies)
-    assert 0 < touched < 12 and set(table["orders"]) == {12 - touched} and set(table["n"]) == {3}
+    assert 0 < affected < 12 and set(table["orders"]) == {12 - affected} and set(table["n"]) == {3}
     kept = [order for order in ORDERINGS.orders if {*order[:2]} != {*ORDERINGS.orders[0][:2]}]
     gains = [noisy({*o[: o.index("gelu") + 1]}, s) - noisy({*o[: o.index("gelu")]}, s) for o in kept for s in range(3)]
     assert column(table, "shapley_points")["gelu"] == pytest.approx(np.mean(gains))
-    accuracies = measured(ORDERINGS, noisy)
+    accuracies = synthetic(ORDERINGS, noisy)
     del accuracies["end"][1]
     table = shapley(ORDERINGS, accuracies)
     assert set(table["orders"]) == {12} and set(table["seeds"]) == {"0 2"}
     total = np.mean([noisy(set(STEPS), seed) - noisy(set(), seed) for seed in (0, 2)])
     assert table["shapley_points"].sum() == pytest.approx(total)
-    accuracies = measured(ORDERINGS, noisy)
-    del accuracies[hit][1]
-    assert 0 < 3 * touched < 12, "so that leaving out these orders costs less than leaving out the seed"
-    assert set(shapley(ORDERINGS, accuracies)["orders"]) == {12 - touched}
+    accuracies = synthetic(ORDERINGS, noisy)
+    del accuracies[failed][1]
+    assert 0 < 3 * affected < 12, "omitting these orders loses less than omitting the seed"
+    assert set(shapley(ORDERINGS, accuracies)["orders"]) == {12 - affected}

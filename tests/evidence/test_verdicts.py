@@ -1,4 +1,4 @@
-"""Means, intervals and verdicts, against values worked out by hand."""
+"""Means, intervals and verdicts, checked against values computed by hand or by SciPy."""
 
 import pytest
 from scipy import stats
@@ -8,17 +8,17 @@ from ablation.evidence.intervals import Interval, mean_interval, paired_differen
 from ablation.evidence.verdicts import published_sign, verdict
 
 
-def test_interval_is_student_s():
+def test_intervals_match_scipy():
     values = [90.0, 92.0, 95.0]
     low, high = stats.t.interval(0.95, 2, loc=sum(values) / 3, scale=stats.sem(values))
-    found = mean_interval(values)
-    assert (found.mean - found.half, found.mean + found.half) == pytest.approx((low, high))
+    result = mean_interval(values)
+    assert (result.mean - result.half, result.mean + result.half) == pytest.approx((low, high))
     assert mean_interval([3.0]) == Interval(3.0, None)
 
 
 def test_differences_are_paired_by_seed():
-    found = paired_difference({0: 5.0, 1: 7.0, 9: 100.0}, {0: 4.0, 1: 6.0, 2: 0.0})
-    assert found == Interval(1.0, 0.0)
+    result = paired_difference({0: 5.0, 1: 7.0, 9: 100.0}, {0: 4.0, 1: 6.0, 2: 0.0})
+    assert result == Interval(1.0, 0.0)
     assert paired_difference({0: 1.0}, {1: 1.0}) is None
 
 
@@ -33,7 +33,7 @@ def test_differences_are_paired_by_seed():
         ("enhanced_recipe", "original_recipe", 1),
     ],
 )
-def test_the_paper_s_sign(after, before, sign):
+def test_signs_of_the_paper(after, before, sign):
     assert published_sign(published.RESNET50[after], published.RESNET50[before]) == sign
 
 
@@ -53,5 +53,5 @@ def test_verdicts(mean, half, sign, word):
     assert verdict(Interval(mean, half), sign) == word
 
 
-def test_no_difference_no_verdict():
+def test_without_a_difference_there_is_no_verdict():
     assert verdict(None, 1) == ""

@@ -15,16 +15,16 @@ COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """The machine's rate is not what is looked at."""
-    monkeypatch.setattr(timing, "matrix_rate", lambda *machine: RATE)
+def fixed_rate(monkeypatch):
+    """Replace the measurement of the machine's speed by a constant, to save time."""
+    monkeypatch.setattr(timing, "matrix_rate", lambda *machine: 1_000_000)
 
 
 @pytest.mark.parametrize("step", ["forward", "training"])
 @pytest.mark.parametrize("memory_format", ["NCHW", "channels-last"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_every_way_to_run_runs_and_leaves_the_module_alone(quick, step, memory_format, precision):
-    module = small().train()
+def test_every_combination_of_options_runs_and_leaves_the_module_unchanged(fixed_rate, step, memory_format, precision):
+    module = small_relu_net().train()
     module[1].eval()
     module[0].bias.requires_grad_(False)
     module[0].weight.grad = torch.ones_like(module[0].weight)
@@ -38,7 +38,7 @@ def test_every_way_to_run_runs_and_leaves_the_module_alone(quick, step, memory_f
 
 
 @pytest.mark.skipif(COMPILER is None, reason="torch.compile needs a C++ compiler")
-def test_a_compiled_network_is_timed_and_the_module_is_not_compiled(quick):
+def test_compiled_copy_is_timed_and_the_module_itself_is_not_compiled(fixed_rate):
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())
     with untouched(module):
         timed = benchmark(module, size=8, batch=2, compiled=True, samples=4)
@@ -46,34 +46,33 @@ def test_a_compiled_network_is_timed_and_the_module_is_not_compiled(quick):
     assert timed.macs == 2 * count(module, size=8).macs
 
 
-def test_what_cannot_be_compiled_is_said(quick, monkeypatch):
-    def refuses(module):
+def test_compiler_errors_are_reported(fixed_rate, monkeypatch):
+    def failing_compile(module):
         def call(images):
-            raise OSError("no compiler here\nat all")
+            raise OSError("no compiler found\nsecond line")
 
         call.parameters = module.parameters
         return call
 
-    monkeypatch.setattr(torch, "compile", refuses)
-    with pytest.raises(AblationError, match="no compiler here"):
-        benchmark(small(), size=8, compiled=True)
+    monkeypatch.setattr(torch, "compile", failing_compile)
+    with pytest.raises(AblationError, match="no compiler found"):
+        benchmark(small_relu_net(), size=8, compiled=True)
 
 
-def test_what_runs_is_what_was_asked_for(quick):
-    seen = []
+def test_options_are_applied_to_the_timed_copy(fixed_rate):
+    calls = []
 
-    class Looks(nn.Module):
+    class Recorder(nn.Module):
         def __init__(self):
             super().__init__()
             self.conv = nn.Conv2d(3, 4, 3)
-            self.seen = seen
 
         def __deepcopy__(self, memo):
-            return Looks()
+            return Recorder()
 
         def forward(self, x):
             output = self.conv(x)
-            seen.append(
+            calls.append(
                 (
                     self.training,
                     torch.is_grad_enabled(),
@@ -84,15 +83,15 @@ def test_what_runs_is_what_was_asked_for(quick):
             )
             return output
 
-    benchmark(Looks(), size=8, batch=2, samples=4)
-    assert seen[0] == (False, False, False, False, torch.float32)
-    seen.clear()
+    benchmark(Recorder(), size=8, batch=2, samples=4)
+    assert calls[0] == (False, False, False, False, torch.float32)
+    calls.clear()
     options = {"step": "training", "memory_format": "channels-last", "precision": "bf16"}
-    benchmark(Looks(), size=8, batch=2, samples=4, **options)
-    assert seen[0] == (True, True, True, True, torch.bfloat16)
+    benchmark(Recorder(), size=8, batch=2, samples=4, **options)
+    assert calls[0] == (True, True, True, True, torch.bfloat16)
 
 
-def test_the_caller_s_random_state_is_left_alone(monkeypatch):
+def test_random_state_of_the_caller_is_not_changed(monkeypatch):
     monkeypatch.setattr(timing, "_MATRIX_SIDE", {"cpu": 16})
     monkeypatch.setattr(timing, "matrix_rate", matrix_rate.__wrapped__)
     module, before = nn.Conv2d(3, 4, 1), torch.get_rng_state()
@@ -113,13 +112,13 @@ def test_the_caller_s_random_state_is_left_alone(monkeypatch):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_bad_options(options, message):
+def test_invalid_options_are_refused(options, message):
     with pytest.raises(AblationError, match=message):
         benchmark(nn.Conv2d(3, 4, 1), **{"size": 8, **options})
 
 
-def test_a_training_step_takes_one_tensor():
-    class Names(nn.Module):
+def test_training_step_requires_a_single_tensor_as_output():
+    class DictOutput(nn.Module):
         def __init__(self):
             super().__init__()
             self.conv = nn.Conv2d(3, 4, 1)
@@ -127,12 +126,12 @@ def test_a_training_step_takes_one_tensor():
         def forward(self, x):
             return {"out": self.conv(x)}
 
-    with pytest.raises(AblationError, match="Names outputs a dict: a training step requires a single tensor"):
-        benchmark(Names(), size=8, step="training")
+    with pytest.raises(AblationError, match="DictOutput outputs a dict: a training step requires a single tensor"):
+        benchmark(DictOutput(), size=8, step="training")
 
 
-def test_a_training_step_takes_weights():
-    with pytest.raises(AblationError, match="ReLU"):
+def test_training_step_requires_weights():
+    with pytest.raises(AblationError, match="ReLU depends on no weights"):
         benchmark(nn.ReLU(), size=8, step="training")
 
 

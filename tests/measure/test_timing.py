@@ -1,4 +1,4 @@
-"""Statistics of timings, tested with a simulated clock or given samples; multiply-accumulates per second of the machine."""
+"""Statistics of timings with a simulated clock or given samples, and the speed of the machine."""
 
 import gc
 import itertools

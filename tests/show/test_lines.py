@@ -42,9 +42,9 @@ def test_lines_with_error_bars_are_offset_and_lines_without_are_not():
     assert list(exact) == [2, 8, 32, 128] == pytest.approx([(a + b) / 2 for a, b in zip(left, right, strict=True)])
 
 
-@pytest.mark.parametrize("beside", [False, True])
-def test_ticks_of_a_logarithmic_axis_are_the_settings_and_texts_do_not_overlap(beside):
-    axes = plot_lines(TWO, "batch size", "accuracy (%)", "Title", x_base=2, y_base=10, beside=beside)
+@pytest.mark.parametrize("legend_outside", [False, True])
+def test_ticks_of_a_logarithmic_axis_are_the_settings_and_texts_do_not_overlap(legend_outside):
+    axes = plot_lines(TWO, "batch size", "accuracy (%)", "Title", x_base=2, y_base=10, legend_outside=legend_outside)
     check_layout(axes.figure)
     assert list(axes.get_xticks()) == [2, 8, 32, 128]
     texts = {text for text, _ in drawn_texts(axes.figure)}

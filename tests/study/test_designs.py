@@ -92,7 +92,7 @@ def test_orders_depend_only_on_the_seed_and_can_be_extended():
 
 
 def test_a_set_of_steps_is_one_network_in_every_order():
-    """Of two kernel sizes, the later in the design is used in every order; otherwise Shapley values would not add up."""
+    """Of two kernel sizes, the later in the design is used in any order; otherwise Shapley values would not add up."""
     chosen = design("orderings", ["kernel_size=5", "kernel_size=7"], count=20)
     assert len(set(chosen.orders)) == 2
     assert {point.name: point.architecture.kernel_size for point in chosen} == {

@@ -15,7 +15,7 @@ TRIALS = [Trial(a, MICRO, "digits", seed) for seed in range(3) for a in (TINY, T
 
 @pytest.fixture
 def fake_timing(monkeypatch):
-    """Replace the measurement; return the seconds of a trial by its width, and the list of the widths that were timed."""
+    """Replace the measurement; return the seconds of a trial by its width, and the list of timed widths."""
     seconds, timed = {4: 1000.0, 8: 3000.0}, []
 
     def trial_seconds(trial):

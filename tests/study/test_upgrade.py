@@ -1,4 +1,4 @@
-"""Upgrades of stores and exports written by ablation 0.1, whose trials have other keys and whose checkpoints lie elsewhere."""
+"""Upgrades of stores and exports written by ablation 0.1, which used other keys and another folder for checkpoints."""
 
 import csv
 import dataclasses
@@ -111,7 +111,8 @@ def test_an_old_store_opens_under_its_new_keys(old_store, readonly):
         f"checkpoints/{KEYS[3]}/000001-000002/manifest.json",
         f"weights/{KEYS[0]}.safetensors",
     ]
-    assert (old_store.parent / "weights" / f"{KEYS[0]}.safetensors").read_bytes() == b"weights"
+    weights = old_store.parent / "weights"
+    assert (weights / f"{KEYS[0]}.safetensors").read_bytes() == b"weights" and not (weights / "checkpoints").exists()
 
 
 def test_opening_an_upgraded_store_changes_nothing(old_store):
@@ -164,19 +165,18 @@ def test_an_old_store_in_use_by_another_process_is_not_upgraded(old_store, monke
 @pytest.mark.parametrize("with_outcome", [0, 1], ids=["first", "second"])
 def test_trials_that_differ_only_in_the_type_of_a_number_become_one(tmp_path, with_outcome):
     file = tmp_path / "study.sqlite"
-    trials = [dataclasses.replace(TRIALS[0], recipe=TRIALS[0].recipe.replace(drop_path=rate)) for rate in (0, 0.0)]
-    texts = [json.dumps(trial.to_dict()) for trial in trials]
+    texts = [OLD_TEXTS[0].replace('"drop_path": 0.0', f'"drop_path": {rate}') for rate in ("0", "0.0")]
     keys = [old_key(text, CHECKSUM) for text in texts]
-    assert keys[0] != keys[1] and trials[0].key(CHECKSUM) == trials[1].key(CHECKSUM)
+    assert keys[0] != keys[1]
     write_old_store(file, zip(keys, texts, strict=True), {keys[with_outcome]: OUTCOMES[0]})
     weights = tmp_path / "weights"
     weights.mkdir()
     (weights / f"{keys[with_outcome]}.safetensors").write_bytes(b"weights")
     with Store(file) as store:
         (row,) = store.rows()
-        assert row["key"] == trials[0].key(CHECKSUM)
-        assert store.outcomes() == {row["key"]: OUTCOMES[0]} and store.losses(row["key"]) == [1.0, 0.5]
-    assert files_below(tmp_path) == [f"weights/{row['key']}.safetensors"]
+        assert row["key"] == KEYS[0]
+        assert store.outcomes() == {KEYS[0]: OUTCOMES[0]} and store.losses(KEYS[0]) == [1.0, 0.5]
+    assert files_below(tmp_path) == [f"weights/{KEYS[0]}.safetensors"]
 
 
 def test_the_export_in_the_repository_is_read_under_new_keys():

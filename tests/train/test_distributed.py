@@ -183,7 +183,7 @@ def test_the_first_process_prints_the_plan_before_training(tmp_path, monkeypatch
     plan = str(make_plan(FAMILIES["micro"].modern, 22, devices=4, accumulate=2))
     assert plan == (
         "effective batch 64 = 4 (devices) x 8 (images) x 2 (accumulated parts), learning rate 0.004, "
-        "22 steps an epoch, 198 in all"
+        "22 steps per epoch, 198 in total"
     )
     assert capsys.readouterr().out.count(plan) == (1 if rank == 0 else 0)
     with pytest.raises(AblationError, match="does not divide into 4 processes times 3"):
