@@ -166,3 +166,13 @@ def test_an_outcome_is_the_same_after_a_round_trip_through_json():
 def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(AblationError, match=message):
         dataclasses.replace(TRIAL, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("drop_path", 0), ("weight_decay", 1), ("warmup_epochs", 0.0), ("shift_px", 2.0)]
+)
+def test_whole_numbers_and_floats_give_the_same_key(field, value):
+    other = float(value) if isinstance(value, int) else int(value)
+    one, two = (dataclasses.replace(TRIAL, recipe=MINIMAL.replace(**{field: number})) for number in (value, other))
+    assert one == two and one.key("checksum") == two.key("checksum") and one.to_dict() == two.to_dict()
+    assert json.dumps(one.to_dict()) == json.dumps(two.to_dict())

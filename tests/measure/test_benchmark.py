@@ -9,6 +9,7 @@ from torch import nn
 from ablation import AblationError, count
 from ablation.measure import timing
 from ablation.measure.timing import benchmark, matrix_rate
+from tests.measure.networks import small_relu_net
 from tests.untouched import untouched
 
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")

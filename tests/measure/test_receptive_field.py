@@ -203,7 +203,7 @@ def test_number_of_image_channels():
         (build(SMALL["resnet50"]), {"layer": "stage.0"}, "unknown layer 'stage.0'; did you mean 'stages.0'"),
         (nn.Conv2d(1, 4, 3), {}, "could not be run on images of 3 x"),
         (nn.Sequential(nn.Flatten(), nn.LazyLinear(4)), {"size": 8}, "no layer of Sequential outputs a map"),
-        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), {"layer": "1", "size": 8}, "'1' outputs no map"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), {"layer": "1", "size": 8}, "'1' does not output a map"),
         (Residual(nn.Conv2d(3, 4, 1)), {"size": 0}, "could not be run on images of 3 x 0 x 0"),
     ],
     ids=["layer", "channels", "no map", "layer without map", "size"],
