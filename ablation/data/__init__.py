@@ -1,6 +1,6 @@
 """Data sets by name: `data.load("digits")`, `data.load("cifar10#10000")` or `data.load("imagefolder:PATH")`.
 
-May import `ablation.design` and the modules beside the packages (errors, files, environment).
+May import `ablation.design` and the top-level modules of the package (errors, files, environment).
 """
 
 from .about import Data, DatasetInfo

@@ -147,7 +147,7 @@ class Training:
         return self.accelerator.reduce(total, "mean").item()
 
     def _stop_requested(self, stop: StopSignal) -> bool:
-        """Return whether any process was asked to stop. All processes stop together; otherwise the rest would wait for it."""
+        """Return whether any process received a stop signal. All stop together, as the others would wait for one that stops."""
         if self.accelerator.num_processes == 1:
             return bool(stop)
         requests = torch.tensor(float(bool(stop)), device=self.accelerator.device)
