@@ -43,7 +43,7 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     labels = {trial: f"{titles[key]}, rate {trial.recipe.lr:g}" for trial, key in trials.items()}
     study = Study(labels, options.store)
     console = make_console()
-    outcomes = run_with_progress(study, console, options.workers, labels.__getitem__)
+    outcomes = run_with_progress(study, console, options.workers)
     table = rate_table(trials, outcomes)
     shown = table[["recipe", "rung", "lr", "held_out_accuracy", "mean_accuracy", "best"]]
     shown = shown.assign(lr=[f"{rate:g}" for rate in table["lr"]])

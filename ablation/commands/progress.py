@@ -98,10 +98,13 @@ class StudyProgress:
         return Group(table, self.bar)
 
 
-def run_with_progress(
-    study: Study, console: Console, workers: int | None, name: Callable[[Trial], str]
-) -> dict[Trial, Outcome]:
+def run_with_progress(study: Study, console: Console, workers: int | None) -> dict[Trial, Outcome]:
     """Run the missing trials of a study, with a live table on a terminal and a line for each trial that ends.
+
+    Args:
+        study: a study whose trials have labels.
+        console: where the progress is shown.
+        workers: trials at a time, or None for as many as there is room for.
 
     Raises:
         AblationError: if any trial failed; the reasons are printed first.
@@ -111,7 +114,7 @@ def run_with_progress(
     console.print(f"{len(missing)} trials to train, {done_before} already done", highlight=False)
     if study.is_local:
         _print_forecast(missing, workers, console)
-    progress = StudyProgress(len(missing), name, _images_per_epoch, console)
+    progress = StudyProgress(len(missing), study.labels.__getitem__, _images_per_epoch, console)
     live = Live(progress, console=console, refresh_per_second=2, transient=True)
     with live if console.is_terminal else nullcontext():
 
@@ -121,7 +124,7 @@ def run_with_progress(
             if outcome is not None:
                 score = f"{outcome.accuracy:5.1f} %" if outcome.accuracy is not None else outcome.status
                 count = f"{progress.ended:3}/{len(missing)}"
-                line = f"{count}  {name(trial):28} seed {trial.seed}  {score}  {outcome.seconds:5.1f} s"
+                line = f"{count}  {study.labels[trial]:28} seed {trial.seed}  {score}  {outcome.seconds:5.1f} s"
                 console.print(line, highlight=False)
 
         try:
@@ -133,7 +136,7 @@ def run_with_progress(
             raise
     failed = study.failed()
     for trial, outcome in failed.items():
-        print(f"ablation: {name(trial)}, seed {trial.seed}, failed:\n{outcome.reason}", file=sys.stderr)
+        print(f"ablation: {study.labels[trial]}, seed {trial.seed}, failed:\n{outcome.reason}", file=sys.stderr)
     if failed:
         raise AblationError(f"{len(failed)} of {len(study.trials)} trials failed; the same command retries them")
     return outcomes

@@ -27,7 +27,7 @@ def run_roadmap(options: StudyOptions) -> None:
     size = info.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {info.num_classes} classes"
     console.print(profile_table(title, rungs, size, info.num_classes, info.in_chans))
-    outcomes = run_with_progress(study, console, options.workers, lambda trial: trials[trial].title)
+    outcomes = run_with_progress(study, console, options.workers)
     table = ladder_table(recipe, data, outcomes, start)
     console.print(ladder_text(table, f"{start} ladder on {options.data_title}, recipe {recipe}, {options.seeds} seeds"))
     console.print(

@@ -44,7 +44,7 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
     labels = {trial: point.title for trial, point in trials.items()}
     study = Study(labels, options.store, options.engine, **options.engine_options)
     console = make_console()
-    outcomes = run_with_progress(study, console, options.workers, lambda trial: trials[trial].title)
+    outcomes = run_with_progress(study, console, options.workers)
     measured = accuracies(chosen, recipe, data, outcomes)
     for title, table in tables(chosen, measured).items():
         heading = f"{title}: {design} on {options.data_title}, recipe {recipe}, {options.seeds} seeds"

@@ -135,7 +135,8 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field as plain data that JSON can represent; `from_dict` is the inverse."""
-        return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in _FIELDS}
+        names = [field.name for field in dataclasses.fields(self)]
+        return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in names}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Architecture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,22 +59,37 @@ class Trial:
         Args:
             data_checksum: checksum of the data set; it replaces the name of the data set, so that a folder can be moved.
         """
-        architecture: Any = self.architecture
-        if isinstance(architecture, Architecture):
-            architecture = changed_fields(architecture)
-        content = {"architecture": architecture, "recipe": changed_fields(self.recipe), "data": data_checksum}
-        text = json.dumps({**content, "seed": self.seed}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        architecture: dict[str, Any] | str
+        if isinstance(self.architecture, str):
+            architecture = self.architecture
+        else:
+            architecture = changed_fields(self.architecture.to_dict(), type(self.architecture))
+        recipe = changed_fields(dataclasses.asdict(self.recipe), type(self.recipe))
+        return trial_key(architecture, recipe, self.seed, data_checksum)
 
 
-def changed_fields(value: Architecture | Recipe) -> dict[str, Any]:
-    """Return the fields of a description that differ from their default or have none.
+def trial_key(architecture: dict[str, Any] | str, recipe: dict[str, Any], seed: int, data_checksum: str) -> str:
+    """Return the key of a trial from plain data, also where a custom layer of the architecture is not registered.
 
-    >>> changed_fields(Architecture(width=96))
+    Args:
+        architecture: `changed_fields` of the architecture, or "timm:NAME".
+        recipe: `changed_fields` of the recipe.
+        seed: seed of the trial.
+        data_checksum: as for `Trial.key`.
+    """
+    content = {"architecture": architecture, "recipe": recipe, "data": data_checksum, "seed": seed}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def changed_fields(values: Mapping[str, Any], description: type[Architecture | Recipe]) -> dict[str, Any]:
+    """Return the fields of a description, as plain data, that differ from their default or have none.
+
+    >>> changed_fields(Architecture(width=96).to_dict(), Architecture)
     {'width': 96}
     """
-    fields = {field.name: (getattr(value, field.name), field.default) for field in dataclasses.fields(value)}
-    return {name: current for name, (current, default) in fields.items() if current != default}
+    defaults = {field.name: field.default for field in dataclasses.fields(description)}
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return {name: value for name, value in plain.items() if name not in defaults or value != defaults[name]}
 
 
 @dataclass(frozen=True)

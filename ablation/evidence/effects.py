@@ -4,8 +4,6 @@ All effects are paired by seed: an effect is computed within each seed, and its 
 A seed for which a trial is missing is omitted from every row that needs it; each row lists the seeds that it is based on.
 Accuracies are top-1 in percent, effects and intervals in percentage points; an interval is the half-width at 95 %.
 Undefined values, such as an interval from one seed, are NaN.
-
-Shapley 1953, "A value for n-person games"; from random orders: Castro, Gomez and Tejada 2009, doi 10.1016/j.cor.2008.04.004.
 """
 
 from __future__ import annotations

@@ -14,16 +14,8 @@ from ..files import write_atomically
 from .store import Store
 from .upgrade import old_key
 
-_COLUMNS = (
-    "key",
-    "label",
-    "trial",
-    "data_checksum",
-    "status",
-    "attempts",
-    "finished",
-    "outcome",
-)  # columns that are read
+# Columns that are read.
+_COLUMNS = ("key", "label", "trial", "data_checksum", "status", "attempts", "finished", "outcome")
 
 
 def write_export(store: Store, file: str | Path) -> int:

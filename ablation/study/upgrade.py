@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
-from ..design.trial import Trial
+from ..design.architecture import Architecture
+from ..design.recipe import Recipe
+from ..design.trial import changed_fields, trial_key
 from ..errors import AblationError
 from .lock import driver_process
 
 OLD_VERSION, NEW_VERSION = 2, 3
+_COMPLETED_FIRST = (
+    "SELECT key, trial, data_checksum FROM trials LEFT JOIN outcomes USING (key) "
+    "ORDER BY coalesce(status, 'missing') IN ('failed', 'missing'), trials.rowid"
+)
 
 
 def old_key(trial: str, data_checksum: str) -> str:
@@ -50,11 +58,11 @@ def upgrade(file: Path) -> None:
             connection.execute("BEGIN IMMEDIATE")
             if connection.execute("PRAGMA user_version").fetchone()[0] != OLD_VERSION:
                 return  # another process has upgraded it in the meantime
-            for key, trial, checksum in connection.execute("SELECT key, trial, data_checksum FROM trials").fetchall():
-                new = Trial.from_dict(json.loads(trial)).key(checksum)
+            for key, trial, checksum in connection.execute(_COMPLETED_FIRST).fetchall():
+                new = _new_key(json.loads(trial), checksum)
                 _rename_files(file.parent, key, new)
                 for table in ("trials", "epochs", "outcomes"):
-                    # Two old keys may become one (drop_path 0 and 0.0): the first that has an outcome is kept.
+                    # Two old keys may become one (drop_path 0 and 0.0): the first row is kept.
                     connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (new, key))
                     connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
             connection.execute(f"PRAGMA user_version = {NEW_VERSION}")
@@ -63,6 +71,15 @@ def upgrade(file: Path) -> None:
             (file.parent / "weights" / "checkpoints").rmdir()
     except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
         raise AblationError(f"the store {file} was written by ablation 0.1 and cannot be upgraded: {error}") from None
+
+
+def _new_key(trial: dict[str, Any], data_checksum: str) -> str:
+    """Return the new key of a trial, whose custom layers need not be registered."""
+    architecture = trial["architecture"]
+    if not isinstance(architecture, str):
+        architecture = changed_fields(architecture, Architecture)
+    recipe = dataclasses.asdict(Recipe(**trial["recipe"]))  # 0 and 0.0 are one, which they were not in 0.1
+    return trial_key(architecture, changed_fields(recipe, Recipe), trial["seed"], data_checksum)
 
 
 def _rename_files(directory: Path, old: str, new: str) -> None:

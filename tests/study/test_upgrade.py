@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ablation import AblationError
+from ablation.design import registry
 from ablation.design.trial import Trial
 from ablation.study import store as stores
 from ablation.study.export_file import read_export
@@ -177,6 +178,28 @@ def test_trials_that_differ_only_in_the_type_of_a_number_become_one(tmp_path, wi
         assert row["key"] == KEYS[0]
         assert store.outcomes() == {KEYS[0]: OUTCOMES[0]} and store.losses(KEYS[0]) == [1.0, 0.5]
     assert files_below(tmp_path) == [f"weights/{KEYS[0]}.safetensors"]
+
+
+def test_of_two_trials_that_become_one_the_completed_one_is_kept(tmp_path):
+    file = tmp_path / "study.sqlite"
+    texts = [OLD_TEXTS[0].replace('"drop_path": 0.0', f'"drop_path": {rate}') for rate in ("0", "0.0")]
+    keys = [old_key(text, CHECKSUM) for text in texts]
+    failed, done = outcome(None, "failed", reason="Traceback"), OUTCOMES[0]
+    write_old_store(file, zip(keys, texts, strict=True), {keys[0]: failed, keys[1]: done})
+    with Store(file) as store:
+        assert store.outcomes() == {KEYS[0]: done}
+
+
+@pytest.mark.usefixtures("clean_registries")
+def test_a_custom_layer_need_not_be_registered(tmp_path):
+    file = tmp_path / "study.sqlite"
+    text = OLD_TEXTS[0].replace('"activation": "gelu"', '"activation": "gelu_gate"')
+    assert text != OLD_TEXTS[0]
+    write_old_store(file, [(old_key(text, CHECKSUM), text)], {old_key(text, CHECKSUM): OUTCOMES[0]})
+    with Store(file, readonly=True) as store:
+        (key,) = store.outcomes()
+    registry.register_activation("gelu_gate", lambda channels: None)
+    assert key == Trial.from_dict(json.loads(text)).key(CHECKSUM)
 
 
 def test_the_export_in_the_repository_is_read_under_new_keys():
