@@ -8,7 +8,7 @@ import pytest
 from ablation import Trial
 from ablation.course import compare, experiment, scale, scaled, stored, summarise
 from ablation.errors import AblationError
-from tests.study.test_store import SHORT, TINY
+from tests.study.samples import SHORT, TINY
 
 TRIALS = {("short", seed): Trial(TINY, SHORT.replace(epochs=1), "digits#320", seed) for seed in range(2)}
 

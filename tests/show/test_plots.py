@@ -8,7 +8,7 @@ from ablation.evidence.ladder_table import ladder_table
 from ablation.show.plots import plot_roadmap
 from ablation.study.ladder import ladder_trials
 from tests.show.looks import check_layout, drawn_texts
-from tests.study.test_study import outcome
+from tests.study.samples import outcome
 
 
 @pytest.fixture
