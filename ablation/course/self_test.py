@@ -77,7 +77,7 @@ def _packages() -> str:
 
 
 def _memory() -> str:
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     total = psutil.virtual_memory().total / 1e9
     if total < MIN_MEMORY_GB:
