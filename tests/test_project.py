@@ -189,19 +189,21 @@ def test_public_functions_give_arguments_and_errors():
             assert "Args:" in value.__doc__ or len(inspect.signature(value).parameters) == 1, name
 
 
-# conda-forge's names where they are not PyPI's.
+# conda-forge's names where they are not PyPI's, and what conda-forge does not have.
+PIP_ONLY = {"thop"}
 CONDA = {"torch": "pytorch", "ray[default]": "ray-default", "playwright": "playwright-python"}
 
 
 def test_environment_yml_equals_pyproject():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     wanted = [f"python{PROJECT['requires-python']}", "pip"]
+    from_pip = ["-e ."]
     for requirement in [*PROJECT["dependencies"], *EXTRAS]:
         name, bound = re.fullmatch(r"([^>=<]+)(.*)", requirement).groups()
-        wanted.append(CONDA.get(name, name) + bound)
+        (from_pip if name in PIP_ONLY else wanted).append(CONDA.get(name, name) + bound)
     listed = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     assert sorted(listed) == sorted(wanted)
-    assert environment["dependencies"][-1] == {"pip": ["-e ."]}
+    assert environment["dependencies"][-1] == {"pip": from_pip}
     assert environment["channels"] == ["conda-forge", "nodefaults"]
 
 
