@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import AblationError, unknown
-from .features import cam_layer, probed
+from .features import cam_layer, layout_for, probed
+from .layouts import Layout
 from .memory import chunk_size
 from .methods import METHODS
 from .modes import as_images, out_of_place, preserving_state
@@ -59,6 +60,7 @@ def attribute(
     noise: float = 0.15,
     window: int | None = None,
     layer: str | None = None,
+    layout: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -79,6 +81,8 @@ def attribute(
         window: occlusion: side of the occluding square in pixels; by default an eighth of the image. The stride is half
             of it.
         layer: Grad-CAM and guided Grad-CAM: name of the layer; by default the last layer that outputs a feature map.
+        layout: layout of that layer's output, if it cannot be told: "NCHW", "NHWC", "NLC" (tokens), or "NLC+k" (tokens after
+            k class or register tokens).
         seed: seed of the noise.
         progress: called after each image with (images done, total images).
 
@@ -113,12 +117,12 @@ def attribute(
         warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")  # captum removes them
         warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")  # ours is a copy
         chunk = chunk_size(module, images[:1].expand(_MAX_CHUNK, -1, -1, -1)) if method in _MANY_CALLS else 1
-        name = (layer or cam_layer(module, images[:1])) if method.endswith("cam") else ""
+        place = _place(module, images[:1], layer, layout) if method.endswith("cam") else None
         maps = []
         for i in range(len(images)):
             one = (images[i : i + 1].clone(), int(classes[i]))  # captum sets requires_grad on its input
-            if method == "grad_cam":
-                cam = _grad_cam(module, *one, name).relu()
+            if method == "grad_cam" and place:
+                cam = _grad_cam(module, *one, *place).relu()
                 found = F.interpolate(cam[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
             elif method == "integrated_gradients":
                 found = _integrated_gradients(module, *one, start[i : i + 1], steps, chunk)
@@ -126,8 +130,8 @@ def attribute(
                 found = _smoothgrad(module, *one, samples, noise, seed, chunk)
             elif method == "occlusion":
                 found = _occlusion(module, *one, start[i : i + 1], window, chunk)
-            elif method == "guided_grad_cam":
-                found = _guided_grad_cam(module, *one, name)
+            elif method == "guided_grad_cam" and place:
+                found = _guided_grad_cam(module, *one, *place)
             else:
                 found = _GRADIENTS[method](module, *one)
             maps.append(found.detach().to(images.dtype))  # captum occludes in float32
@@ -137,7 +141,12 @@ def attribute(
 
 
 def grad_cam(
-    module: nn.Module, images: Tensor, target: Target = None, layer: str | None = None, relu: bool = True
+    module: nn.Module,
+    images: Tensor,
+    target: Target = None,
+    layer: str | None = None,
+    relu: bool = True,
+    layout: str | None = None,
 ) -> Tensor:
     """Return Grad-CAM at the resolution of the feature map.
 
@@ -148,6 +157,8 @@ def grad_cam(
         layer: name of the layer whose map is weighted; by default the last layer that outputs a feature map.
         relu: keep only the evidence for the class, as the paper does; without it, negative values are evidence against
             the class.
+        layout: layout of that layer's output, if it cannot be told: "NCHW", "NHWC", "NLC" (tokens), or "NLC+k" (tokens after
+            k class or register tokens).
 
     Returns:
         (N, h, w), on the images' device.
@@ -158,9 +169,9 @@ def grad_cam(
     images = as_images(module, images)
     classes = targets(module, images, target)
     with preserving_state(module), out_of_place(module):
-        name = layer if layer is not None else cam_layer(module, images[:1])
+        place = _place(module, images[:1], layer, layout)
         maps = torch.cat(
-            [_grad_cam(module, image[None], int(c), name) for image, c in zip(images, classes, strict=True)]
+            [_grad_cam(module, image[None], int(c), *place) for image, c in zip(images, classes, strict=True)]
         )
     return maps.relu() if relu else maps
 
@@ -232,8 +243,14 @@ def _occlusion(module: nn.Module, image: Tensor, target: int, start: Tensor, win
     return found.mean(1)  # all channels of a pixel have the same value, the drop in the logit
 
 
-def _grad_cam(module: nn.Module, image: Tensor, target: int, layer: str) -> Tensor:
-    with probed(module, layer, image) as probe:
+def _place(module: nn.Module, image: Tensor, layer: str | None, layout: str | None) -> tuple[str, Layout]:
+    """Return the layer of a class activation map, and its layout."""
+    name = layer if layer is not None else cam_layer(module, image, layout)
+    return name, layout_for(module, image, name, layout)
+
+
+def _grad_cam(module: nn.Module, image: Tensor, target: int, layer: str, layout: Layout) -> Tensor:
+    with probed(module, layer, layout) as probe:
         found = LayerGradCam(module, probe).attribute(image, target=target, relu_attributions=False)[:, 0].detach()
     if not found.any():
         raise AblationError(
@@ -243,8 +260,8 @@ def _grad_cam(module: nn.Module, image: Tensor, target: int, layer: str) -> Tens
     return found
 
 
-def _guided_grad_cam(module: nn.Module, image: Tensor, target: int, layer: str) -> Tensor:
-    with probed(module, layer, image) as probe:
+def _guided_grad_cam(module: nn.Module, image: Tensor, target: int, layer: str, layout: Layout) -> Tensor:
+    with probed(module, layer, layout) as probe:
         found = GuidedGradCam(module, probe).attribute(image, target=target, interpolate_mode="bilinear")
     return found.sum(1)
 

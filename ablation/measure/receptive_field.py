@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import AblationError, unknown
-from .features import last_map, map_of
+from .features import Place, find_map
 from .memory import Saving, chunk_for
 from .modes import as_images, preserving_state
 
@@ -112,6 +112,7 @@ def effective_receptive_field(
     layer: str | None = None,
     chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    layout: str | None = None,
 ) -> ERF:
     """Compute how much each pixel contributes to the centre of the last feature map.
 
@@ -123,6 +124,8 @@ def effective_receptive_field(
         layer: name of the layer whose map is used; by default the last layer that outputs a map.
         chunk: images processed at a time; by default as many as fit into free memory.
         progress: called after each chunk with (images done, total images).
+        layout: layout of that layer's output, if it cannot be told: "NCHW", "NHWC", "NLC" (tokens), or "NLC+k" (tokens after
+            k class or register tokens).
 
     Returns:
         The effective receptive field.
@@ -149,14 +152,14 @@ def effective_receptive_field(
         )
     with preserving_state(module):
         with Saving(module) as saving:
-            name, total, positions = _gradient(module, images[:1], layer)
+            place, total = _gradient(module, images[:1], layer, layout)
         done = 1
         chunk = chunk or chunk_for(saving.bytes, images)
         while done < len(images):
             if progress:
                 progress(done, len(images))
             part = images[done : done + chunk]
-            total += _gradient(module, part, name)[1]
+            total += _gradient(module, part, place.layer, place.layout.form)[1]
             done += len(part)
     if progress:
         progress(done, len(images))
@@ -170,22 +173,19 @@ def effective_receptive_field(
             FieldWarning,
             stacklevel=2,
         )
-    return ERF(field, len(images), name, positions, cut)
+    positions = (place.layout.height, place.layout.width)
+    return ERF(field, len(images), place.layer, positions, cut)
 
 
-def _gradient(module: nn.Module, images: Tensor, layer: str | None) -> tuple[str, Tensor, tuple[int, int]]:
-    """Return the layer, the rectified gradient of its rectified centre, and the size of its map.
-
-    The gradient is summed over images and channels, (H, W).
-    """
+def _gradient(module: nn.Module, images: Tensor, layer: str | None, layout: str | None) -> tuple[Place, Tensor]:
+    """Return the layer, and the rectified gradient of its rectified centre, summed over images and channels, (H, W)."""
     images = images.detach().requires_grad_()
-    name, features = last_map(module, images) if layer is None else (layer, map_of(module, images, layer))
-    centre = features[:, :, features.shape[2] // 2, features.shape[3] // 2]
+    place = find_map(module, images, layer, layout)
+    centre = place.map[:, :, place.layout.height // 2, place.layout.width // 2]
     if not torch.isfinite(centre).all():
-        raise AblationError(f"layer {name!r} of {type(module).__name__} outputs NaN or infinity")
+        raise AblationError(f"layer {place.layer!r} of {type(module).__name__} outputs NaN or infinity")
     (gradient,) = torch.autograd.grad(centre.relu().sum(), images)
-    summed = gradient.relu().sum((0, 1), dtype=torch.float64).cpu()
-    return name, summed, (features.shape[2], features.shape[3])
+    return place, gradient.relu().sum((0, 1), dtype=torch.float64).cpu()
 
 
 def _covered(length: int, half: int) -> int:

@@ -115,8 +115,8 @@ def plot_field(entry: NetworkField, axes: Axes, share: float = 0.5) -> Axes:
 
 def _first_pixel(entry: NetworkField) -> tuple[float, float]:
     """Return row and column of the first pixel that the middle position sees; outside the image if it sees padding."""
-    pairs = zip(entry.effective.map.shape, entry.effective.positions, entry.theoretical.offset, strict=True)
-    row, column = (n // 2 * (length / n) + offset for length, n, offset in pairs)
+    pairs = zip(entry.effective.positions, entry.theoretical.stride, entry.theoretical.offset, strict=True)
+    row, column = (n // 2 * stride + offset for n, stride, offset in pairs)
     return row, column
 
 

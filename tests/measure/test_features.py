@@ -7,44 +7,60 @@ from torch import nn
 
 from ablation import RESNET50, AblationError, build, roadmap
 from ablation.measure.features import (
-    Layout,
     cam_layer,
     checked_layout,
     find_layer,
-    last_map,
-    layout_of,
-    map_of,
+    find_map,
+    layout_for,
     probed,
     run,
 )
+from ablation.measure.layouts import UNKNOWN, Layout, layout_of
 from tests.laws import randomise
 from tests.untouched import untouched
 
 SQUARE, WIDE = (224, 224), (224, 448)
+
+
+def last_map(network, x):
+    place = find_map(network, x)
+    return place.layer, place.map
+
+
+def map_of(network, x, layer):
+    return find_map(network, x, layer).map
+
+
+PLAIN = nn.Sequential(nn.Identity())
 SMALL_SWIN = {"img_size": 112, "embed_dim": 24, "num_heads": (1, 2, 4, 8)}
+
+
+def read(output, image, module=PLAIN, layout=None):
+    """The layout of an output of a layer of which nothing but the shape is known."""
+    return layout_of(output, torch.zeros(2, 3, *image), module, "0", layout)
 
 
 @pytest.mark.parametrize(
     ("shape", "image", "layout"),
     [
         ((2, 64, 7, 7), SQUARE, Layout("NCHW", 7, 7, 64)),
-        ((2, 7, 7, 7), SQUARE, Layout("NCHW", 7, 7, 7)),
+        ((2, 7, 7, 7), SQUARE, UNKNOWN),
+        ((2, 56, 56, 57), SQUARE, Layout("NHWC", 56, 56, 57)),
         ((2, 7, 7, 64), SQUARE, Layout("NHWC", 7, 7, 64)),
         ((2, 64, 7, 14), WIDE, Layout("NCHW", 7, 14, 64)),
         ((2, 7, 14, 64), WIDE, Layout("NHWC", 7, 14, 64)),
         ((2, 64, 1, 1), SQUARE, Layout("NCHW", 1, 1, 64)),
         ((2, 1, 1, 64), SQUARE, Layout("NHWC", 1, 1, 64)),
-        ((2, 49, 64), SQUARE, Layout("tokens", 7, 7, 64)),
-        ((2, 50, 64), SQUARE, Layout("tokens", 7, 7, 64, prefix=1)),
-        ((2, 53, 64), SQUARE, Layout("tokens", 7, 7, 64, prefix=4)),
-        ((2, 16, 31, 74), (256, 512), Layout("NCHW", 31, 74, 16)),  # convolutions without padding
-        ((2, 98, 64), WIDE, Layout("tokens", 7, 14, 64)),
-        ((2, 99, 64), WIDE, Layout("tokens", 7, 14, 64, prefix=1)),
+        ((2, 49, 64), SQUARE, Layout("NLC", 7, 7, 64)),
+        ((2, 50, 64), SQUARE, UNKNOWN),  # 7 x 7 after 1 token, or 6 x 6 after 14
+        ((2, 16, 31, 74), (256, 512), UNKNOWN),  # convolutions without padding, or 16 x 31 patches of 17 pixels
+        ((2, 98, 64), WIDE, Layout("NLC", 7, 14, 64)),
+        ((2, 99, 64), WIDE, UNKNOWN),
     ],
     ids=str,
 )
 def test_layouts_are_inferred_from_shapes(shape, image, layout):
-    assert layout_of(torch.zeros(shape), image) == layout
+    assert read(torch.zeros(shape), image) == layout
 
 
 @pytest.mark.parametrize(
@@ -60,17 +76,20 @@ def test_layouts_are_inferred_from_shapes(shape, image, layout):
     ids=["vectors", "volumes", "tokens that fill no grid", "integers", "tuple", "none"],
 )
 def test_outputs_that_are_not_maps_have_no_layout(output):
-    assert layout_of(output, SQUARE) is None
+    assert read(output, SQUARE) is None
 
 
 def test_attention_heads_are_not_a_map():
-    assert layout_of(torch.zeros(2, 12, 196, 64), SQUARE) is None, "(N, heads, tokens, channels of a head)"
+    assert read(torch.zeros(2, 12, 196, 64), SQUARE) is None, "(N, heads, tokens, channels of a head)"
 
 
-@pytest.mark.parametrize(("shape", "image"), [((2, 5, 7, 7), SQUARE), ((2, 7, 14, 5), WIDE), ((2, 101, 5), WIDE)])
-def test_to_map_and_from_map_are_inverse(shape, image):
+@pytest.mark.parametrize(
+    ("shape", "image", "form"),
+    [((2, 5, 7, 7), SQUARE, "NCHW"), ((2, 7, 14, 5), WIDE, "NHWC"), ((2, 101, 5), WIDE, "NLC+3")],
+)
+def test_to_map_and_from_map_are_inverse(shape, image, form):
     output = torch.randn(shape)
-    layout = layout_of(output, image)
+    layout = read(output, image, layout=form)
     as_map = layout.to_map(output)
     assert as_map.shape == (2, 5, layout.height, layout.width)
     assert torch.equal(layout.from_map(as_map, output), output)
@@ -78,7 +97,7 @@ def test_to_map_and_from_map_are_inverse(shape, image):
 
 def test_position_tokens_are_in_row_major_order_after_the_prefix():
     tokens = torch.arange(7.0)[None, :, None]  # one prefix token, two rows of three
-    assert torch.equal(Layout("tokens", 2, 3, 1, prefix=1).to_map(tokens)[0, 0], torch.tensor([[1.0, 2, 3], [4, 5, 6]]))
+    assert torch.equal(Layout("NLC", 2, 3, 1, prefix=1).to_map(tokens)[0, 0], torch.tensor([[1.0, 2, 3], [4, 5, 6]]))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +191,7 @@ def test_a_layer_without_a_map_is_refused():
     with pytest.raises(AblationError, match=r"layer '1' does not output a map: .* not shape \(1, 64\)"):
         map_of(network, torch.rand(1, 3, 4, 4), "1")
     with pytest.raises(AblationError, match=r"layer 'x' does not output a map: .* not tuple"):
-        checked_layout((1, 2), torch.rand(1, 3, 4, 4), "x")
+        checked_layout((1, 2), torch.rand(1, 3, 4, 4), network, "x")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "swin_tiny_patch4_window7_224", "vit_tiny_patch16_224"])
@@ -182,7 +201,7 @@ def test_a_probe_receives_the_map_and_changes_nothing(name):
     x, maps = torch.rand(2, 3, options.get("img_size", 64), options.get("img_size", 64)), []
     layer, features = last_map(network, x)
     expected = network(x)
-    with untouched(network), probed(network, layer, x) as probe:
+    with untouched(network), probed(network, layer, layout_for(network, x, layer)) as probe:
         probe.register_forward_hook(lambda part, inputs, output: maps.append(output))
         assert torch.equal(network(x), expected)
     assert len(maps) == 1 and torch.equal(maps[0], features)
