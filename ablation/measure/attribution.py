@@ -31,6 +31,7 @@ from .layouts import Layout
 from .memory import chunk_size
 from .methods import METHODS
 from .modes import as_images, out_of_place, preserving_state
+from .rectifiers import rectifiers_without_module
 from .targets import Target, pixels, targets
 
 Progress = Callable[[int, int], None]
@@ -91,7 +92,8 @@ def attribute(
 
     Raises:
         AblationError: if the method, layer or class does not exist, the images or weights are not finite, the module
-            outputs anything but (N, classes), or a guided method is used on a network without ReLU.
+            outputs anything but (N, classes), or a guided method is used on a network without ReLU or with one that is not an
+            `nn.ReLU` module.
 
     Warns:
         AttributionWarning: for a guided method, whose maps hardly depend on the weights; and for integrated gradients
@@ -184,6 +186,13 @@ def _check_applicability(module: nn.Module, method: str, start: Tensor) -> None:
             raise AblationError(
                 f"{method} changes the gradient at ReLUs, and {type(module).__name__} has none: the result would be "
                 "the plain gradient. Possible here: saliency, smoothgrad, integrated_gradients"
+            )
+        others = rectifiers_without_module(module, start[:1])
+        if others:
+            raise AblationError(
+                f"{method} changes the gradient at nn.ReLU modules, but {type(module).__name__} also rectifies without one, "
+                f"in {', '.join(others[:5])}{' and others' if len(others) > 5 else ''}: the map would be a mixture. Use "
+                "nn.ReLU there, or saliency, smoothgrad or integrated_gradients"
             )
         warnings.warn(METHODS[method].caveat, AttributionWarning, stacklevel=3)
     has_layer_norm = any(isinstance(part, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm) for part in parts)

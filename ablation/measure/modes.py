@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..errors import AblationError
 
@@ -22,6 +25,8 @@ _HOOKS = (
     "_backward_pre_hooks",
     "_is_full_backward_hook",
 )
+# Options of `checkpoint` itself; everything else is passed to the function.
+_OPTIONS = {*signature(checkpoint).parameters} - {"function", "args", "kwargs"}
 
 
 @contextmanager
@@ -43,8 +48,11 @@ def preserving_state(module: nn.Module) -> Iterator[None]:
     On exit, every mode, flag and hook is restored, also after an error, since a library that fails midway may leave its
     hooks behind.
 
+    Activation checkpointing is off meanwhile, because it runs layers a second time during the backward pass.
+
     Raises:
-        AblationError: under `torch.inference_mode`, where no gradients exist; or if a parameter is not finite.
+        AblationError: under `torch.inference_mode`, where no gradients exist; if a parameter is not finite; or if the
+            network checkpoints activations in a way that cannot be turned off here.
     """
     refuse_inference_mode("this measurement requires gradients")
     for name, parameter in module.named_parameters():
@@ -52,11 +60,18 @@ def preserving_state(module: nn.Module) -> Iterator[None]:
             raise AblationError(f"the weights are not finite: {name} of {type(module).__name__} holds NaN or infinity")
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     hooks = [(part, name, _copy(getattr(part, name))) for part in module.modules() for name in _HOOKS]
-    with evaluating(module), torch.enable_grad():
+    with evaluating(module), torch.enable_grad(), _without_checkpointing():
         try:
             for parameter, _ in flags:
                 parameter.requires_grad_(False)
             yield
+        except RuntimeError as error:
+            if "checkpoint" not in str(error):
+                raise
+            raise AblationError(
+                f"{type(module).__name__} checkpoints activations in a way that cannot be turned off here: turn it off, for "
+                "example with set_grad_checkpointing(False)"
+            ) from error
         finally:
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
@@ -67,6 +82,23 @@ def preserving_state(module: nn.Module) -> Iterator[None]:
                         del table[key]
                 else:
                     setattr(part, name, before)
+
+
+@contextmanager
+def _without_checkpointing() -> Iterator[None]:
+    """Run checkpointed functions as they are, in every module that has imported `checkpoint`."""
+    importers = [x for x in list(sys.modules.values()) if getattr(x, "__dict__", {}).get("checkpoint") is checkpoint]
+    for importer in importers:
+        importer.checkpoint = _run_directly  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for importer in importers:
+            importer.checkpoint = checkpoint  # type: ignore[attr-defined]
+
+
+def _run_directly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    return function(*args, **{name: value for name, value in options.items() if name not in _OPTIONS})
 
 
 @contextmanager
