@@ -4,6 +4,7 @@ May import `ablation.design` and the top-level modules of the package (errors, f
 """
 
 from .about import Data, DatasetInfo
+from .class_order import CLASS_ORDERS
 from .named import NAMES, info, load
 
-__all__ = ["NAMES", "Data", "DatasetInfo", "info", "load"]
+__all__ = ["CLASS_ORDERS", "NAMES", "Data", "DatasetInfo", "info", "load"]

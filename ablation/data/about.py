@@ -40,6 +40,12 @@ class Data(Protocol):
     # Mean and standard deviation of the training images per channel, for pixels from 0 to 1; images are normalised with them.
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    # Names of the classes in the order of their labels.
+    classes: tuple[str, ...]
+
+    @property
+    def orders_differ(self) -> bool:
+        """Whether torchvision and timm would label these classes differently; False where the labels are fixed."""
 
     @property
     def checksum(self) -> str:

@@ -27,6 +27,7 @@ from ..design.recipe import Recipe
 from ..environment import cores
 from ..errors import AblationError
 from .about import DatasetInfo
+from .class_order import orders_differ
 from .decoded import load_decoded
 from .in_memory import STREAMING_FIELDS, InMemory, batches_per_epoch
 from .selection import Selection
@@ -42,26 +43,32 @@ class Folder:
     Args:
         info: description of the data set.
         train, test: folders that hold the class folders.
-        classes: names of the class folders, in the order of the labels.
+        classes: names of the class folders, in the order of the labels. The selection does not depend on the order.
         selection: the subset of the images to use.
 
     Raises:
         AblationError: if a class has no images, or the selection is not possible.
     """
 
-    def __init__(self, info: DatasetInfo, train: Path, test: Path, classes: list[str], selection: Selection) -> None:
-        self.info = info
+    def __init__(
+        self, info: DatasetInfo, train: Path, test: Path, classes: tuple[str, ...], selection: Selection
+    ) -> None:
+        self.info, self.classes = info, classes
+        self.orders_differ = orders_differ(classes)
         # The defaults of timm's transforms, which most pretrained weights use too.
         self.mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN
         self.std: tuple[float, ...] = IMAGENET_DEFAULT_STD
         self._root = train.parent
-        files, labels = _list_images(train, classes)
-        chosen, held_out = selection(labels, info.name)
-        self.train_files, self.train_labels = [files[i] for i in chosen], labels[chosen]
+        known = sorted(classes)
+        files, numbers = _list_images(train, known)
+        label_of = np.array([classes.index(name) for name in known])
+        chosen, held_out = selection(numbers, info.name)
+        self.train_files, self.train_labels = [files[i] for i in chosen], label_of[numbers[chosen]]
         if held_out is None:
-            self.test_files, self.test_labels = _list_images(test, classes)
+            self.test_files, numbers = _list_images(test, known)
+            self.test_labels = label_of[numbers]
         else:
-            self.test_files, self.test_labels = [files[i] for i in held_out], labels[held_out]
+            self.test_files, self.test_labels = [files[i] for i in held_out], label_of[numbers[held_out]]
 
     @cached_property
     def checksum(self) -> str:
@@ -71,6 +78,8 @@ class Folder:
             # Relative to train/, val/ or test/, so that the name of the test folder does not affect the checksum.
             names = ["/".join(path.relative_to(self._root).parts[1:]) for path in files]
             lines += [f"{split} {name} {path.stat().st_size}" for name, path in zip(names, files, strict=True)]
+        if list(self.classes) != sorted(self.classes):
+            lines.append(f"classes {self.classes}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def steps_per_epoch(self, recipe: Recipe) -> int:

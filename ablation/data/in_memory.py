@@ -32,7 +32,10 @@ class InMemory:
         train_images, test_images: (N, C, H, W), normalised float32 or unnormalised uint8.
         train_labels, test_labels: (N,) int64.
         mean, std: one number per channel, for pixels from 0 to 1.
+        classes: names of the classes in the order of their labels; None for the numbers themselves.
     """
+
+    orders_differ = False
 
     def __init__(
         self,
@@ -44,9 +47,11 @@ class InMemory:
         test_labels: Tensor,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        classes: tuple[str, ...] | None = None,
     ) -> None:
         self.info, self.checksum = info, checksum
         self.mean, self.std = mean, std
+        self.classes = tuple(map(str, range(info.num_classes))) if classes is None else classes
         self.train_images, self.train_labels = train_images, train_labels
         self.test_images, self.test_labels = test_images, test_labels
 

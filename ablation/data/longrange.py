@@ -163,6 +163,7 @@ def load_longrange(distance: int = DISTANCE) -> InMemory:
         torch.from_numpy(labels[_TRAIN:].reshape(-1)),
         mean=(mean / 255,),
         std=(std / 255,),
+        classes=("different", "same"),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AblationError, unknown
 from .about import Data, DatasetInfo
+from .class_order import sort_classes
 from .longrange import distance_of, load_longrange, longrange_info
 from .published_sets import SETS, imagenette_folder, load_published
 
@@ -57,8 +58,17 @@ def info(name: str) -> DatasetInfo:
 
 
 @cache
-def load(name: str) -> Data:
-    """Return the data set with that name, ready for training. It is loaded once per process."""
+def load(name: str, class_order: str = "torchvision") -> Data:
+    """Return the data set with that name, ready for training. It is loaded once per process.
+
+    Args:
+        name: name of a data set, with or without a selection.
+        class_order: order in which the classes of a folder are labelled: "torchvision" (as text: 1, 10, 2) or "timm"
+            (naturally, without regard to case: 1, 2, 10).
+
+    Raises:
+        AblationError: as for `info`, or if the labels of the data set are fixed and another order is asked for.
+    """
     from .selection import split_name
 
     base, selection = split_name(name)
@@ -68,7 +78,11 @@ def load(name: str) -> Data:
     if base.startswith(_FOLDERS):
         from .folder import Folder
 
-        return Folder(description, *_folders(base), selection)
+        train, test, classes = _folders(base)
+        return Folder(description, train, test, sort_classes(classes, class_order), selection)
+    if class_order != "torchvision":
+        sort_classes((), class_order)  # raises if there is no such order
+        raise AblationError(f"the labels of {base} are fixed: class_order applies to folders of images")
     if base in SETS:
         return _select(load_published(base), selection, name)
     whole = _digits() if base == "digits" else load_longrange(distance_of(base))
@@ -91,7 +105,9 @@ def _select(data: InMemory, selection: Selection, name: str) -> InMemory:
     if held_out is not None:
         test = data.train_images[torch.from_numpy(held_out)], data.train_labels[torch.from_numpy(held_out)]
     checksum = hashlib.sha256(f"{data.checksum}{selection}".encode()).hexdigest()[:16]
-    return InMemory(dataclasses.replace(data.info, name=name), checksum, *train, *test, mean=data.mean, std=data.std)
+    return InMemory(
+        dataclasses.replace(data.info, name=name), checksum, *train, *test, data.mean, data.std, data.classes
+    )
 
 
 @cache

@@ -93,7 +93,7 @@ def load_published(name: str) -> InMemory:
     if published.info.size is None:
         raise AblationError(f"{name} is a folder of image files: it is streamed, not loaded into memory")
     _install(published)
-    (train, train_labels), (test, test_labels) = (_read(published, is_train) for is_train in (True, False))
+    (train, train_labels, classes), (test, test_labels, _) = (_read(published, is_train) for is_train in (True, False))
     mean, std = _moments(train)
     digest = hashlib.sha256()
     for array in (train, train_labels, test, test_labels):
@@ -107,6 +107,7 @@ def load_published(name: str) -> InMemory:
         torch.from_numpy(test_labels),
         mean=mean,
         std=std,
+        classes=classes,
     )
 
 
@@ -203,18 +204,19 @@ def _construct(published: PublishedSet, root: Path, is_train: bool = True, downl
         return _class(published)(root, train=is_train, download=download)
 
 
-def _read(published: PublishedSet, is_train: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the images (N, C, H, W) and labels (N,) of one split."""
+def _read(published: PublishedSet, is_train: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
+    """Return the images (N, C, H, W), the labels (N,) and the class names of one split."""
     try:
         dataset = _construct(published, data_root(), is_train)
         images, labels = np.asarray(dataset.data), np.asarray(dataset.targets, dtype=np.int64)
+        classes = tuple(map(str, dataset.classes))
     except Exception as error:  # a damaged file can raise any exception, depending on where the format breaks
         raise _damage_error(published, str(error).partition(". ")[0] or type(error).__name__) from error
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     expected = published.train if is_train else published.test
     if not len(images) == len(labels) == expected:
         raise _damage_error(published, f"{len(images)} images and {len(labels)} labels instead of {expected}")
-    return np.ascontiguousarray(images), labels
+    return np.ascontiguousarray(images), labels, classes
 
 
 def _moments(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -41,6 +41,7 @@ def check_cifar10(data):
     )
     assert data.train_labels.tolist() == LABELS[:20].tolist() and data.test_labels.tolist() == LABELS[20:].tolist()
     pixels = PIXELS[:20] / 255
+    assert data.classes == tuple("abcdefghij") and not data.orders_differ
     assert data.mean == pytest.approx(pixels.mean((0, 2, 3)), rel=1e-12)
     assert data.std == pytest.approx(pixels.std((0, 2, 3)), rel=1e-12)
     (images, _), *_ = data.train_batches(FAMILIES["micro"].modern.replace(batch_size=20, shift_px=0), 0, 0, 0, 1)
