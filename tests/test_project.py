@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
 
 # Each package and the packages it may import from. The modules beside the packages are open to all.
-GROUND = {"environment", "errors", "files", "version"}
+GROUND = {"environment", "errors", "files", "pictures", "version"}
 BELOW_TRAIN = {"design", "measure", "network", "data"}
 BELOW_EVIDENCE = BELOW_TRAIN | {"train", "study"}
 ARROWS = {

@@ -36,7 +36,9 @@ def evaluate(network_options: NetworkOptions, data: str, recipe: str) -> None:
     from ..train.evaluation import evaluate as evaluate_network
 
     loaded = datasets.load(data)
-    if cfg and (statistics := (tuple(cfg["mean"]), tuple(cfg["std"]))) != (loaded.mean, loaded.std):
+    if cfg.get("crop_pct"):  # a configuration of timm, whose pixels are timm's
+        loaded = loaded.evaluated_as(cfg)
+    elif cfg and (statistics := (tuple(cfg["mean"]), tuple(cfg["std"]))) != (loaded.mean, loaded.std):
         loaded = loaded.normalised_by(*statistics)
     accuracy, loss, count = evaluate_network(network, loaded, chosen)
     print(f"{name}: top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {count} test images of {size} px")

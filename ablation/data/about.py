@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..design.recipe import Recipe
 
@@ -44,6 +44,10 @@ class Data(Protocol):
     classes: tuple[str, ...]
 
     @property
+    def remark(self) -> str:
+        """What of the files is not used and why, and whether the checksum covers only a sample; "" if there is nothing."""
+
+    @property
     def orders_differ(self) -> bool:
         """Whether torchvision and timm would label these classes differently; False where the labels are fixed."""
 
@@ -67,3 +71,10 @@ class Data(Protocol):
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Data:
         """Return the same images normalised with another mean and deviation, such as those a network was trained with."""
+
+    def evaluated_as(self, config: Mapping[str, Any]) -> Data:
+        """Return the same images with the test images prepared as timm does for a model with that `pretrained_cfg`.
+
+        Size, interpolation, share and kind of the crop, mean and deviation are those of `timm.data.resolve_data_config`.
+        Images of a fixed size, such as those of CIFAR, keep it; they are only normalised.
+        """

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
 from ..errors import AblationError
 from ..files import data_root, write_atomically
+from .streamed import read_square
+
+_READING = "pictures 1"  # to be changed when files are read to other pixels, so that arrays in the cache are not used
 
 
 def load_decoded(files: Sequence[Path], size: int) -> NDArray[np.uint8]:
@@ -31,8 +34,12 @@ def load_decoded(files: Sequence[Path], size: int) -> NDArray[np.uint8]:
     Raises:
         AblationError: if a file is not an image or has a different size; the message names the file.
     """
-    lines = [f"{path.resolve()} {(stat := path.stat()).st_size} {stat.st_mtime_ns}" for path in files]
-    key = hashlib.sha256("\n".join([str(size), *lines]).encode()).hexdigest()[:20]
+    digest = hashlib.sha256(f"{_READING} {size}".encode())
+    for path in files:  # the time of the last change of status cannot be set, as the time of modification can
+        found = path.stat()
+        numbers = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        digest.update(b"%s\0%s\0" % (os.fsencode(path.resolve()), repr(numbers).encode()))
+    key = digest.hexdigest()[:20]
     cache_file = data_root() / "decoded" / f"{key}.npy"
     array = _read_cache(cache_file, len(files), size)
     if array is not None:
@@ -42,7 +49,7 @@ def load_decoded(files: Sequence[Path], size: int) -> NDArray[np.uint8]:
     for i, path in enumerate(
         track(files, "decoding images", console=console, transient=True, disable=not console.is_terminal)
     ):
-        array[i] = _read_pixels(path, size)
+        array[i] = np.asarray(read_square(path, size)).transpose(2, 0, 1)
     try:
         buffer = io.BytesIO()
         np.save(buffer, array)
@@ -63,20 +70,6 @@ def _read_cache(file: Path, n: int, size: int) -> NDArray[np.uint8] | None:
         return None
     valid = array.dtype == np.uint8 and array.shape == (n, 3, size, size) and checksum == _checksum(array)
     return array if valid else None
-
-
-def _read_pixels(path: Path, size: int) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:  # PIL raises any of these for damaged files
-        raise AblationError(f"{path} cannot be read as an image: {error}") from None
-    if pixels.shape[:2] != (size, size):
-        raise AblationError(
-            f"{path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, but other images of the data set are {size} x {size}: "
-            "resize all images to the same size, or train with a recipe that crops (crop_scale)"
-        )
-    return pixels.transpose(2, 0, 1)
 
 
 def _checksum(array: NDArray[np.uint8]) -> str:

@@ -1,40 +1,44 @@
 """A data set of image files in train/CLASS/* and val/CLASS/* or test/CLASS/*.
 
-Small images of the same size are decoded once and held in memory. Others are streamed through timm's transforms and torch's
-DataLoader. In both cases the random draws for an image depend only on the seed, the epoch and the index of the image.
+What happens to an image is decided by the recipe alone:
+
+- Without `crop_scale` and `randaugment`, all images must have the recipe's size. They are shifted, flipped and erased with the
+  mean colour, as in the data sets held in memory. Small ones are decoded once and held in memory, others are streamed; both
+  give the same batches.
+- With either, images are streamed through timm's training transforms: random resized crop, flip, RandAugment, and random
+  erasing with noise, as in the paper. Without `crop_scale` nothing is cropped, so the images must have the recipe's size.
+
+The random draws for an image depend only on the seed, the epoch and the index of the image.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, create_transform
-from timm.data.readers.reader_image_folder import find_images_and_targets
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, create_transform, resolve_data_config
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from ..design.recipe import Recipe
-from ..environment import cores
 from ..errors import AblationError
+from ..pictures import printable, read_size
 from .about import DatasetInfo
+from .class_folders import describe, find_images
 from .class_order import orders_differ
+from .contents import SAMPLE, contents_checksum, is_sampled, names_checksum
 from .decoded import load_decoded
-from .in_memory import STREAMING_FIELDS, InMemory, batches_per_epoch
+from .in_memory import DRAWS, STREAMING_FIELDS, InMemory, augment, batches_per_epoch, normalised
 from .selection import Selection
+from .streamed import ImageFiles, check_memory, pixels, stream
 
-_MAX_WORKERS = 8  # processes that decode images, per training process
 _TEST_BATCH = 64
 _MAX_PX, _MAX_BYTES = 64, 2**30  # image side and total size of a data set that is decoded into memory
+_HEADERS = 500  # files whose size is looked up for the forecast of the memory
 
 
 class Folder:
@@ -47,7 +51,7 @@ class Folder:
         selection: the subset of the images to use.
 
     Raises:
-        AblationError: if a class has no images, or the selection is not possible.
+        AblationError: if a class has no images, the class of an image is ambiguous, or the selection is not possible.
     """
 
     def __init__(
@@ -58,43 +62,81 @@ class Folder:
         # The defaults of timm's transforms, which most pretrained weights use too.
         self.mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN
         self.std: tuple[float, ...] = IMAGENET_DEFAULT_STD
+        self._config: dict[str, Any] | None = None
         self._root = train.parent
         known = sorted(classes)
-        files, numbers = _list_images(train, known)
         label_of = np.array([classes.index(name) for name in known])
+        found, found_test = find_images(train, known), find_images(test, known)
+        self._skipped = found.skipped + found_test.skipped
+        files, numbers = found.files, found.labels
         chosen, held_out = selection(numbers, info.name)
         self.train_files, self.train_labels = [files[i] for i in chosen], label_of[numbers[chosen]]
         if held_out is None:
-            self.test_files, numbers = _list_images(test, known)
-            self.test_labels = label_of[numbers]
+            self.test_files, self.test_labels = found_test.files, label_of[found_test.labels]
         else:
             self.test_files, self.test_labels = [files[i] for i in held_out], label_of[numbers[held_out]]
 
     @cached_property
     def checksum(self) -> str:
-        """Checksum of the names and sizes of all files in use; their contents are not read."""
-        lines = []
-        for split, files in (("train", self.train_files), ("test", self.test_files)):
-            # Relative to train/, val/ or test/, so that the name of the test folder does not affect the checksum.
-            names = ["/".join(path.relative_to(self._root).parts[1:]) for path in files]
-            lines += [f"{split} {name} {path.stat().st_size}" for name, path in zip(names, files, strict=True)]
-        if list(self.classes) != sorted(self.classes):
-            lines.append(f"classes {self.classes}")
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+        """Checksum of the names, labels and contents of all files in use; for large sets of a sample of the contents."""
+        return contents_checksum(self._root, self._splits, self.classes)
+
+    @cached_property
+    def names_checksum(self) -> str:
+        """Checksum of names and sizes alone, by which ablation 0.2 and earlier knew the folder.
+
+        If it equals that of a stored trial, the images may be those of that trial; their contents cannot be compared.
+        """
+        return names_checksum(self._root, self._splits)
+
+    @cached_property
+    def remark(self) -> str:
+        """What is not used and why, and whether the checksum covers only a sample; "" if there is nothing to say."""
+        parts = []
+        if self._skipped:
+            used = f"{len(self.train_files)} training and {len(self.test_files)} test images in {len(self.classes)} classes"
+            parts.append(f"{used}; skipped: {describe(self._skipped)}")
+        if is_sampled(self._splits):
+            parts.append(
+                f"the checksum covers the contents of about {SAMPLE} files, and the names, sizes and times of all: a file "
+                "that was changed without changing its size or its time can go unnoticed"
+            )
+        return f"{printable(self.info.name)}: {'; '.join(parts)}" if parts else ""
+
+    @property
+    def _splits(self) -> dict[str, list[Path]]:
+        return {"train": self.train_files, "test": self.test_files}
 
     def steps_per_epoch(self, recipe: Recipe) -> int:
-        return batches_per_epoch(len(self.train_files), recipe, self.info)
+        steps = self._steps(recipe)
+        check_memory(
+            recipe.batch_size, recipe.size, self._largest, recipe.name
+        )  # here only: not in the middle of a training
+        return steps
 
     def train_batches(
         self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int, start: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
+        steps = self._steps(recipe)
         if self._fits_in_memory(recipe):
             yield from self._in_memory.train_batches(recipe, seed, epoch, rank, world, start)
             return
+        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        order = torch.randperm(len(self.train_files), generator=generator)
+        share = recipe.batch_size // world
+        own = order[: steps * recipe.batch_size].view(-1, recipe.batch_size)[start:, rank * share : (rank + 1) * share]
+        size = share * 3 * recipe.size**2 * 4
+        if _is_plain(recipe):
+            draws = torch.rand(len(order), DRAWS, generator=generator)  # as in `InMemory`
+            images = ImageFiles(self.train_files, self.train_labels, pixels, recipe.size)
+            for indices, (batch, labels) in zip(own, stream(images, own.tolist(), size), strict=True):
+                yield augment(normalised(batch, self.mean, self.std), recipe, draws[indices]), labels
+            return
         transform = create_transform(
-            _input_size(recipe),
+            (3, recipe.size, recipe.size),
             is_training=True,
-            scale=recipe.crop_scale,
+            scale=recipe.crop_scale or (1.0, 1.0),
+            ratio=None if recipe.crop_scale else (1.0, 1.0),
             hflip=recipe.hflip,
             color_jitter=None,  # type: ignore[arg-type]
             auto_augment=recipe.randaugment or None,
@@ -104,27 +146,31 @@ class Folder:
             mean=self.mean,
             std=self.std,
         )
-        order = torch.randperm(len(self.train_files), generator=torch.Generator().manual_seed(seed * 100_003 + epoch))
-        batches = order[: self.steps_per_epoch(recipe) * recipe.batch_size].view(-1, recipe.batch_size)
-        share = recipe.batch_size // world
-        own = batches[start:, rank * share : (rank + 1) * share]
-        images = _Images(self.train_files, self.train_labels, transform, (seed, epoch))
-        yield from DataLoader(images, batch_sampler=own.tolist(), num_workers=_num_workers())
+        side = None if recipe.crop_scale else recipe.size
+        yield from stream(
+            ImageFiles(self.train_files, self.train_labels, transform, side, (seed, epoch)), own.tolist(), size
+        )
 
     def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[tuple[Tensor, Tensor]]:
-        if self._fits_in_memory(recipe):
-            yield from self._in_memory.test_batches(recipe, rank, world)
-            return
-        transform = create_transform(
-            _input_size(recipe),
-            interpolation=recipe.interpolation,
-            crop_pct=recipe.crop_pct,
-            mean=self.mean,
-            std=self.std,
-        )
         # Each image occurs once for any number of processes.
-        images = _Images(self.test_files[rank::world], self.test_labels[rank::world], transform)
-        yield from DataLoader(images, batch_size=_TEST_BATCH, num_workers=_num_workers())
+        files, labels = self.test_files[rank::world], self.test_labels[rank::world]
+        batches = [list(range(i, min(i + _TEST_BATCH, len(files)))) for i in range(0, len(files), _TEST_BATCH)]
+        if self._config is None and self._is_used_whole(recipe):
+            if self._fits_in_memory(recipe):
+                yield from self._in_memory.test_batches(recipe, rank, world)
+                return
+            images = ImageFiles(files, labels, pixels, recipe.size)
+            for batch, batch_labels in stream(images, batches, _TEST_BATCH * 3 * recipe.size**2 * 4):
+                yield normalised(batch, self.mean, self.std), batch_labels
+            return
+        config: dict[str, Any] = self._config or {
+            "input_size": (3, recipe.size, recipe.size),
+            "interpolation": recipe.interpolation,
+            "crop_pct": recipe.crop_pct,
+        }
+        transform = create_transform(**{**config, "mean": self.mean, "std": self.std})
+        size = _TEST_BATCH * 4 * int(np.prod(config["input_size"]))
+        yield from stream(ImageFiles(files, labels, transform), batches, size)
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Folder:
         """Return the same images normalised with another mean and deviation."""
@@ -133,85 +179,72 @@ class Folder:
         result.mean, result.std = mean, std
         return result
 
+    def evaluated_as(self, config: Mapping[str, Any]) -> Folder:
+        """Return the same images with the test images prepared as timm does for a model with that `pretrained_cfg`."""
+        resolved = resolve_data_config({}, pretrained_cfg=dict(config))
+        result = self.normalised_by(tuple(resolved["mean"]), tuple(resolved["std"]))
+        result._config = resolved
+        return result
+
+    def _steps(self, recipe: Recipe) -> int:
+        """Return the number of steps per epoch, after checking that the recipe can be applied to these images."""
+        if recipe.shift_px and not _is_plain(recipe):
+            raise AblationError(
+                f"recipe {recipe.name!r} sets shift_px and {' and '.join(_streaming(recipe))}, but images are shifted only "
+                "where nothing crops or changes them one by one: set shift_px=0"
+            )
+        if not recipe.crop_scale and (other := self._other_size(recipe.size)):
+            raise AblationError(
+                f"recipe {recipe.name!r} is for images of {recipe.size} x {recipe.size} pixels, since it crops none "
+                f"(crop_scale), but {other}: resize the images, set size to theirs, or use --recipe paper"
+            )
+        return batches_per_epoch(len(self.train_files), recipe, self.info)
+
+    def _is_used_whole(self, recipe: Recipe) -> bool:
+        """Return whether the recipe takes whole images, without crops, and all have its size."""
+        return _is_plain(recipe) and not self._other_size(recipe.size)
+
     def _fits_in_memory(self, recipe: Recipe) -> bool:
         """Return whether the images have the recipe's size and are small enough to be held in memory decoded."""
         number = len(self.train_files) + len(self.test_files)
-        return (
-            not any(getattr(recipe, name) for name in STREAMING_FIELDS)
-            and recipe.size <= _MAX_PX
-            and number * 3 * recipe.size**2 <= _MAX_BYTES
-            and self._first_sizes == {(recipe.size, recipe.size)}
-        )
+        return self._is_used_whole(recipe) and recipe.size <= _MAX_PX and number * 3 * recipe.size**2 <= _MAX_BYTES
+
+    def _other_size(self, side: int) -> str:
+        """Return a description of the first image looked at that has another size; "" if there is none."""
+        for file, size in self._first_sizes.items():
+            if size != (side, side):
+                return f"{printable(file)} has {size[0]} x {size[1]}"
+        return ""
 
     @cached_property
-    def _first_sizes(self) -> set[tuple[int, int]]:
-        """Return the distinct (width, height) of the first training image of each class."""
-        _, first = np.unique(self.train_labels, return_index=True)
-        return {_open_image(self.train_files[i]).size for i in first}
+    def _first_sizes(self) -> dict[Path, tuple[int, int]]:
+        """Return the width and height of the first training and test image of each class."""
+        first: dict[Path, tuple[int, int]] = {}
+        for files, labels in ((self.train_files, self.train_labels), (self.test_files, self.test_labels)):
+            first |= {files[i]: read_size(files[i]) for i in np.unique(labels, return_index=True)[1]}
+        return first
+
+    @cached_property
+    def _largest(self) -> tuple[int, int]:
+        """Return the size of the image with the most pixels among up to `_HEADERS` files, spread evenly."""
+        files = self.train_files + self.test_files
+        chosen = files[:: max(1, len(files) // _HEADERS)]
+        return max((read_size(file) for file in chosen), key=lambda size: size[0] * size[1])
 
     @cached_property
     def _in_memory(self) -> InMemory:
-        ((size, _),) = self._first_sizes
-        images = [torch.from_numpy(load_decoded(files, size)) for files in (self.train_files, self.test_files)]
+        (side, _), *_ = self._first_sizes.values()
+        images = [torch.from_numpy(load_decoded(files, side)) for files in (self.train_files, self.test_files)]
         labels = [torch.from_numpy(labels) for labels in (self.train_labels, self.test_labels)]
         return InMemory(
-            self.info, self.checksum, images[0], labels[0], images[1], labels[1], mean=self.mean, std=self.std
+            self.info, self.checksum, images[0], labels[0], images[1], labels[1], self.mean, self.std, self.classes
         )
 
 
-class _Images(Dataset[tuple[Tensor, int]]):
-    """Image files, labels and a transform. Given (seed, epoch), the generators are seeded separately for each image."""
-
-    def __init__(
-        self,
-        files: Sequence[Path],
-        labels: NDArray[np.int64],
-        transform: Callable[[Any], Tensor],
-        seed_and_epoch: tuple[int, int] | None = None,
-    ) -> None:
-        self.files, self.labels, self.transform = files, labels, transform
-        self.seed_and_epoch = seed_and_epoch
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        image = _open_image(self.files[i]).convert("RGB")
-        if self.seed_and_epoch is not None:  # timm's transforms draw from all three generators
-            seed = int(np.random.SeedSequence([*self.seed_and_epoch, i]).generate_state(1)[0])
-            random.seed(seed)
-            np.random.seed(seed)
-            torch.manual_seed(seed)
-        return self.transform(image), int(self.labels[i])
+def _streaming(recipe: Recipe) -> list[str]:
+    return [name for name in STREAMING_FIELDS if getattr(recipe, name)]
 
 
-def _open_image(path: Path) -> Image.Image:
-    """Return an image, fully loaded.
-
-    Raises:
-        AblationError: if the file cannot be read as an image; the message names the file.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (OSError, ValueError, SyntaxError) as error:  # PIL raises any of these for damaged files
-        raise AblationError(f"{path} cannot be read as an image: {error}") from None
-
-
-def _list_images(folder: Path, classes: list[str]) -> tuple[list[Path], NDArray[np.int64]]:
-    """Return the image files of all classes and their labels."""
-    found, _ = find_images_and_targets(str(folder), class_to_idx={name: i for i, name in enumerate(classes)})
-    labels = np.array([label for _, label in found], dtype=np.int64)
-    empty = [name for i, name in enumerate(classes) if not (labels == i).any()]
-    if empty:
-        raise AblationError(f"{folder / empty[0]} contains no images: remove the folder, or add images to it")
-    return [Path(path) for path, _ in found], labels
-
-
-def _input_size(recipe: Recipe) -> tuple[int, int, int]:
-    return (3, recipe.size, recipe.size)
-
-
-def _num_workers() -> int:
-    return min(_MAX_WORKERS, cores())
+def _is_plain(recipe: Recipe) -> bool:
+    """Return whether images are used whole: shifted, flipped and erased, but not cropped or changed one by one."""
+    return not _streaming(recipe)

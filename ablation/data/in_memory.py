@@ -7,7 +7,8 @@ on what ran before, on how a batch is split between processes, or on the step at
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from .about import DatasetInfo
 
 _TEST_BATCH = 256
 STREAMING_FIELDS = ("crop_scale", "randaugment")  # recipe fields applied to single images while they are read
-_DRAWS = 7  # per image and epoch: two for the shift, one for the flip, four for erasing
+DRAWS = 7  # per image and epoch: two for the shift, one for the flip, four for erasing
 _ERASED_AREA, _ERASED_ASPECT = (0.02, 1 / 3), (0.3, 1 / 0.3)  # Zhong et al. 2017, arXiv 1708.04896, as in timm
 
 
@@ -36,6 +37,7 @@ class InMemory:
     """
 
     orders_differ = False
+    remark = ""
 
     def __init__(
         self,
@@ -69,19 +71,20 @@ class InMemory:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
         order = torch.randperm(len(self.train_labels), generator=generator)
-        draws = torch.rand(len(order), _DRAWS, generator=generator)
+        draws = torch.rand(len(order), DRAWS, generator=generator)
         share = recipe.batch_size // world
         for step in range(start, self.steps_per_epoch(recipe)):
             first = step * recipe.batch_size + rank * share
             own = order[first : first + share]
             # index_select copies whole images; indexing uint8 images byte by byte takes ten times as long.
-            images = _augment(self._normalised(self.train_images.index_select(0, own)), recipe, draws[own])
+            images = normalised(self.train_images.index_select(0, own), self.mean, self.std)
+            images = augment(images, recipe, draws[own])
             yield images, self.train_labels[own]
 
     def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels = self.test_images[rank::world], self.test_labels[rank::world]
         for batch, batch_labels in zip(images.split(_TEST_BATCH), labels.split(_TEST_BATCH), strict=True):
-            yield self._normalised(batch), batch_labels
+            yield normalised(batch, self.mean, self.std), batch_labels
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> InMemory:
         """Return the same images normalised with another mean and deviation.
@@ -98,12 +101,21 @@ class InMemory:
         result.mean, result.std = mean, std
         return result
 
-    def _normalised(self, images: Tensor) -> Tensor:
-        """Return the images as normalised float32."""
-        if images.dtype != torch.uint8:
-            return images
-        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
-        return images.float().div_(255).sub_(mean).div_(std)
+    def evaluated_as(self, config: Mapping[str, Any]) -> InMemory:
+        """Return the same images with the mean and deviation of a timm configuration; their size stays as it is."""
+        from timm.data import resolve_data_config
+
+        resolved = resolve_data_config({}, pretrained_cfg=dict(config))
+        statistics = tuple(resolved["mean"]), tuple(resolved["std"])
+        return self if statistics == (self.mean, self.std) else self.normalised_by(*statistics)
+
+
+def normalised(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Return uint8 images as normalised float32; others are normalised already."""
+    if images.dtype != torch.uint8:
+        return images
+    offset, scale = (torch.tensor(values).view(1, -1, 1, 1) for values in (mean, std))
+    return images.float().div_(255).sub_(offset).div_(scale)
 
 
 def batches_per_epoch(images: int, recipe: Recipe, info: DatasetInfo) -> int:
@@ -121,8 +133,14 @@ def batches_per_epoch(images: int, recipe: Recipe, info: DatasetInfo) -> int:
     return steps
 
 
-def _augment(images: Tensor, recipe: Recipe, draws: Tensor) -> Tensor:
-    """Shift, flip and erase images, which may be modified in place. `draws` is (N, _DRAWS), from 0 to 1."""
+def augment(images: Tensor, recipe: Recipe, draws: Tensor) -> Tensor:
+    """Shift, flip and erase images, which may be modified in place.
+
+    Args:
+        images: (N, C, H, W), normalised.
+        recipe: its `shift_px`, `hflip` and `random_erasing` are applied.
+        draws: (N, DRAWS), from 0 to 1.
+    """
     _, _, height, width = images.shape
     if recipe.shift_px:
         s = recipe.shift_px
@@ -137,7 +155,7 @@ def _augment(images: Tensor, recipe: Recipe, draws: Tensor) -> Tensor:
         chosen = (draws[:, 3] < recipe.random_erasing).nonzero()[:, 0]
         rectangles = _rectangles(draws[chosen, 3:], recipe.random_erasing, height, width)
         for i, (top, left, tall, wide) in zip(chosen.tolist(), rectangles.tolist(), strict=True):
-            images[i, :, top : top + tall, left : left + wide] = 0.0  # the mean colour; timm fills with noise
+            images[i, :, top : top + tall, left : left + wide] = 0.0  # the mean colour
     return images
 
 

@@ -127,7 +127,7 @@ def distance_of(name: str) -> int:
     8
     """
     given = name.removeprefix(_PREFIX).removeprefix(":")
-    if name != _PREFIX and not given.isdecimal():
+    if name != _PREFIX and not (given.isdecimal() and len(given) < 10):
         raise AblationError(
             f"{name!r} has no distance in pixels: expected {_PREFIX}, or for example {_PREFIX}:{DISTANCE}"
         )

@@ -8,15 +8,21 @@ image of each class, in the original order, is a test image.
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import AblationError, unknown
+from ..pictures import printable
 from .about import Data, DatasetInfo
+from .class_folders import class_names, is_folder
 from .class_order import sort_classes
 from .longrange import distance_of, load_longrange, longrange_info
 from .published_sets import SETS, imagenette_folder, load_published
+from .selection import FOLDERS, folder_path, split_name
 
 if TYPE_CHECKING:
     from .in_memory import InMemory
@@ -24,7 +30,6 @@ if TYPE_CHECKING:
 
 NAMES = ("digits", "longrange", *SETS, "imagefolder:PATH", "imagenet:PATH")
 DIGITS_SIZE = 8
-_FOLDERS = ("imagefolder:", "imagenet:")
 _TEST_SPLITS = ("val", "test")
 
 
@@ -44,14 +49,14 @@ def info(name: str) -> DatasetInfo:
     Raises:
         AblationError: if no data set has that name (the message suggests the nearest), or its folder has the wrong layout.
     """
-    base = name.partition("#")[0]
+    base, _ = split_name(name)
     if base == "digits":
         return _DIGITS
     if base.partition(":")[0] == "longrange":
         return longrange_info(distance_of(base))
     if base in SETS:
         return SETS[base].info
-    if base.startswith(_FOLDERS):
+    if base.startswith(FOLDERS):
         _, _, classes = _folders(base)
         return DatasetInfo(name, None, len(classes), 3)
     raise unknown("data set", name, NAMES)
@@ -61,6 +66,8 @@ def info(name: str) -> DatasetInfo:
 def load(name: str, class_order: str = "torchvision") -> Data:
     """Return the data set with that name, ready for training. It is loaded once per process.
 
+    Of a folder, the number of files that are not used is printed on stderr, with the reasons.
+
     Args:
         name: name of a data set, with or without a selection.
         class_order: order in which the classes of a folder are labelled: "torchvision" (as text: 1, 10, 2) or "timm"
@@ -69,17 +76,18 @@ def load(name: str, class_order: str = "torchvision") -> Data:
     Raises:
         AblationError: as for `info`, or if the labels of the data set are fixed and another order is asked for.
     """
-    from .selection import split_name
-
     base, selection = split_name(name)
     description = info(name)
     if base == "imagenette":
         base = f"imagefolder:{imagenette_folder()}"
-    if base.startswith(_FOLDERS):
+    if base.startswith(FOLDERS):
         from .folder import Folder
 
         train, test, classes = _folders(base)
-        return Folder(description, train, test, sort_classes(classes, class_order), selection)
+        data = Folder(description, train, test, sort_classes(classes, class_order), selection)
+        if data.remark and multiprocessing.parent_process() is None and os.environ.get("RANK", "0") == "0":
+            print(data.remark, file=sys.stderr, flush=True)  # once: neither in workers nor, as this is cached, again
+        return data
     if class_order != "torchvision":
         sort_classes((), class_order)  # raises if there is no such order
         raise AblationError(f"the labels of {base} are fixed: class_order applies to folders of images")
@@ -136,19 +144,22 @@ def _folders(base: str) -> tuple[Path, Path, list[str]]:
     Raises:
         AblationError: if a folder is missing, the two folders have different classes, or there are fewer than two classes.
     """
-    root = Path(base.partition(":")[2]).expanduser()
-    expected = f"expected {root}/train/CLASS/* and {root}/val/CLASS/* or {root}/test/CLASS/*"
-    if not (root / "train").is_dir():
-        raise AblationError(f"{base} has no folder {root / 'train'}: {expected}")
-    test = next((root / split for split in _TEST_SPLITS if (root / split).is_dir()), None)
+    root = folder_path(base)
+    if root == Path():
+        raise AblationError(f"{base} needs the path of a folder, as in {base}PATH")
+    shown = printable(root)
+    expected = f"expected {shown}/train/CLASS/* and {shown}/val/CLASS/* or {shown}/test/CLASS/*"
+    if not is_folder(root / "train"):
+        raise AblationError(f"{printable(base)} has no folder {shown}/train: {expected}")
+    test = next((root / split for split in _TEST_SPLITS if is_folder(root / split)), None)
     if test is None:
-        raise AblationError(f"{base} has no folder {root / 'val'}: {expected}")
-    classes, test_classes = (
-        sorted(path.name for path in folder.iterdir() if path.is_dir()) for folder in (root / "train", test)
-    )
+        raise AblationError(f"{printable(base)} has no folder {shown}/val: {expected}")
+    if test.samefile(root / "train"):
+        raise AblationError(f"{shown}/train and {printable(test)} are one folder: the test images must be others")
+    classes, test_classes = class_names(root / "train"), class_names(test)
     if classes != test_classes:
         unmatched = sorted(set(classes) ^ set(test_classes))
-        raise AblationError(f"the classes in {root}/train and {test} differ: {', '.join(unmatched[:5])}")
+        raise AblationError(f"the classes in {shown}/train and {printable(test)} differ: {', '.join(unmatched[:5])}")
     if len(classes) < 2:
-        raise AblationError(f"{root}/train has {len(classes)} class folders; a classifier needs at least 2")
+        raise AblationError(f"{shown}/train has {len(classes)} class folders; a classifier needs at least 2")
     return root / "train", test, classes

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AblationError
+from ..pictures import printable
 
-_NAME = re.compile(r"(?P<base>.*?)(#(?P<train>\d+)(\+(?P<held_out>\d+))?)?", re.DOTALL)
+FOLDERS = ("imagefolder:", "imagenet:")
+_SELECTION = re.compile(r"([0-9]{1,12})(?:\+([0-9]{1,12}))?")
 _SEED = 0
 
 
@@ -66,10 +69,39 @@ class Selection:
 def split_name(name: str) -> tuple[str, Selection]:
     """Split a name into the name of the whole data set and the selection.
 
+    The path of a folder may contain #: what follows is a selection only if no folder has the whole path.
+
+    Raises:
+        AblationError: if what follows # is not a selection.
+
     >>> split_name("digits#500")
     ('digits', Selection(train=500, held_out=None))
     """
-    match = _NAME.fullmatch(name)
-    assert match is not None  # the pattern matches any string
-    numbers = (int(match[part]) if match[part] else None for part in ("train", "held_out"))
-    return match["base"], Selection(*numbers)
+    is_path = name.startswith(FOLDERS)
+    base, mark, text = name.rpartition("#") if is_path else name.partition("#")
+    if not mark or (is_path and folder_path(name).is_dir()):
+        return (name if is_path or not mark else base), Selection()
+    match = _SELECTION.fullmatch(text)
+    if match is not None:
+        return base, Selection(int(match[1]), int(match[2]) if match[2] else None)
+    if is_path and not folder_path(base).is_dir():
+        return name, Selection()  # a path that contains # and does not exist
+    rounded = text.lower().replace("k", "000")
+    hint = f"; did you mean {base}#{rounded}?" if _SELECTION.fullmatch(rounded) else ":"
+    raise AblationError(
+        f"{printable(name)}: {printable(mark + text)!r} is not a selection{hint} Possible: {printable(base)}#TRAIN or "
+        f"{printable(base)}#TRAIN+HELD_OUT, with numbers of images such as #1000 or #1000+500"
+    )
+
+
+def folder_path(name: str) -> Path:
+    """Return the path in the name of a folder of images.
+
+    >>> folder_path("imagefolder:/data/flowers").name
+    'flowers'
+    """
+    path = Path(name.partition(":")[2])
+    try:
+        return path.expanduser()
+    except RuntimeError:  # "~name" of a user who does not exist
+        return path

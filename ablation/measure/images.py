@@ -1,31 +1,27 @@
 """Photographs as tensors: from a file, from a folder, or the eight that ship with scikit-image and scikit-learn.
 
-Pixels are numbers from 0 (black) to 1 (white); `normalise` converts them to the input of a network. Files are converted
-to 8-bit RGB, and every conversion is recorded: greyscale is copied to three channels, transparency is composited on
-white, 16-bit values are scaled to 8 bits, and the camera's rotation is applied. Reading a picture does not import
-torch; making a tensor does.
+Pixels are numbers from 0 (black) to 1 (white); `normalise` converts them to the input of a network. Files are read by
+`ablation.pictures`, as those of training are, and every conversion is recorded. Reading a picture does not import torch;
+making a tensor does.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from ..errors import AblationError
+from ..pictures import SUFFIXES, printable, read_rgb
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-_ORIENTATION = 0x0112  # EXIF tag of the camera's rotation
-_WHITE_16 = 65535
 _SMALLEST_SIDE = 8  # pixels
 
 
@@ -89,7 +85,7 @@ def read_picture(file: str | Path) -> Picture:
     """Read an image file.
 
     Args:
-        file: image file in any format that Pillow reads.
+        file: PNG, JPEG, BMP, GIF, TIFF, WebP, PPM or PGM.
 
     Returns:
         The image in 8-bit RGB, with the conversions applied in `notes`.
@@ -97,64 +93,29 @@ def read_picture(file: str | Path) -> Picture:
     Raises:
         AblationError: if the file does not exist, is not an image or is damaged, or if a side is shorter than 8 pixels.
     """
-    path = Path(file)
-    if not path.is_file():
-        raise AblationError(f"there is no image file {file}")
-    try:
-        with warnings.catch_warnings(), Image.open(path) as opened:
-            warnings.simplefilter("ignore")  # Pillow warns about large or oddly tagged files that it can read
-            opened.load()
-            rotated = opened.getexif().get(_ORIENTATION, 1) in range(2, 9)
-            image: Image.Image = ImageOps.exif_transpose(opened)
-    except UnidentifiedImageError:
-        raise AblationError(f"{file} is not an image, despite its name. Possible: {', '.join(SUFFIXES)}") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise AblationError(f"{file} could not be read as an image: {error}") from None
+    image, notes = read_rgb(file)
     if min(image.size) < _SMALLEST_SIDE:
         width, height = image.size
-        raise AblationError(f"{file} is {width} x {height} pixels: both sides must be {_SMALLEST_SIDE} pixels or more")
-    image, notes = _to_rgb(image, path)
-    return Picture(path, image, (*notes, *(["rotated according to EXIF"] if rotated else [])))
-
-
-def _to_rgb(image: Image.Image, path: Path) -> tuple[Image.Image, list[str]]:
-    """Convert to 8-bit RGB; return the image and the conversions applied."""
-    notes = []
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.float64)
-        if values.min() < 0 or values.max() > _WHITE_16:
-            raise AblationError(
-                f"{path} contains 32-bit integers, which have no defined white level: save it with 8 or 16 bits"
-            )
-        notes.append("16-bit values scaled to 8 bits")
-        transparent_value = image.info.get("transparency")
-        if isinstance(transparent_value, int) and (values == transparent_value).any():
-            notes.append("transparency composited on white")
-            values[values == transparent_value] = _WHITE_16
-        image = Image.fromarray((values * 255 / _WHITE_16).round().astype(np.uint8))
-    elif image.mode == "F":
         raise AblationError(
-            f"{path} contains floating-point numbers, which have no defined white level: save it with 8 or 16 bits"
+            f"{printable(file)} is {width} x {height} pixels: both sides must be {_SMALLEST_SIDE} pixels or more"
         )
-    if image.mode in ("1", "L", "LA", "La"):
-        notes.append("greyscale copied to three channels")
-    if image.has_transparency_data:
-        notes.append("transparency composited on white")
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB"), notes
+    return Picture(Path(file), image, notes)
 
 
 def read_folder(folder: str | Path) -> list[Picture]:
-    """Read every image file in a folder, sorted by name; subfolders are not searched.
+    """Read every image file in a folder, sorted by name; subfolders and hidden files are left out.
 
     Raises:
         AblationError: if the folder does not exist, contains no image file, or one of the files cannot be read.
     """
     path = Path(folder)
     if not path.is_dir():
-        raise AblationError(f"there is no folder {folder}")
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        raise AblationError(f"there is no folder {printable(folder)}")
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        raise AblationError(f"the folder {printable(folder)} may not be read: {error.strerror}") from None
+    files = [file for file in entries if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
     if not files:
         raise AblationError(
             f"there is no image file in {folder} (subfolders are not searched). Possible: {', '.join(SUFFIXES)}"
