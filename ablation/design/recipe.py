@@ -31,18 +31,21 @@ class Recipe:
         decay_epochs, decay_rate, min_lr: see `schedule`.
         warmup_epochs: epochs of linear warm-up from 0; the schedule starts after them.
         crop_scale: smallest and largest share of the image area that a random resized crop keeps; None for no such crop.
-        shift_px: largest random shift in pixels, filled with zeros; for small images.
+        shift_px: largest random shift in pixels, filled with zeros; for small images, without `crop_scale` and `randaugment`.
         hflip: probability of a horizontal flip.
         randaugment: RandAugment policy in timm's notation, or "" for none.
         mixup, cutmix: alpha of Mixup and CutMix; 0 disables them.
-        random_erasing: probability of random erasing.
+        random_erasing: probability of random erasing: with noise where `crop_scale` or `randaugment` is set, as in the paper,
+            and with the mean colour otherwise.
         label_smoothing: share of the target distributed over all classes.
         drop_path: stochastic depth rate of the last block.
         clip_grad: largest norm of the gradient over all weights, or None for no clipping.
         ema: decay of the exponential moving average of the weights, which is then evaluated; None to evaluate the weights
             themselves.
-        size: side of the training and test images in pixels, for data sets without a fixed image size.
-        crop_pct: share of the test image that the central crop keeps.
+        size: side of the training and test images in pixels, for data sets without a fixed image size. Without `crop_scale`
+            the image files must have it.
+        crop_pct: share of the test image that the central crop keeps; images of `size` are used whole where the recipe sets
+            neither `crop_scale` nor `randaugment`.
         interpolation: interpolation for resizing.
     """
 

@@ -26,6 +26,7 @@ def test_digits_have_a_fixed_stratified_split():
     assert all(abs(4 * test - train) <= 5 for test, train in zip(*counts, strict=True))
     assert digits.train_images.mean().abs() < 1e-5 and abs(digits.train_images.std() - 1) < 1e-5
     assert datasets.load("digits") is digits
+    assert digits.checksum == "67824da612483897", "the keys of stored results depend on it"
     train, test = (
         {tuple(image.flatten().tolist()) for image in part} for part in (digits.train_images, digits.test_images)
     )
@@ -110,6 +111,7 @@ def test_subsets_are_balanced_fixed_and_train_on_the_same_images():
     assert torch.equal(subset.test_images, datasets.load("digits").test_images)
     held_out = {tuple(image.flatten().tolist()) for image in tuning.test_images}
     assert not held_out & {tuple(image.flatten().tolist()) for image in subset.train_images}
+    assert subset.checksum == "a5f1ad31a6105ea8"
     assert len({subset.checksum, tuning.checksum, datasets.load("digits").checksum}) == 3
     assert split_name("imagefolder:/a#b#40+20") == ("imagefolder:/a#b", Selection(40, 20))
 

@@ -1,0 +1,71 @@
+"""Evaluation of timm models: the pixels are those of timm's own transform, for every kind of crop that its models use."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from timm.data import create_transform, resolve_data_config
+from timm.models._registry import _model_pretrained_cfgs
+
+from ablation import data as datasets
+from ablation.design.recipes import FAMILIES
+
+RECIPE = FAMILIES["micro"].modern
+
+
+@functools.cache
+def kinds():
+    """Return one configuration for each kind of crop, interpolation and share of the crop in timm, with small images."""
+    found = {}
+    for config in _model_pretrained_cfgs.values():
+        values = {**config.to_dict(), "input_size": (3, 24, 20) if len(found) % 5 == 4 else (3, 24, 24)}
+        resolved = resolve_data_config({}, pretrained_cfg=values)
+        kind = tuple(resolved[name] for name in ("crop_mode", "interpolation", "crop_pct"))
+        found.setdefault(kind, values)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A wide photograph with noise, and a tall one, neither of which is square."""
+    root, draw = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for split in ("train", "val"):
+        for name, shape in (("tall", (61, 37, 3)), ("wide", (31, 83, 3))):
+            (root / split / name).mkdir(parents=True)
+            Image.fromarray(draw.integers(0, 256, shape, dtype=np.uint8)).save(root / split / name / "0.png")
+    return datasets.load(f"imagefolder:{root}")
+
+
+def test_all_kinds_of_crops_occur():
+    assert {kind[0] for kind in kinds()} == {"center", "squash", "border"} and len(kinds()) > 40
+
+
+def test_pixels_are_those_of_timm(folder, monkeypatch):
+    monkeypatch.setattr("ablation.data.folder.stream", in_this_process)
+    for kind, config in kinds().items():
+        (images, labels), *_ = folder.evaluated_as(config).test_batches(RECIPE, 0, 1)
+        transform = create_transform(**resolve_data_config({}, pretrained_cfg=config))
+        expected = torch.stack([transform(Image.open(file)) for file in folder.test_files])
+        assert torch.equal(images, expected), kind
+        assert labels.tolist() == [0, 1]
+
+
+def in_this_process(images, batches, size):
+    """Read without worker processes, which take longer to start than these images to read."""
+    for batch in batches:
+        pairs = [images[i] for i in batch]
+        yield torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
+
+
+def test_the_recipe_decides_where_there_is_no_configuration(folder):
+    (images, _), *_ = folder.test_batches(RECIPE.replace(size=16, crop_pct=1.0), 0, 1)
+    assert images.shape == (2, 3, 16, 16)
+
+
+def test_images_of_a_fixed_size_are_only_normalised():
+    data = datasets.load("longrange")
+    config = {"mean": (0.25,), "std": (0.5,), "input_size": (1, 8, 8), "crop_pct": 0.5, "crop_mode": "squash"}
+    (images, _), *_ = data.evaluated_as(config).test_batches(RECIPE, 0, 1)
+    torch.testing.assert_close(images, (data.test_images[:256] / 255 - 0.25) / 0.5)
