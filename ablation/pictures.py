@@ -8,6 +8,7 @@ imported when a file is read.
 from __future__ import annotations
 
 import stat
+import unicodedata
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,12 +110,17 @@ def check_file(file: str | Path) -> None:
 
 
 def printable(path: str | Path) -> str:
-    r"""Return a path as text that can be printed and encoded; bytes that are not UTF-8 are escaped.
+    r"""Return a path as one line that can be printed and encoded: other bytes than UTF-8 and control characters are escaped.
 
-    >>> print(printable("caf\udce9.png"))
-    caf\xe9.png
+    >>> print(printable("caf\udce9.png"), printable("a\nb"))
+    caf\xe9.png a\nb
     """
-    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    text = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(_escape(character) if unicodedata.category(character) == "Cc" else character for character in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _raw_mode(image: Image.Image) -> str:

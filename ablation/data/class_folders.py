@@ -43,12 +43,12 @@ def class_names(split: Path) -> list[str]:
     """Return the names of the class folders of a split, sorted as text.
 
     Raises:
-        AblationError: if the folder may not be read, or a name is not UTF-8.
+        AblationError: if the folder may not be read, or a name is not printable text.
     """
     names = sorted(entry.name for entry in _entries(split) if not _is_hidden(entry) and _is(entry, os.DirEntry.is_dir))
     for name in names:
         if name != printable(name):
-            raise AblationError(f"the class folder {printable(split / name)} has a name that is not UTF-8: rename it")
+            raise AblationError(f"the class folder {printable(split / name)} has a name that is no text: rename it")
     return names
 
 

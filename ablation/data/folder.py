@@ -34,7 +34,7 @@ from .contents import SAMPLE, contents_checksum, is_sampled, names_checksum
 from .decoded import load_decoded
 from .in_memory import DRAWS, STREAMING_FIELDS, InMemory, augment, batches_per_epoch, normalised
 from .selection import Selection
-from .streamed import ImageFiles, check_memory, pixels, stream
+from .streamed import ImageFiles, check_memory, decoded_bytes, pixels, stream
 
 _TEST_BATCH = 64
 _MAX_PX, _MAX_BYTES = 64, 2**30  # image side and total size of a data set that is decoded into memory
@@ -125,7 +125,7 @@ class Folder:
         order = torch.randperm(len(self.train_files), generator=generator)
         share = recipe.batch_size // world
         own = order[: steps * recipe.batch_size].view(-1, recipe.batch_size)[start:, rank * share : (rank + 1) * share]
-        size = share * 3 * recipe.size**2 * 4
+        size = share * 3 * recipe.size**2 * 4 + decoded_bytes(self._largest)
         if _is_plain(recipe):
             draws = torch.rand(len(order), DRAWS, generator=generator)  # as in `InMemory`
             images = ImageFiles(self.train_files, self.train_labels, pixels, recipe.size)
@@ -160,7 +160,8 @@ class Folder:
                 yield from self._in_memory.test_batches(recipe, rank, world)
                 return
             images = ImageFiles(files, labels, pixels, recipe.size)
-            for batch, batch_labels in stream(images, batches, _TEST_BATCH * 3 * recipe.size**2 * 4):
+            size = _TEST_BATCH * 3 * recipe.size**2 * 4 + decoded_bytes(self._largest)
+            for batch, batch_labels in stream(images, batches, size):
                 yield normalised(batch, self.mean, self.std), batch_labels
             return
         config: dict[str, Any] = self._config or {
@@ -169,7 +170,7 @@ class Folder:
             "crop_pct": recipe.crop_pct,
         }
         transform = create_transform(**{**config, "mean": self.mean, "std": self.std})
-        size = _TEST_BATCH * 4 * int(np.prod(config["input_size"]))
+        size = _TEST_BATCH * 4 * int(np.prod(config["input_size"])) + decoded_bytes(self._largest)
         yield from stream(ImageFiles(files, labels, transform), batches, size)
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Folder:
@@ -195,8 +196,8 @@ class Folder:
             )
         if not recipe.crop_scale and (other := self._other_size(recipe.size)):
             raise AblationError(
-                f"recipe {recipe.name!r} is for images of {recipe.size} x {recipe.size} pixels, since it crops none "
-                f"(crop_scale), but {other}: resize the images, set size to theirs, or use --recipe paper"
+                f"recipe {recipe.name!r} crops no images (crop_scale), so all must have its size of {recipe.size} x "
+                f"{recipe.size} pixels, but {other}: resize the images, set size to theirs, or use --recipe paper"
             )
         return batches_per_epoch(len(self.train_files), recipe, self.info)
 

@@ -65,7 +65,7 @@ def stream(images: ImageFiles, batches: Sequence[list[int]], batch_bytes: int) -
     Args:
         images: the image files.
         batches: indices of the images of each batch.
-        batch_bytes: size of a batch.
+        batch_bytes: size of a batch, and of one image while it is decoded.
 
     Raises:
         AblationError: for the first image that cannot be read.
@@ -110,10 +110,7 @@ def check_memory(batch_size: int, side: int, largest: tuple[int, int], recipe_na
         largest: width and height of the largest image file.
         recipe_name: for the message.
     """
-    image_bytes, decoded = (
-        3 * side**2 * 4,
-        largest[0] * largest[1] * 4 * 3,
-    )  # Pillow has 4 bytes a pixel, in three copies
+    image_bytes, decoded = 3 * side**2 * 4, decoded_bytes(largest)
     needed, available = 2 * batch_size * image_bytes + decoded, available_bytes()
     if needed <= available:
         return
@@ -123,6 +120,11 @@ def check_memory(batch_size: int, side: int, largest: tuple[int, int], recipe_na
         f"recipe {recipe_name!r} needs {needed / 1e9:.1f} GB for the images of one step ({batch_size} of {side} px, read from "
         f"files of up to {largest[0]} x {largest[1]} px), and {available / 1e9:.1f} GB are available: {advice}"
     )
+
+
+def decoded_bytes(size: tuple[int, int]) -> int:
+    """Return the memory for decoding an image of that width and height: Pillow has 4 bytes a pixel, in up to three copies."""
+    return size[0] * size[1] * 4 * 3
 
 
 def available_bytes() -> int:

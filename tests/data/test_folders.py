@@ -120,7 +120,10 @@ REFUSED = {
         lambda root: [link(f"{split}/cow", "ant")(root) for split in ("train", "val")],
         "is the same folder as one of the class ant",
     ),
-    "name not UTF-8": (add_picture(f"train/{os.fsdecode(bytes([233]))}/x.png"), "a name that is not UTF-8"),
+    "name not UTF-8": (
+        add_picture(f"train/{os.fsdecode(bytes([233]))}/x.png"),
+        "has a name that is no text",
+    ),
 }
 
 

@@ -63,11 +63,11 @@ def test_test_images_of_the_size_of_the_recipe_are_used_whole(root):
     [
         (
             SMALL64,
-            "is for images of 64 x 64 pixels.* has 16 x 16: resize the images, set size to theirs, or use --recipe paper",
+            "must have its size of 64 x 64 pixels.* has 16 x 16: resize the images, set size to theirs, or use --recipe paper",
         ),
-        (FAMILIES["micro"].modern, "'micro-modern' is for images of 224 x 224 pixels"),
-        (PLAIN.replace(size=15), "is for images of 15 x 15"),
-        (PLAIN.replace(randaugment="rand-m9", size=15, shift_px=0), "is for images of 15 x 15"),
+        (FAMILIES["micro"].modern, "'micro-modern' crops no images .* 224 x 224 pixels"),
+        (PLAIN.replace(size=15), "must have its size of 15 x 15"),
+        (PLAIN.replace(randaugment="rand-m9", size=15, shift_px=0), "must have its size of 15 x 15"),
         (PLAIN.replace(crop_scale=(0.5, 1.0)), "sets shift_px and crop_scale.*set shift_px=0"),
         (PLAIN.replace(crop_scale=(0.5, 1.0), randaugment="rand-m9"), "sets shift_px and crop_scale and randaugment"),
     ],

@@ -1,5 +1,6 @@
 """Reading image files: conversions with their notes, damaged and unsupported files, folders, and squares."""
 
+import os
 import random
 from pathlib import Path
 
@@ -245,3 +246,25 @@ def test_invalid_square_sizes_and_channels_are_refused():
         picture.square(8, in_chans=4)
     with pytest.raises(AblationError, match="size 0 must be 1 pixel or more"):
         picture.square(0)
+
+
+def test_what_is_no_picture_in_a_folder_is_left_out_or_refused(tmp_path):
+    saved(colours(), tmp_path / "a.png")
+    (tmp_path / "._a.png").write_bytes(b"\0\x05\x16\x07")
+    assert [picture.file.name for picture in read_folder(tmp_path)] == ["a.png"]
+    os.mkfifo(tmp_path / "b.png")
+    with pytest.raises(AblationError, match=r"b\.png is not a regular file"):
+        read_folder(tmp_path)
+    (tmp_path / "b.png").unlink()
+    (tmp_path / "b.png").symlink_to("nowhere.png")
+    with pytest.raises(AblationError, match=r"b\.png is a link that leads to no file"):
+        read_folder(tmp_path)
+
+
+def test_permission_denied_for_a_folder_is_one_message(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(AblationError, match="may not be read: Permission denied"):
+        read_folder(tmp_path)
