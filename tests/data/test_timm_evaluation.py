@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from timm.data import create_transform, resolve_data_config
@@ -11,6 +12,7 @@ from timm.models._registry import _model_pretrained_cfgs
 
 from ablation import data as datasets
 from ablation.design.recipes import FAMILIES
+from tests.commands.running import ablation
 
 RECIPE = FAMILIES["micro"].modern
 
@@ -69,3 +71,21 @@ def test_images_of_a_fixed_size_are_only_normalised():
     config = {"mean": (0.25,), "std": (0.5,), "input_size": (1, 8, 8), "crop_pct": 0.5, "crop_mode": "squash"}
     (images, _), *_ = data.evaluated_as(config).test_batches(RECIPE, 0, 1)
     torch.testing.assert_close(images, (data.test_images[:256] / 255 - 0.25) / 0.5)
+
+
+def test_the_command_squashes_the_images_of_a_model_that_does(folder, tmp_path, capsys, monkeypatch):
+    config = _model_pretrained_cfgs["resnet10t"]
+    for name, value in {"crop_mode": "squash", "crop_pct": 0.9, "input_size": (3, 64, 64)}.items():
+        monkeypatch.setattr(config, name, value)
+    torch.manual_seed(0)
+    network = timm.create_model("resnet10t", num_classes=2).eval()
+    torch.save(network.state_dict(), tmp_path / "published.pth")
+    transform = create_transform(**resolve_data_config({}, model=network))
+    assert resolve_data_config({}, model=network)["crop_mode"] == "squash"
+    with torch.inference_mode():
+        logits = network(torch.stack([transform(Image.open(file)) for file in folder.test_files]))
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1]))
+    arguments = ("--model", "resnet10t", "--weights", tmp_path / "published.pth", "--data", folder.info.name)
+    code, out, error = ablation("evaluate", *arguments, capsys=capsys)
+    assert code == 0, error
+    assert f"cross entropy {loss:.4f}, 2 test images of 64 px" in out
