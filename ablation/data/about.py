@@ -44,6 +44,10 @@ class Data(Protocol):
     classes: tuple[str, ...]
 
     @property
+    def names_checksum(self) -> str | None:
+        """Checksum by which ablation 0.2 and earlier knew a folder, of names and sizes only; None for other data."""
+
+    @property
     def remark(self) -> str:
         """What of the files is not used and why, and whether the checksum covers only a sample; "" if there is nothing."""
 

@@ -82,12 +82,13 @@ class Folder:
         return contents_checksum(self._root, self._splits, self.classes)
 
     @cached_property
-    def names_checksum(self) -> str:
+    def names_checksum(self) -> str | None:
         """Checksum of names and sizes alone, by which ablation 0.2 and earlier knew the folder.
 
-        If it equals that of a stored trial, the images may be those of that trial; their contents cannot be compared.
+        If it equals that of a stored trial, the images may be those of that trial; their contents cannot be compared. None if
+        the classes are in another order than theirs.
         """
-        return names_checksum(self._root, self._splits)
+        return names_checksum(self._root, self._splits) if list(self.classes) == sorted(self.classes) else None
 
     @cached_property
     def remark(self) -> str:

@@ -38,6 +38,7 @@ class InMemory:
 
     orders_differ = False
     remark = ""
+    names_checksum = None
 
     def __init__(
         self,

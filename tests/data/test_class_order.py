@@ -56,6 +56,7 @@ def test_the_order_changes_the_labels_and_the_checksum_but_not_the_selected_imag
     assert text.train_files == natural.train_files and text.test_files == natural.test_files
     assert text.train_labels.tolist() != natural.train_labels.tolist()
     assert text.checksum != natural.checksum
+    assert len(text.names_checksum) == 16 and natural.names_checksum is None, "earlier versions knew one order"
 
 
 @pytest.mark.parametrize(
