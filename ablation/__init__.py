@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .measure.counting import Count, count
     from .measure.faithfulness import completeness_gap, insertion_deletion, weight_randomisation
     from .measure.images import photographs
+    from .measure.layer_fields import LayerField, receptive_fields
     from .measure.memory import training_memory
     from .measure.receptive_field import ERF, effective_receptive_field, open_branches
     from .measure.support import theoretical_receptive_field
@@ -42,6 +43,7 @@ _HOME = {
     "Cost": "design.cost",
     "Count": "measure.counting",
     "ERF": "measure.receptive_field",
+    "LayerField": "measure.layer_fields",
     "MICRO_MODERN": "design.recipes",
     "MICRO_ORIGINAL": "design.recipes",
     "MODERN": "design.recipes",
@@ -71,6 +73,7 @@ _HOME = {
     "load_weights": "network",
     "open_branches": "measure.receptive_field",
     "photographs": "measure.images",
+    "receptive_fields": "measure.layer_fields",
     "register_activation": "design.registry",
     "register_norm": "design.registry",
     "roadmap": "design.roadmap",
@@ -96,6 +99,7 @@ __all__ = [
     "ConvNet",
     "Cost",
     "Count",
+    "LayerField",
     "Outcome",
     "Recipe",
     "Rung",
@@ -120,6 +124,7 @@ __all__ = [
     "load_weights",
     "open_branches",
     "photographs",
+    "receptive_fields",
     "register_activation",
     "register_norm",
     "roadmap",

@@ -225,21 +225,25 @@ def see(
     what: Annotated[
         str,
         typer.Option(
-            help="fields: receptive fields; norms: inputs of the norms; weights: static compared with dynamic weights."
+            help="fields: receptive fields; layers: the field of each layer against the image; norms: inputs of the norms; "
+            "weights: static compared with dynamic weights."
         ),
     ] = "fields",
     start: Start = "resnet50",
     model: Model = None,
     weights: Weights = None,
     pretrained: Pretrained = False,
-    size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 512,
+    size: Annotated[
+        Optional[int],
+        typer.Option(help="Side of the images in pixels; by default 512, and 224 for layers.", show_default=False),
+    ] = None,
     images: Annotated[
         Optional[Path],
         typer.Option(help="Folder of images; by default eight photographs of scikit-image and scikit-learn."),
     ] = None,
     out: Figures = Path("figures"),
 ) -> None:
-    """Measure receptive fields along the ladder, along a custom road, or of one network; norms and weights with --what."""
+    """Measure receptive fields along the ladder, along a custom road, or of one network; more with --what."""
     from .commands.see import SeeOptions
     from .commands.see import see as measure
 

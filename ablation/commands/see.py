@@ -1,4 +1,4 @@
-"""`ablation see`: receptive fields or norm inputs of a ladder or network, and static compared with dynamic weights."""
+"""`ablation see`: receptive fields, layers or norm inputs of a ladder or network; static compared with dynamic weights."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..errors import AblationError, unknown
 from ..files import writable_folder
 from ..measure.images import normalisation, normalise, photographs, read_folder
 from ..measure.jacobian import jacobian_change
+from ..measure.layer_fields import CRITICAL, UNPRODUCTIVE, LayerField, receptive_fields
 from ..measure.norms import norm_statistics, take_statistics
 from ..measure.receptive_field import (
     SCALES,
@@ -28,10 +29,11 @@ from ..measure.receptive_field import (
 )
 from ..measure.support import theoretical_receptive_field
 from .console import make_console, track_steps, write_figure
+from .layer_table import print_layers
 from .networks import load_network, road_label, rungs_of, short_title
 from .options import NetworkOptions
 
-WHAT = ("fields", "norms", "weights")
+WHAT = ("fields", "layers", "norms", "weights")
 _RANDOM = (
     "The weights are random (initialised from seed 0), with closed branches opened and batch statistics taken from these images. "
     "The results describe the architecture, not a trained network; use --weights FILE for trained weights."
@@ -46,7 +48,7 @@ class SeeOptions:
         what: one of `WHAT`.
         steps, start: a road of steps and the ResNet it starts from; without steps, the whole ladder.
         network: a single network instead.
-        size: side of the images in pixels.
+        size: side of the images in pixels; by default 512, and 224 for layers.
         images: folder of images, or None for the bundled photographs.
         out: folder for the figure and its numbers.
     """
@@ -55,15 +57,16 @@ class SeeOptions:
     steps: tuple[str, ...] = ()
     start: str = "resnet50"
     network: NetworkOptions = field(default_factory=NetworkOptions)
-    size: int = 512
+    size: int | None = None
     images: Path | None = None
     out: Path = Path("figures")
 
 
 def see(options: SeeOptions) -> None:
-    """Measure receptive fields, norms or weights, and write the figure and its numbers."""
+    """Measure receptive fields, layers, norms or weights, and write the figure and its numbers."""
     what, model, weights = options.what, options.network.model, options.network.weights
-    steps, start, size, out = options.steps, options.start, options.size, options.out
+    steps, start, out = options.steps, options.start, options.out
+    size = options.size if options.size is not None else (224 if what == "layers" else 512)
     if what not in WHAT:
         raise unknown("value of --what:", what, WHAT)
     if steps and (model or weights):
@@ -72,9 +75,8 @@ def see(options: SeeOptions) -> None:
         raise AblationError("--pretrained needs --model NAME: only timm's models have weights to download")
     writable_folder(out)
     console = make_console()
-    pixels = _load_images(options.images, size)
     if what == "weights":
-        _compare_weights(pixels, out, console)
+        _compare_weights(_load_images(options.images, size), out, console)
         return
     single = load_network(options.network, size) if model or weights else None
     networks: list[tuple[str, Any]]
@@ -87,6 +89,10 @@ def see(options: SeeOptions) -> None:
         networks = [(short_title(rung), rung.architecture) for rung in rungs]
         for rung in rungs:
             rung.architecture.sizes(size)
+    if what == "layers":
+        _measure_layers(networks, size, label, out, console)
+        return
+    pixels = _load_images(options.images, size)
     if not trained:
         console.print(_RANDOM, soft_wrap=True, highlight=False)
     measure = _measure_fields if what == "fields" else _measure_norms
@@ -153,6 +159,32 @@ def _measure_fields(
         )
     table = pd.DataFrame(rows).assign(size=size, images=len(pixels), weights="trained" if trained else "random, seed 0")
     write_figure(out / f"fields-{label}", plot_fields(fields), table.assign(**describe_environment("cpu")), console)
+
+
+def _measure_layers(networks: Sequence[tuple[str, Any]], size: int, label: str, out: Path, console: Console) -> None:
+    """Print the layers that start when their input sees the whole image, and write the figure and all layers."""
+    from ..network import build
+    from ..show.layer_plots import plot_layer_fields
+
+    layers: dict[str, tuple[LayerField, ...]] = {}
+    with track_steps(console, "fields of layers", len(networks)) as end_step:
+        for title, network in networks:
+            module: nn.Module = network if isinstance(network, nn.Module) else build(network)
+            layers[title] = receptive_fields(module, size, _in_chans(module))
+            late = [layer for layer in layers[title] if layer.status in (CRITICAL, UNPRODUCTIVE)]
+            start = f", from {late[0].layer} on" if late else ""
+            end_step(
+                f"{title:28} {len(late)} of {len(layers[title])} layers start at the whole image of {size} px{start}"
+            )
+    rows = [
+        {"title": title, "order": i, **vars(layer), "status": layer.status}
+        for title, found in layers.items()
+        for i, layer in enumerate(found, start=1)
+    ]
+    if len(networks) == 1:
+        print_layers(layers[networks[0][0]], console)
+    table = pd.DataFrame(rows).assign(**describe_environment("cpu"))
+    write_figure(out / f"layers-{label}", plot_layer_fields(layers), table, console)
 
 
 def _measure_norms(

@@ -33,6 +33,18 @@ def test_see_accepts_a_timm_model_and_a_weights_file(tmp_path, capsys):
     assert code == 0 and len(rows_of(tmp_path / "norms-resnet18.csv")) == 20, error
 
 
+def test_see_marks_the_layers_that_start_at_the_whole_image(tmp_path, capsys):
+    code, out, error = ablation(
+        "see", "stage_ratio", "--what", "layers", "--size", 200, "--out", tmp_path, capsys=capsys
+    )
+    assert code == 0 and "19 of 54 layers start at the whole image of 200 px, from stages.2.3.conv2 on" in out, error
+    rows = rows_of(tmp_path / "layers-resnet50-stage_ratio.csv")
+    assert {row["status"] for row in rows} == {"productive", "critical"}
+    assert (tmp_path / "layers-resnet50-stage_ratio.png").read_bytes().startswith(b"\x89PNG")
+    code, out, error = ablation("see", "--model", "test_resnet", "--what", "layers", "--out", tmp_path, capsys=capsys)
+    assert code == 0 and "Conv2d 3x3, stride 2" in out and "shortest path, px" in out, error
+
+
 def test_see_compares_static_and_dynamic_weights(tmp_path, capsys):
     code, out, error = ablation("see", "--what", "weights", "--size", 224, "--out", tmp_path, capsys=capsys)
     assert code == 0 and "depthwise convolution: the Jacobian changes by 0.0 %" in out, error

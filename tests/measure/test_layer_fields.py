@@ -73,6 +73,8 @@ def test_bad_input(network, size, message):
 
 def test_progress_counts_the_layers():
     seen = []
-    receptive_fields(nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3)), 9, progress=lambda *x: seen.append(x))
+    receptive_fields(
+        nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3)), 9, progress=lambda *x: seen.append(x)
+    )
     assert seen == [(1, 2), (2, 2)]
     assert torch.is_grad_enabled()
