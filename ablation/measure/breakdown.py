@@ -22,6 +22,7 @@ from .counting import count
 from .features import run
 from .modes import device_and_dtype, evaluating, first_input
 from .norms import NORMS
+from .sizes import Size, image_shape
 
 KINDS = ("k x k convolution", "depthwise convolution", "pointwise", "linear", "norm", "activation", "other")
 _OTHER = KINDS[-1]
@@ -46,13 +47,13 @@ class Share:
 
 
 def breakdown(
-    module: nn.Module, size: int = 224, batch: int = 8, in_chans: int = 3, samples: int = 5
+    module: nn.Module, size: Size = 224, batch: int = 8, in_chans: int = 3, samples: int = 5
 ) -> tuple[Share, ...]:
     """Return parameters, MACs and forward time of a network, by kind of layer.
 
     Args:
-        module: takes (batch, in_chans, size, size).
-        size: side of the square image in pixels.
+        module: takes (batch, in_chans, height, width).
+        size: side of the square image in pixels, or (height, width).
         batch: images in the timed call.
         in_chans: channels of the images.
         samples: number of timed calls; the median is taken per kind.
@@ -61,7 +62,7 @@ def breakdown(
         One entry per kind that occurs, in the order of KINDS.
 
     Raises:
-        AblationError: if the module cannot be counted or run.
+        AblationError: if a number is not 1 or more, or the module cannot be counted or run.
 
     >>> [share.kind for share in breakdown(nn.Sequential(nn.Conv2d(3, 4, 1), nn.GELU()), size=8) if share.params]
     ['pointwise']
@@ -69,9 +70,10 @@ def breakdown(
     for name, number in (("batch", batch), ("samples", samples)):
         if number < 1:
             raise AblationError(f"{name} {number} must be 1 or more")
+    shape = image_shape(size, in_chans)
     counted = count(module, size, in_chans)
     device, dtype = device_and_dtype(module)
-    images = torch.randn(batch, in_chans, size, size, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+    images = torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0)).to(device, dtype)
     leaves = dict(_single_layers(module))
     kinds: dict[str, str] = {}
     seconds: Counter[str] = Counter()

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 
 from ..errors import AblationError
 from ..pictures import SUFFIXES, printable, read_rgb
+from .sizes import is_positive
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,8 +73,8 @@ class Picture:
         """Return the centre square, resized: (in_chans, size, size), from 0 to 1. A single channel is the luminance."""
         if in_chans not in (1, 3):
             raise AblationError(f"a picture has 1 or 3 channels, not {in_chans}: give tensors instead")
-        if size < 1:
-            raise AblationError(f"size {size} must be 1 pixel or more")
+        if not is_positive(size):
+            raise AblationError(f"size {size!r} must be 1 pixel or more")
         import torch
 
         fitted = ImageOps.fit(self.pixels, (size, size), Image.Resampling.BICUBIC)

@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 from ..errors import AblationError, unknown
 from .features import run
 from .modes import device_and_dtype, evaluating, refuse_inference_mode, same_random_state
+from .sizes import Size, image_shape
 
 # Size of the optimizer's state, in copies of the trained parameters.
 OPTIMIZER_COPIES = {"sgd": 0, "momentum": 1, "adamw": 2}
@@ -55,13 +56,13 @@ class TrainingMemory:
 
 
 def training_memory(
-    module: nn.Module, size: int = 224, batch: int = 1, in_chans: int = 3, optimizer: str = "adamw"
+    module: nn.Module, size: Size = 224, batch: int = 1, in_chans: int = 3, optimizer: str = "adamw"
 ) -> TrainingMemory:
     """Estimate the memory of a training step from one forward pass of two images in training mode.
 
     Args:
-        module: takes (N, in_chans, size, size); a copy of it is run.
-        size: side of the square image in pixels.
+        module: takes (N, in_chans, height, width); a copy of it is run.
+        size: side of the square image in pixels, or (height, width).
         batch: images per step.
         in_chans: channels of the images.
         optimizer: "sgd" keeps no copy of a parameter, "momentum" one, "adamw" two.
@@ -70,7 +71,7 @@ def training_memory(
         Bytes by purpose. Activations grow in proportion to the batch.
 
     Raises:
-        AblationError: if the optimizer is not one of these, or the module cannot be run.
+        AblationError: if the optimizer is not one of these, a number is not 1 or more, or the module cannot be run.
 
     >>> training_memory(nn.Conv2d(3, 8, kernel_size=1), size=10, batch=4).gradients  # 24 weights and 8 biases, 4 bytes each
     128
@@ -79,10 +80,11 @@ def training_memory(
         raise unknown("optimizer", optimizer, OPTIMIZER_COPIES)
     if batch < 1:
         raise AblationError(f"batch {batch} must be 1 or more")
+    shape = image_shape(size, in_chans)
     refuse_inference_mode("a training step needs gradients")
     network = copy.deepcopy(module).train()
     device, dtype = device_and_dtype(network)
-    images = torch.zeros(_PROBE_IMAGES, in_chans, size, size, device=device, dtype=dtype)
+    images = torch.zeros(_PROBE_IMAGES, *shape, device=device, dtype=dtype)
     with torch.enable_grad(), same_random_state(device), Saving(network) as saving:
         kept = run(network, images)  # kept alive, so that no storage is reused
     del kept

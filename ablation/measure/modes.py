@@ -45,8 +45,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 def preserving_state(module: nn.Module) -> Iterator[None]:
     """Prepare a module for gradients with respect to its input: eval mode, gradients enabled, parameters frozen.
 
-    On exit, every mode, flag and hook is restored, also after an error, since a library that fails midway may leave its
-    hooks behind.
+    On exit, every mode, flag and hook is restored, also after an error.
 
     Activation checkpointing is off meanwhile, because it runs layers a second time during the backward pass.
 
@@ -59,8 +58,7 @@ def preserving_state(module: nn.Module) -> Iterator[None]:
         if not torch.isfinite(parameter.detach().sum()) and not torch.isfinite(parameter).all():  # sum first: faster
             raise AblationError(f"the weights are not finite: {name} of {type(module).__name__} holds NaN or infinity")
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    hooks = [(part, name, _copy(getattr(part, name))) for part in module.modules() for name in _HOOKS]
-    with evaluating(module), torch.enable_grad(), _without_checkpointing():
+    with restoring_hooks(module), evaluating(module), torch.enable_grad(), _without_checkpointing():
         try:
             for parameter, _ in flags:
                 parameter.requires_grad_(False)
@@ -75,13 +73,22 @@ def preserving_state(module: nn.Module) -> Iterator[None]:
         finally:
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
-            for part, name, before in hooks:
-                table = getattr(part, name)
-                if isinstance(table, dict):
-                    for key in set(table) - set(before):
-                        del table[key]
-                else:
-                    setattr(part, name, before)
+
+
+@contextmanager
+def restoring_hooks(module: nn.Module) -> Iterator[None]:
+    """On exit, remove the hooks that were added meanwhile, since a library that fails midway may leave its hooks behind."""
+    hooks = [(part, name, _copy(getattr(part, name))) for part in module.modules() for name in _HOOKS]
+    try:
+        yield
+    finally:
+        for part, name, before in hooks:
+            table = getattr(part, name)
+            if isinstance(table, dict):
+                for key in set(table) - set(before):
+                    del table[key]
+            else:
+                setattr(part, name, before)
 
 
 @contextmanager

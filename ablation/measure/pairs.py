@@ -19,6 +19,7 @@ from torch import nn
 from ..errors import AblationError
 from .features import run
 from .modes import device_and_dtype, evaluating, refuse_inference_mode
+from .sizes import Size, image_shape, is_positive
 
 MIN_PAIRS = 6  # with fewer pairs, no 95 % interval of this kind exists
 
@@ -68,25 +69,28 @@ class Pairs:
 
 
 def interleaved(
-    first: nn.Module, second: nn.Module, size: int = 224, batch: int = 1, in_chans: int = 3, pairs: int = 8
+    first: nn.Module, second: nn.Module, size: Size = 224, batch: int = 1, in_chans: int = 3, pairs: int = 8
 ) -> Pairs:
     """Time forward passes of two modules in alternation, in eval mode and without gradients.
 
     Args:
-        first, second: modules that take (batch, in_chans, size, size), on the same device.
-        size: side of the square image in pixels.
+        first, second: modules that take (batch, in_chans, height, width), on the same device.
+        size: side of the square image in pixels, or (height, width).
         batch: images per call.
         in_chans: channels of an image.
         pairs: number of pairs of calls, after one warm-up call of each module.
 
     Raises:
-        AblationError: if there are too few pairs for an interval, or a module cannot be run.
+        AblationError: if there are too few pairs for an interval, a number is not 1 or more, or a module cannot be run.
     """
     if pairs < MIN_PAIRS:
         raise AblationError(f"pairs {pairs} must be {MIN_PAIRS} or more: with fewer, no 95 % interval exists")
+    if not is_positive(batch):
+        raise AblationError(f"batch {batch!r} must be 1 or more")
+    shape = image_shape(size, in_chans)
     refuse_inference_mode("timing requires the normal autograd mode")
     device, dtype = device_and_dtype(first)
-    images = torch.randn(batch, in_chans, size, size, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+    images = torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0)).to(device, dtype)
 
     def seconds(module: nn.Module) -> float:
         _synchronize(device)

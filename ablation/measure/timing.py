@@ -28,6 +28,7 @@ from .counting import count
 from .features import run
 from .memory import peak_bytes
 from .modes import device_and_dtype, refuse_inference_mode, same_random_state
+from .sizes import Size, image_shape
 
 MEMORY_FORMATS = {"NCHW": torch.contiguous_format, "channels-last": torch.channels_last}
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -50,7 +51,7 @@ class Timing:
         low, high: the quartiles, in seconds.
         samples: number of samples.
         step: "forward", in eval mode without gradients, or "training": forward pass, backward pass and one SGD step.
-        batch, size: images per call, and their side in pixels.
+        batch, size: images per call, and their side in pixels, or (height, width).
         memory_format, precision, compiled, device, threads: settings of the run.
         peak_bytes: peak memory of the tensors created during one call; None if it cannot be measured (compiled on a
             CPU).
@@ -65,7 +66,7 @@ class Timing:
     samples: int
     step: str
     batch: int
-    size: int
+    size: Size
     memory_format: str
     precision: str
     compiled: bool
@@ -93,7 +94,7 @@ class Timing:
 
 def benchmark(
     module: nn.Module,
-    size: int = 224,
+    size: Size = 224,
     batch: int = 8,
     in_chans: int = 3,
     *,
@@ -107,8 +108,8 @@ def benchmark(
     """Time a network on its device. For latency use batch 1, for throughput a batch that fills the device.
 
     Args:
-        module: takes (batch, in_chans, size, size); a copy is timed.
-        size: side of the square image in pixels.
+        module: takes (batch, in_chans, height, width); a copy is timed.
+        size: side of the square image in pixels, or (height, width).
         batch: images per call.
         in_chans: channels of an image.
         step: "forward" or "training".
@@ -132,13 +133,14 @@ def benchmark(
     ):
         if value not in possible:
             raise unknown(name, value, possible)
-    for name, number, least in (("batch", batch, 1), ("size", size, 1), ("samples", samples, 4)):
+    for name, number, least in (("batch", batch, 1), ("samples", samples, 4)):
         if number < least:
             raise AblationError(f"{name} {number!r} must be {least} or more")
+    image = image_shape(size, in_chans)
     refuse_inference_mode("timing requires the normal autograd mode")
     device, _ = device_and_dtype(module)
     with same_random_state(device):
-        call = _timed_call(module, (batch, in_chans, size, size), device, step, memory_format, precision, compiled)
+        call = _timed_call(module, (batch, *image), device, step, memory_format, precision, compiled)
         peak = None if compiled and device.type != "cuda" else peak_bytes(call, device)
         low, middle, high = _quartiles(call, samples, device, progress)
     return Timing(
@@ -289,7 +291,7 @@ def matrix_rate(device: str, precision: str, threads: int) -> float:
     return side**3 / best
 
 
-def _macs(module: nn.Module, size: int, batch: int, in_chans: int, step: str) -> int | None:
+def _macs(module: nn.Module, size: Size, batch: int, in_chans: int, step: str) -> int | None:
     try:
         macs_per_image = count(module, size, in_chans).macs
     except AblationError:

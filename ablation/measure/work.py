@@ -16,6 +16,7 @@ from ..errors import AblationError
 from .counting import count
 from .features import run
 from .modes import device_and_dtype, evaluating
+from .sizes import Size, image_shape
 from .timing import sampled_seconds
 
 _COPIED = 2**26  # bytes: larger than the caches of a processor
@@ -40,26 +41,27 @@ class Work:
         return self.macs / self.bytes
 
 
-def work(module: nn.Module, size: int, batch: int = 1, in_chans: int = 3) -> Work:
+def work(module: nn.Module, size: Size, batch: int = 1, in_chans: int = 3) -> Work:
     """Return the MACs of a layer and the minimum number of bytes that it moves.
 
     Args:
-        module: takes (batch, in_chans, size, size) and outputs one tensor. Intended for a single layer: intermediate
+        module: takes (batch, in_chans, height, width) and outputs one tensor. Intended for a single layer: intermediate
             results are not counted.
-        size: side of the square map in positions.
+        size: side of the square map in positions, or (height, width).
         batch: maps per call.
         in_chans: channels of the map.
 
     Raises:
-        AblationError: if the module cannot be counted or run.
+        AblationError: if a number is not 1 or more, or the module cannot be counted or run.
 
     >>> work(nn.Conv2d(4, 8, 1, bias=False), size=5, batch=2, in_chans=4)
     Work(macs=1600, bytes=2528)
     """
     if batch < 1:
         raise AblationError(f"batch {batch} must be 1 or more")
+    shape = image_shape(size, in_chans)
     device, dtype = device_and_dtype(module)
-    maps = torch.zeros(batch, in_chans, size, size, device=device, dtype=dtype)
+    maps = torch.zeros(batch, *shape, device=device, dtype=dtype)
     with evaluating(module), torch.no_grad():
         output = run(module, maps, copy=False)
     tensors = [maps, output, *module.parameters()]

@@ -107,7 +107,7 @@ def test_random_state_of_the_caller_is_not_changed(monkeypatch):
         ({"memory_format": "channels_last"}, "unknown memory_format 'channels_last'; did you mean 'channels-last'"),
         ({"precision": "fp16"}, "unknown precision 'fp16'; did you mean '(fp32|bf16)'"),
         ({"batch": 0}, "batch 0 must be 1 or more"),
-        ({"size": 0}, "size 0 must be 1 or more"),
+        ({"size": 0}, "size 0 must be the side of a square"),
         ({"samples": 3}, "samples 3 must be 4 or more"),
         ({"in_chans": 5}, "Conv2d could not be run on images of 5 x 8 x 8"),
     ],
