@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .measure.layer_fields import LayerField, receptive_fields
     from .measure.memory import training_memory
     from .measure.receptive_field import ERF, effective_receptive_field, open_branches
+    from .measure.reconcile import Reconciliation, reconcile
     from .measure.support import theoretical_receptive_field
     from .measure.timing import Timing, benchmark
     from .network import ConvNet, build, from_timm, load_weights, save_weights, to_timm
@@ -52,6 +53,7 @@ _HOME = {
     "RESNET200": "design.architecture",
     "RESNET50": "design.architecture",
     "Recipe": "design.recipe",
+    "Reconciliation": "measure.reconcile",
     "Rung": "design.roadmap",
     "Step": "design.steps",
     "Study": "study.study",
@@ -74,6 +76,7 @@ _HOME = {
     "open_branches": "measure.receptive_field",
     "photographs": "measure.images",
     "receptive_fields": "measure.layer_fields",
+    "reconcile": "measure.reconcile",
     "register_activation": "design.registry",
     "register_norm": "design.registry",
     "roadmap": "design.roadmap",
@@ -102,6 +105,7 @@ __all__ = [
     "LayerField",
     "Outcome",
     "Recipe",
+    "Reconciliation",
     "Rung",
     "Step",
     "Study",
@@ -125,6 +129,7 @@ __all__ = [
     "open_branches",
     "photographs",
     "receptive_fields",
+    "reconcile",
     "register_activation",
     "register_norm",
     "roadmap",

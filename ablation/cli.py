@@ -68,10 +68,20 @@ def profile(
     memory_format: Annotated[str, typer.Option(help="NCHW or channels-last.")] = "channels-last",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     compiled: Annotated[bool, typer.Option("--compiled", help="Time through torch.compile.")] = False,
+    reconcile: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Explain one network's count under the conventions of other counters: a timm model, or a rung by name."
+        ),
+    ] = None,
     out: Figures = Path("figures"),
 ) -> None:
     """Print parameters, MACs and receptive fields of both ladders, compared with the paper, or of a custom road."""
-    if timing:
+    if reconcile is not None:
+        from .commands.profile_reconcile import reconcile_network
+
+        reconcile_network(reconcile, steps or [], start, size, timing)
+    elif timing:
         from .commands.profile_timing import time_ladder
 
         options = TimingOptions(size, batch, step, memory_format, precision, compiled)

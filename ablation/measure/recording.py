@@ -97,6 +97,10 @@ class Call:
             return kernel.name in ("addmm", "mm")
         return kernel.is_convolution or self.name in _LINEAR
 
+    def argument(self, position: int, name: str) -> Any:
+        """Return an argument given by position or by name; None if it was not given."""
+        return self.arguments[position] if position < len(self.arguments) else self.options.get(name)
+
     @property
     def macs(self) -> int:
         """Multiply-accumulates of all its kernels."""
@@ -119,7 +123,7 @@ class Layer:
         output: shape of its first output.
     """
 
-    module: nn.Module
+    module: Any
     inputs: tuple[Any, ...]
     output: Shape
 
