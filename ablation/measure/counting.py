@@ -20,7 +20,7 @@ from torch import nn
 from ..errors import AblationError
 from .counting_rules import PRODUCT, Tally
 from .fvcore_trace import TraceError, trace
-from .modes import device_and_dtype, evaluating, refuse_inference_mode
+from .modes import device_and_dtype, evaluating, frozen, refuse_inference_mode
 from .sizes import Size, image_shape
 from .torch_counter import TorchCount, torch_count, torch_macs, unfused_layers, why_untraced
 
@@ -127,7 +127,8 @@ def count(module: nn.Module, size: Size = 224, in_chans: int = 3) -> Count:
     image = torch.zeros(1, *shape, device=device, dtype=dtype)
     name = type(module).__name__
     params = sum(parameter.numel() for parameter in module.parameters())
-    with evaluating(module), torch.no_grad(), unfused_layers():
+    # Frozen, because torch's counter fails on a parameter that is passed to a layer as its input and requires a gradient.
+    with evaluating(module), frozen(module), torch.no_grad(), unfused_layers():
         torch_by_operator = torch_macs(module, image)
         tally = Tally()
         try:

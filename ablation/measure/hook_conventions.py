@@ -43,21 +43,28 @@ _PER_UPSAMPLED = {"nearest": 1, "linear": 5, "bilinear": 11, "bicubic": 259}
 
 def thop(recording: Recording) -> Amounts:
     """Multiply-accumulates by class of module, without biases, with 2 or 4 operations per normalised element."""
-    return _by_class(recording, _THOP)
+    return _by_class(recording, _THOP, hooks_per_visit=True)
 
 
 def ptflops_modules(recording: Recording) -> Amounts:
     """Multiply-accumulates by class of module, with biases, poolings, norms and activations."""
-    return _by_class(recording, _PTFLOPS)
+    return _by_class(recording, _PTFLOPS, hooks_per_visit=False)
 
 
-def _by_class(recording: Recording, rules: Mapping[type, ClassRule]) -> Amounts:
+def _by_class(recording: Recording, rules: Mapping[type, ClassRule], hooks_per_visit: bool) -> Amounts:
+    """Apply a rule to each call of a module; one that several parents share counts again for each, as in its source.
+
+    Args:
+        recording: what ran.
+        rules: class of module -> rule.
+        hooks_per_visit: whether the counter also hooks a module once per parent, so that a call counts several times.
+    """
     visits = _visits(recording.module, rules)
     amounts: Amounts = Counter()
     for layer in recording.layers:
         rule = rules.get(type(layer.module))
         for operator, amount in rule(layer).items() if rule else ():
-            amounts[operator] += amount * visits[layer.module]
+            amounts[operator] += amount * visits[layer.module] ** (2 if hooks_per_visit else 1)
     return amounts
 
 

@@ -57,11 +57,8 @@ def preserving_state(module: nn.Module) -> Iterator[None]:
     for name, parameter in module.named_parameters():
         if not torch.isfinite(parameter.detach().sum()) and not torch.isfinite(parameter).all():  # sum first: faster
             raise AblationError(f"the weights are not finite: {name} of {type(module).__name__} holds NaN or infinity")
-    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    with restoring_hooks(module), evaluating(module), torch.enable_grad(), _without_checkpointing():
+    with restoring_hooks(module), evaluating(module), frozen(module), torch.enable_grad(), _without_checkpointing():
         try:
-            for parameter, _ in flags:
-                parameter.requires_grad_(False)
             yield
         except RuntimeError as error:
             if "checkpoint" not in str(error):
@@ -70,9 +67,19 @@ def preserving_state(module: nn.Module) -> Iterator[None]:
                 f"{type(module).__name__} checkpoints activations in a way that cannot be turned off here: turn it off, for "
                 "example with set_grad_checkpointing(False)"
             ) from error
-        finally:
-            for parameter, flag in flags:
-                parameter.requires_grad_(flag)
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Let no parameter require a gradient; on exit, those that did require one again."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 @contextmanager

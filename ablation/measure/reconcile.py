@@ -18,7 +18,7 @@ from . import conventions, hook_conventions
 from .conventions import DOUBLE, OPERATORS, Amounts, Recording, StopsError
 from .counting import count
 from .features import run
-from .modes import device_and_dtype, evaluating
+from .modes import device_and_dtype, evaluating, frozen
 from .recording import Recorder
 from .sizes import Size, image_shape
 from .torch_counter import unfused_layers
@@ -183,7 +183,7 @@ def reconcile(module: nn.Module, size: Size = 224, in_chans: int = 3) -> Reconci
     counted = count(module, size, in_chans)
     device, dtype = device_and_dtype(module)
     image = torch.zeros(1, channels, height, width, device=device, dtype=dtype)
-    with evaluating(module), torch.no_grad(), unfused_layers(), Recorder() as recorder:
+    with evaluating(module), frozen(module), torch.no_grad(), unfused_layers(), Recorder() as recorder:
         run(module, image)
     recording = Recording(module, tuple(recorder.calls), tuple(recorder.layers))
     paper = conventions.paper(recording)

@@ -130,6 +130,27 @@ def test_mvitv2():
     assert counted.macs == sum(counted.torch_by_operator.values()) == 4_676_957_952
 
 
+class WithToken(nn.Module):
+    """Passes a parameter to a layer as its input, as CaiT does."""
+
+    def __init__(self):
+        super().__init__()
+        self.token, self.norm, self.head = nn.Parameter(ones(1, 8)), nn.LayerNorm(8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(self.norm(self.token) + x.mean((1, 2)))
+
+
+def test_a_parameter_may_be_the_input_of_a_layer():
+    network = WithToken()
+    network.token.requires_grad_(False)
+    assert count(network, size=8).macs == 8 * 2
+    network.token.requires_grad_(True)
+    network.norm.weight.requires_grad_(False)
+    assert count(network, size=8).macs == 8 * 2
+    assert network.token.requires_grad and not network.norm.weight.requires_grad
+
+
 def test_the_cheapest_order_of_a_chain():
     assert chain_macs([(10, 30), (30, 5), (5, 60)]) == 10 * 30 * 5 + 10 * 5 * 60
     assert chain_macs([(30,), (30, 5), (5,)]) == 30 * 5 + 5
