@@ -75,7 +75,7 @@ def network_and_rows(request):
 
 
 def test_differences_add_up_and_paper_is_the_count(network_and_rows):
-    network, image, found = network_and_rows
+    _, _, found = network_and_rows
     assert [row.convention for row in found.rows] == [convention.name for convention in CONVENTIONS]
     assert not found.rows[0].differences
     for row in found.rows:
