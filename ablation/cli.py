@@ -16,10 +16,12 @@ from .commands.parameters import (
     EngineName,
     Figures,
     Gpus,
+    ImageFolder,
     Label,
     Model,
     Pretrained,
     RecipeName,
+    Reconcile,
     Seeds,
     Start,
     Steps,
@@ -68,20 +70,11 @@ def profile(
     memory_format: Annotated[str, typer.Option(help="NCHW or channels-last.")] = "channels-last",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     compiled: Annotated[bool, typer.Option("--compiled", help="Time through torch.compile.")] = False,
-    reconcile: Annotated[
-        Optional[str],
-        typer.Option(
-            help="Explain one network's count under the conventions of other counters: a timm model, or a rung by name."
-        ),
-    ] = None,
+    reconcile: Reconcile = None,
     out: Figures = Path("figures"),
 ) -> None:
     """Print parameters, MACs and receptive fields of both ladders, compared with the paper, or of a custom road."""
-    if reconcile is not None:
-        from .commands.profile_reconcile import reconcile_network
-
-        reconcile_network(reconcile, steps or [], start, size, timing)
-    elif timing:
+    if timing and reconcile is None:
         from .commands.profile_timing import time_ladder
 
         options = TimingOptions(size, batch, step, memory_format, precision, compiled)
@@ -89,7 +82,7 @@ def profile(
     else:
         from .commands.profile import profile as print_costs
 
-        print_costs(steps or [], start, size)
+        print_costs(steps or [], start, size, reconcile, timing)
 
 
 @app.command()
@@ -247,10 +240,7 @@ def see(
         Optional[int],
         typer.Option(help="Side of the images in pixels; by default 512, and 224 for layers.", show_default=False),
     ] = None,
-    images: Annotated[
-        Optional[Path],
-        typer.Option(help="Folder of images; by default eight photographs of scikit-image and scikit-learn."),
-    ] = None,
+    images: ImageFolder = None,
     out: Figures = Path("figures"),
 ) -> None:
     """Measure receptive fields along the ladder, along a custom road, or of one network; more with --what."""

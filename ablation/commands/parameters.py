@@ -27,6 +27,17 @@ Weights = Annotated[
     typer.Option("--weights", help="Weights file written by ablation or, with --model, a state dict of that model."),
 ]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's weights for --model.")]
+ImageFolder = Annotated[
+    Optional[Path],
+    typer.Option("--images", help="Folder of images; by default eight photographs of scikit-image and scikit-learn."),
+]
+Reconcile = Annotated[
+    Optional[str],
+    typer.Option(
+        "--reconcile",
+        help="Explain one network's count under the conventions of other counters: a timm model, or a rung by name.",
+    ),
+]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
 Label = Annotated[
     str, typer.Option("--label", help="Name of the data in tables and figures; by default, that of the data set.")

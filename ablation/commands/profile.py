@@ -13,14 +13,21 @@ from ..errors import unknown
 from ..show.tables import disagreements, profile_table
 
 
-def profile(steps: Sequence[str], start: str, size: int) -> None:
-    """Print the cost of the networks of a road, or of both ladders.
+def profile(steps: Sequence[str], start: str, size: int, reconcile: str | None = None, timing: bool = False) -> None:
+    """Print the cost of the networks of a road, of both ladders, or of one network under several conventions.
 
     Args:
         steps: steps of a road; empty for both ladders of the paper.
         start: "resnet50" or "resnet200".
         size: side of the images in pixels.
+        reconcile: the one network whose count is explained, or None.
+        timing: whether a timing was asked for as well, which is refused.
     """
+    if reconcile is not None:
+        from .profile_reconcile import reconcile_network
+
+        reconcile_network(reconcile, steps, start, size, timing)
+        return
     console = Console(width=None if sys.stdout.isatty() else 120)
     if steps:
         console.print(profile_table(f"A road from {start}, {size} px", roads.road(steps, start), size))
