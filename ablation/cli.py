@@ -11,6 +11,8 @@ import typer
 from .commands.options import NetworkOptions, StudyOptions, TimingOptions
 from .commands.parameters import (
     Address,
+    Averaged,
+    ClassOrder,
     Cpus,
     DataName,
     EngineName,
@@ -27,6 +29,7 @@ from .commands.parameters import (
     Steps,
     StoreFolder,
     Weights,
+    What,
     Workers,
 )
 from .errors import AblationError
@@ -139,11 +142,13 @@ def evaluate(
     pretrained: Pretrained = False,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
+    class_order: ClassOrder = None,
+    averaged: Averaged = True,
 ) -> None:
     """Evaluate a network on the test images of a data set: trained weights, or a timm model."""
     from .commands.evaluate import evaluate as evaluate_network
 
-    evaluate_network(NetworkOptions(model, weights, pretrained), data, recipe)
+    evaluate_network(NetworkOptions(model, weights, pretrained, averaged), data, recipe, class_order)
 
 
 @app.command()
@@ -225,13 +230,7 @@ def import_(
 @app.command()
 def see(
     steps: Steps = None,
-    what: Annotated[
-        str,
-        typer.Option(
-            help="fields: receptive fields; layers: the field of each layer against the image; norms: inputs of the norms; "
-            "weights: static compared with dynamic weights."
-        ),
-    ] = "fields",
+    what: What = "fields",
     start: Start = "resnet50",
     model: Model = None,
     weights: Weights = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -31,58 +30,40 @@ def load_network(options: NetworkOptions, size: int | None = None) -> tuple[str,
         from ..network import load_weights
 
         return options.weights.stem, load_weights(options.weights)
+    from ..network.timm_creation import create_timm, load_timm
+
     name = timm_name(options.model)
-    return name, _timm_model(name, options.weights, options.pretrained, size)
+    if options.weights is None:
+        return name, create_timm(name, options.pretrained, size=size)
+    module, contents = load_timm(name, options.weights, options.averaged, size)
+    if contents.note:
+        print(f"note: {contents.note}")
+    return name, module
 
 
 def timm_name(name: str) -> str:
     """Return the name of a timm model without "timm:" in front.
 
     Raises:
-        AblationError: if there is no such model; the nearest name is offered.
+        AblationError: if there is no such model, or no such tag of its weights; the nearest name is offered.
     """
     import timm
 
     from .. import network as _network  # noqa: F401  registers every rung with timm
 
     name = name.removeprefix("timm:")
+    base, _, tag = name.partition(".")
     if not timm.is_model(name):
-        near = get_close_matches(name.partition(".")[0], timm.list_models(), n=1, cutoff=0.5)
+        near = get_close_matches(base, timm.list_models(), n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise AblationError(f"timm has no model {name!r}{hint} Possible: the names of timm.list_models()")
+    if tag:
+        tagged = timm.list_models(f"{base}.*", pretrained=True)
+        if name not in tagged:
+            near = get_close_matches(name, tagged, n=1, cutoff=0.0)
+            hint = f"; did you mean {near[0]!r}? Possible: {', '.join(tagged)}" if near else f", only {base!r}"
+            raise AblationError(f"timm has no weights {tag!r} of {base}{hint}")
     return name
-
-
-def _timm_model(name: str, weights: Path | None, pretrained: bool, size: int | None) -> nn.Module:
-    import timm
-
-    from ..network.weights import images_of, read_state_dict
-
-    options: dict[str, Any] = {}
-    cfg = timm.get_pretrained_cfg(name)
-    if size is not None and cfg is not None and cfg.fixed_input_size:
-        options["img_size"] = size
-    state = read_state_dict(weights) if weights is not None else None
-    if state is not None and cfg is not None:  # weights trained on another data set have other shapes
-        for option, layer, axis in (("num_classes", cfg.classifier, 0), ("in_chans", cfg.first_conv, 1)):
-            weight = state.get(f"{layer}.weight")
-            if weight is not None:
-                options[option] = weight.shape[axis]
-    try:
-        model: nn.Module = timm.create_model(name, pretrained=pretrained and state is None, **options)
-        if weights is not None and state is not None:
-            model.load_state_dict(state)
-            images: dict[str, Any] = {**model.pretrained_cfg, **images_of(weights)}  # type: ignore[dict-item]
-            model.pretrained_cfg = images  # type: ignore[assignment]
-    except Exception as error:  # hubs and models raise many kinds of exceptions
-        message = (str(error).splitlines() or ["no message"])[0]
-        remedy = (
-            "the weights belong to another model"
-            if state is not None
-            else "where no hub can be reached, give --weights FILE"
-        )
-        raise AblationError(f"timm could not create {name!r} ({type(error).__name__}: {message}): {remedy}") from error
-    return model
 
 
 def rungs_of(steps: Sequence[str], start: str) -> tuple[Rung, ...]:

@@ -58,11 +58,13 @@ class NetworkOptions:
         model: name of a timm model, with or without "timm:" in front, or None.
         weights: weights file written by ablation or, with `model`, a state dict of that model.
         pretrained: download timm's weights for `model`.
+        averaged: whether to take averaged (EMA) weights where the file holds averaged and raw ones.
     """
 
     model: str | None = None
     weights: Path | None = None
     pretrained: bool = False
+    averaged: bool = True
 
 
 @dataclass(frozen=True)

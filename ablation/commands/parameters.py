@@ -38,7 +38,25 @@ Reconcile = Annotated[
         help="Explain one network's count under the conventions of other counters: a timm model, or a rung by name.",
     ),
 ]
+Averaged = Annotated[
+    bool, typer.Option("--averaged/--raw", help="Weights to take from a file that holds averaged (EMA) and raw ones.")
+]
+ClassOrder = Annotated[
+    Optional[str],
+    typer.Option(
+        "--class-order",
+        help="Order of the class folders, where the weights do not name their classes: torchvision (the default) or timm.",
+    ),
+]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
+What = Annotated[
+    str,
+    typer.Option(
+        "--what",
+        help="fields: receptive fields; layers: the field of each layer against the image; norms: inputs of the norms; "
+        "weights: static compared with dynamic weights.",
+    ),
+]
 Label = Annotated[
     str, typer.Option("--label", help="Name of the data in tables and figures; by default, that of the data set.")
 ]

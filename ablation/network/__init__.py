@@ -6,7 +6,8 @@ It may import `ablation.design`.
 from . import timm_models  # noqa: F401  registers the rungs with timm
 from .build import ConvNet, build
 from .timm_weights import from_timm, load_timm_state, to_timm
-from .weights import load_weights, read_state_dict, save_weights
+from .weights import load_weights, save_weights
+from .weights_reading import read_state_dict
 
 __all__ = [
     "ConvNet",

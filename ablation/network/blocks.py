@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch
 from timm.layers import DropPath, LayerScale2d
+from timm.models import checkpoint_seq
 from torch import Tensor, nn
 
 from ..design.architecture import Architecture
@@ -100,7 +102,12 @@ class Block(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """Stage of the network: its downsampling layers, if it has any, and its blocks."""
+    """Stage of the network: its downsampling layers, if it has any, and its blocks.
+
+    With `grad_checkpointing`, training keeps the input of each block only and computes the rest again in the backward pass.
+    """
+
+    grad_checkpointing = False
 
     def __init__(self, a: Architecture, index: int, drop_path: list[float]) -> None:
         stage: OrderedDict[str, nn.Module] = OrderedDict()
@@ -112,6 +119,13 @@ class Stage(nn.Sequential):
         blocks += [Block(a, out_chs, width, out_chs, 1, rate) for rate in drop_path[1:]]
         stage["blocks"] = nn.Sequential(*blocks)
         super().__init__(stage)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.grad_checkpointing or not torch.is_grad_enabled() or torch.jit.is_scripting():
+            return super().forward(x)
+        for name, part in self.named_children():
+            x = checkpoint_seq(part, x) if name == "blocks" else part(x)
+        return x
 
 
 class Head(nn.Module):

@@ -18,7 +18,8 @@ from ..design.architecture import RESNET50, RESNET200, Architecture
 from ..design.convnext import SIZES, convnext
 from ..errors import AblationError, unknown
 from .build import ConvNet, build
-from .weights import load_state, read_state_dict
+from .timm_creation import load_timm
+from .weights import load_state
 
 TIMM_MODELS = {
     "resnet50": RESNET50,
@@ -74,7 +75,8 @@ def from_timm(
         raise unknown("timm model with a description here", base, TIMM_MODELS)
     network = build(TIMM_MODELS[base], num_classes=num_classes, in_chans=in_chans)
     if file is not None:
-        load_timm_state(network, read_state_dict(file), origin=str(file))
+        model, _ = load_timm(base, file)
+        load_timm_state(network, model.state_dict(), origin=str(file))
         return network
     try:
         model = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=in_chans)

@@ -1,33 +1,36 @@
-"""Reading and writing weights files.
+"""Writing weights files, and rebuilding networks from them.
 
 Weights are written as safetensors with the description in the header, so that `load_weights` can rebuild the network from
-the file alone. Only safe formats are read: safetensors, or PyTorch checkpoints through `torch.load(weights_only=True)`.
+the file alone.
 """
 
 from __future__ import annotations
 
-import json
-import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..design.architecture import Architecture
+from ..design.cost import cost
 from ..errors import AblationError
 from ..files import write_atomically
 from .build import ConvNet, build
+from .weights_header import Description, describe, to_metadata
+from .weights_reading import WeightsFile, check_memory, read_weights
 
-_IMAGE_FIELDS = ("mean", "std", "input_size")  # stored fields about the images that a network was trained on
-_HEADER = "ablation"  # key of the description in the safetensors header
+_BATCHES = "num_batches_tracked"  # a counter of BatchNorm that older checkpoints lack, and that torch then leaves at 0
+_STATISTICS = ("running_mean", "running_var")
 
 
 def save_weights(network: nn.Module, file: str | Path) -> None:
     """Write the weights of a network, and the description of a `ConvNet`, atomically to one safetensors file.
+
+    The header also has what `pretrained_cfg` says of the training images, the names of the classes ("label_names" there), and
+    a checksum.
 
     Args:
         network: the network; its device and memory format are not stored.
@@ -36,18 +39,9 @@ def save_weights(network: nn.Module, file: str | Path) -> None:
     Raises:
         AblationError: if the file cannot be written.
     """
-    description: dict[str, Any] = {}
-    if isinstance(network, ConvNet):
-        description = {
-            "architecture": network.architecture.to_dict(),
-            "num_classes": network.num_classes,
-            "in_chans": network.in_chans,
-        }
-    images = getattr(network, "pretrained_cfg", None) or {}
-    description["images"] = {name: images[name] for name in _IMAGE_FIELDS if name in images}
     # Cloned, since safetensors refuses tensors that share memory.
     state = {name: value.contiguous().clone() for name, value in network.state_dict().items()}
-    write_atomically(file, save(state, metadata={_HEADER: json.dumps(description)}))
+    write_atomically(file, save(state, metadata=to_metadata(describe(network), state)))
 
 
 def load_weights(file: str | Path) -> ConvNet:
@@ -56,34 +50,45 @@ def load_weights(file: str | Path) -> ConvNet:
     Args:
         file: path of the file.
 
+    Returns:
+        The network. Its `pretrained_cfg` says what the file knows of the images, and the class names as "label_names".
+
     Raises:
-        AblationError: if the file is missing, truncated, or was not written by `save_weights`.
+        AblationError: if the file is missing, truncated, damaged, was not written by `save_weights`, describes a network that
+            its tensors do not fit, or holds NaN or infinity.
     """
-    state, description = read_state_dict(file), _read_description(file)
-    if "architecture" not in description:
+    contents = read_weights(file)
+    description = contents.description
+    if description.architecture is None:
         raise AblationError(
             f"{file} contains no description of its network: it is not a ConvNet, or the file was not written by ablation. "
             "For weights of a timm model, use ablation.from_timm(NAME, file=...), or --model NAME on the command line"
         )
-    architecture = Architecture.from_dict(description["architecture"])
-    network = build(architecture, num_classes=description["num_classes"], in_chans=description["in_chans"])
-    load_state(network, state, str(file))
-    network.pretrained_cfg = images_of(file)
+    network = _build(description.architecture, contents, str(file))
+    load_state(network, contents.state, str(file))
+    network.pretrained_cfg = training_images(description)
     return network
 
 
-def images_of(file: str | Path) -> dict[str, Any]:
-    """Return "mean", "std" and "input_size" of the training images of a weights file; empty if the file lacks them."""
-    return {name: tuple(value) for name, value in _read_description(file).get("images", {}).items()}
+def training_images(description: Description) -> dict[str, Any]:
+    """Return what a description says of the training images, under timm's names for a `pretrained_cfg`."""
+    names = {} if description.classes is None else {"label_names": description.classes}
+    return {**description.images, **names}
 
 
-def _read_description(file: str | Path) -> dict[str, Any]:
-    """Return the description that `save_weights` wrote into the header; empty for other files."""
-    try:
-        with safe_open(file, framework="pt") as opened:
-            return dict(json.loads((opened.metadata() or {}).get(_HEADER, "{}")))
-    except SafetensorError:
-        return {}
+def _build(architecture: Architecture, contents: WeightsFile, origin: str) -> ConvNet:
+    """Return the described network, after a check that the file has as many weights and the memory is sufficient."""
+    num_classes, in_chans = contents.description.num_classes or 0, contents.description.in_chans or 3
+    params = cost(architecture, architecture.min_size, num_classes, in_chans).params
+    held = sum(value.numel() for value in contents.state.values())
+    blocks, tensors = sum(architecture.depths), len(contents.state)
+    if params > held or blocks > tensors:
+        raise AblationError(
+            f"the weights of {origin} do not fit {architecture!r}: it has {params:,} parameters in {blocks:,} blocks, and the "
+            f"file {held:,} values in {tensors:,} tensors"
+        )
+    check_memory(params * torch.float32.itemsize, f"the network of {origin} takes")
+    return build(architecture, num_classes=num_classes, in_chans=in_chans)
 
 
 def load_state(network: ConvNet, state: Mapping[str, Tensor], origin: str) -> None:
@@ -95,54 +100,33 @@ def load_state(network: ConvNet, state: Mapping[str, Tensor], origin: str) -> No
         origin: source of the state dict, for the error message.
 
     Raises:
-        AblationError: if the state dict does not fit; the network is then unchanged.
+        AblationError: if the state dict does not fit, or holds NaN or infinity; the network is then unchanged.
     """
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    given = {name: tuple(value.shape) for name, value in state.items()}
-    if expected == given:
-        network.load_state_dict(dict(state))
-        return
+    problems = misfits(network.state_dict(), state)
+    if problems:
+        raise AblationError(f"the weights of {origin} do not fit {network.architecture!r}. Tensors: {problems}")
+    check_finite(network, state, origin)
+    network.load_state_dict(dict(state))
+
+
+def misfits(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """Return how many tensors of a state dict are missing, superfluous or of a different shape, with names; "" if it fits."""
     problems = {
-        "missing": [name for name in expected if name not in given],
+        "missing": [name for name in expected if name not in given and not name.endswith(_BATCHES)],
         "not in the network": [name for name in given if name not in expected],
-        "of a different shape": [name for name in expected if name in given and expected[name] != given[name]],
+        "of a different shape": [n for n, value in expected.items() if n in given and value.shape != given[n].shape],
     }
-    details = [f"{len(names)} {kind}, such as {names[0]}" for kind, names in problems.items() if names]
-    raise AblationError(f"the weights of {origin} do not fit {network.architecture!r}. Tensors: {', '.join(details)}")
+    return ", ".join(f"{len(names)} {kind}, such as {names[0]}" for kind, names in problems.items() if names)
 
 
-def read_state_dict(file: str | Path) -> dict[str, Tensor]:
-    """Return the tensors of a weights file by name, on the CPU, without executing anything in the file.
+def check_finite(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Raise an `AblationError` if a parameter or a statistic of a norm is NaN or infinite. Other buffers may be (masks are)."""
+    learnt: Iterable[str] = (name for name, _ in network.named_parameters())
+    for name in [*learnt, *(name for name in state if name.endswith(_STATISTICS))]:
+        if name in state and not torch.isfinite(state[name]).all():
+            raise AblationError(f"the weights of {origin} are not finite: {name} holds NaN or infinity")
 
-    Args:
-        file: safetensors file, or PyTorch file with a state dict, at the top level or under the key "state_dict" or "model".
 
-    Raises:
-        AblationError: if the file is missing, truncated, or contains anything but tensors; the message states which.
-    """
-    path = Path(file)
-    if not path.is_file():
-        raise AblationError(f"there is no weights file {file}")
-    with path.open("rb") as opened:
-        start = opened.read(2)
-    try:
-        if start in (b"PK", b"\x80\x02"):  # the zip format and the older pickle format of torch.save
-            data: Any = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            data = load_file(path)
-    except pickle.UnpicklingError:
-        raise AblationError(
-            f"{file} was refused: it is a pickle that contains more than tensors, and reading it could execute code. "
-            "Nothing in it was executed. Obtain the weights as safetensors or as a plain state dict"
-        ) from None
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
-        raise AblationError(
-            f"{file} is not a complete weights file ({str(error).splitlines()[0]}). It may be truncated or in another "
-            "format; expected safetensors or a PyTorch state dict"
-        ) from None
-    for key in ("state_dict", "model"):
-        if isinstance(data, dict) and isinstance(data.get(key), dict):
-            data = data[key]
-    if not isinstance(data, dict) or not data or not all(isinstance(value, Tensor) for value in data.values()):
-        raise AblationError(f"{file} contains no state dict: expected names and tensors, found {type(data).__name__}")
-    return data
+def has_finite_parameters(network: nn.Module) -> bool:
+    """Return whether no parameter holds NaN or infinity."""
+    return all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -13,9 +15,20 @@ from ..design.recipe import Recipe
 
 
 def evaluate(
-    network: nn.Module, data: Data, recipe: Recipe, accelerator: Accelerator | None = None
+    network: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    accelerator: Accelerator | None = None,
+    logits_of: Sequence[int] | None = None,
 ) -> tuple[float, float, int]:
     """Evaluate a network on all test images, each exactly once.
+
+    Args:
+        network: the network.
+        data: the data set.
+        recipe: how the images are prepared.
+        accelerator: the devices and processes; by default this process in float32.
+        logits_of: index of the logit of each class, where the network has them in another order than the data.
 
     Returns:
         Top-1 accuracy in percent, mean cross-entropy, and the number of images.
@@ -27,6 +40,8 @@ def evaluate(
         for images, labels in data.test_batches(recipe, accelerator.process_index, accelerator.num_processes):
             images, labels = images.to(accelerator.device), labels.to(accelerator.device)
             logits = network(images.contiguous(memory_format=torch.channels_last)).float()
+            if logits_of is not None:
+                logits = logits[:, list(logits_of)]
             correct = (logits.argmax(1) == labels).sum()
             # A float32 sum would depend on how the images are split into batches and between processes.
             loss = F.cross_entropy(logits.double(), labels, reduction="sum")

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 from torch import nn
 
@@ -28,6 +27,9 @@ from ..environment import describe_environment
 from ..errors import AblationError
 from ..files import writable_folder
 from ..network import build, save_weights
+from ..network.timm_creation import check_takes, create_timm
+from ..network.weights import has_finite_parameters
+from ..network.weights_header import CROP_FIELDS
 from .checkpoint import Checkpoints
 from .evaluation import evaluate, make_accelerator
 from .loop import Report, Training, seed_all
@@ -88,7 +90,9 @@ def run(
         network = make_network(trial, data, accelerator.device)
         training = Training(network, trial, data, steps, accelerator, accumulate, compiled)
         completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
-        finite = all(map(math.isfinite, completed.losses))
+        final = training.ema.module if training.ema else network
+        # The last step can break weights without any loss that shows it.
+        finite = all(map(math.isfinite, completed.losses)) and has_finite_parameters(final)
         outcome = Outcome(
             status="done" if finite else "diverged",
             accuracy=None,
@@ -104,11 +108,12 @@ def run(
         )
         if finite:
             started = time.perf_counter()
-            final = training.ema.module if training.ema else network
             accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
             if accelerator.is_main_process:
-                preprocessing = {"mean": data.mean, "std": data.std, "input_size": (data.info.in_chans, size, size)}
-                vars(final)["pretrained_cfg"] = {**vars(final).get("pretrained_cfg", {}), **preprocessing}
+                cfg = {**vars(final).get("pretrained_cfg", {}), "mean": data.mean, "std": data.std}
+                cfg |= {"input_size": (data.info.in_chans, size, size), "label_names": data.classes}
+                # The recipe decides how these images are cropped, not the configuration of a timm model.
+                vars(final)["pretrained_cfg"] = {key: value for key, value in cfg.items() if key not in CROP_FIELDS}
                 save_weights(final, weights_file(folder, key))
             seconds = completed.seconds + time.perf_counter() - started
             outcome = replace(outcome, accuracy=accuracy, test_loss=test_loss, test_images=images, seconds=seconds)
@@ -133,19 +138,17 @@ def make_network(trial: Trial, data: Data, device: torch.device) -> nn.Module:
     """Return the network of a trial on the device, with newly initialised weights and the classes and channels of the data.
 
     Raises:
-        AblationError: if timm cannot create the model.
+        AblationError: if timm cannot create the model, or it does not take images of this size.
     """
     info, drop_path = data.info, trial.recipe.drop_path
     if isinstance(trial.architecture, Architecture):
         network: nn.Module = build(trial.architecture, info.num_classes, info.in_chans, drop_path)
     else:
-        name = trial.architecture.removeprefix("timm:")
-        try:
-            network = timm.create_model(
-                name, num_classes=info.num_classes, in_chans=info.in_chans, drop_path_rate=drop_path
-            )
-        except Exception as error:  # timm's models raise many kinds of exceptions
-            raise AblationError(f"timm could not create {name!r}: {(str(error).splitlines() or [''])[0]}") from error
+        name, size = trial.architecture.removeprefix("timm:"), info.size or trial.recipe.size
+        network = create_timm(
+            name, drop_path=drop_path, size=size, num_classes=info.num_classes, in_chans=info.in_chans
+        )
+        check_takes(network, name, info.in_chans, size)
     return network.to(device).to(memory_format=torch.channels_last)
 
 

@@ -1,6 +1,7 @@
 """A single trial: deterministic results, a complete outcome, and errors that are found early."""
 
 import dataclasses
+import math
 import random
 import subprocess
 import sys
@@ -88,6 +89,23 @@ def test_a_non_finite_loss_is_recorded_as_diverged(tmp_path):
     outcome = run(Trial(TINY, recipe), tmp_path)
     assert outcome.status == "diverged" and outcome.accuracy is None
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_weights_that_the_last_step_broke_are_recorded_as_diverged(tmp_path, monkeypatch):
+    from ablation.train.loop import Training
+
+    run_to_end = Training.run_to_end
+
+    def broken(self, *arguments):
+        completed = run_to_end(self, *arguments)
+        for parameter in self.network.parameters():
+            parameter.data /= 0
+        return completed
+
+    monkeypatch.setattr(Training, "run_to_end", broken)
+    outcome = run(Trial(TINY, SHORT), tmp_path)
+    assert all(map(math.isfinite, outcome.train_losses))
+    assert outcome.status == "diverged" and outcome.accuracy is None and not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_errors_are_found_before_the_first_step(tmp_path):
