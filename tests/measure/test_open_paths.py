@@ -34,7 +34,7 @@ def pooled(pool, channels=1):
         (nn.MaxPool2d(9, 1, dilation=2), 19),
         (first(nn.MaxPool2d(4, return_indices=True)), 6),
         (nn.MaxPool2d(5, 2, dilation=3, ceil_mode=True), 15),
-        (nn.MaxPool2d((3, 3), (2, 2), (1, 1), (1, 1), True), 5),
+        (nn.MaxPool2d((3, 3), (2, 2), (1, 1), (1, 1), ceil_mode=True), 5),
         (Call(lambda x: x.unfold(2, 4, 4).amax(-1).unfold(3, 4, 4).max(-1).values), 6),
         (Call(lambda x: F.adaptive_max_pool2d(x, (x.shape[2] // 2, x.shape[3] // 2))), 4),
         (Call(lambda x: torch.maximum(x[:, :, 1:], x[:, :, :-1])[:, :, :, 1:] + x[:, :, :-1, :-1]), 4),
