@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
+from .commands.door import run_command
 from .commands.options import NetworkOptions, StudyOptions, TimingOptions
 from .commands.parameters import (
+    Accumulate,
     Address,
     Averaged,
     ClassOrder,
@@ -18,8 +19,10 @@ from .commands.parameters import (
     EngineName,
     Figures,
     Gpus,
+    ImageFiles,
     ImageFolder,
     Label,
+    LookSize,
     Model,
     Pretrained,
     RecipeName,
@@ -31,8 +34,9 @@ from .commands.parameters import (
     Weights,
     What,
     Workers,
+    given_options,
+    refuse_options,
 )
-from .errors import AblationError
 from .version import __version__
 
 app = typer.Typer(
@@ -43,16 +47,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_BAD_INPUT = 2
-
 
 def main() -> None:
     """Run the command line. Invalid input prints one message and exits with code 2."""
-    try:
-        app()
-    except AblationError as error:
-        print(f"ablation: {error}", file=sys.stderr)
-        sys.exit(_BAD_INPUT)
+    run_command(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -64,6 +62,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def profile(
+    context: typer.Context,
     steps: Steps = None,
     start: Start = "resnet50",
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
@@ -80,9 +79,10 @@ def profile(
     if timing and reconcile is None:
         from .commands.profile_timing import time_ladder
 
-        options = TimingOptions(size, batch, step, memory_format, precision, compiled)
-        time_ladder(steps or [], start, options, out)
+        time_ladder(steps or [], start, TimingOptions(size, batch, step, memory_format, precision, compiled), out)
     else:
+        timed = ("batch", "step", "memory_format", "precision", "compiled", "out")
+        refuse_options(context, timed, "is for --timing: nothing is timed or written without it")
         from .commands.profile import profile as print_costs
 
         print_costs(steps or [], start, size, reconcile, timing)
@@ -106,12 +106,13 @@ def roadmap(
     """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. Resumes where it stopped."""
     from .commands.run_roadmap import run_roadmap
 
-    given = _given(address=address, cpus=cpus, gpus=gpus)
+    given = given_options(address=address, cpus=cpus, gpus=gpus)
     run_roadmap(StudyOptions(data, recipe, seeds, start, label, out, store, workers, engine, given))
 
 
 @app.command()
 def train(
+    context: typer.Context,
     steps: Steps = None,
     start: Start = "resnet50",
     rung: Annotated[
@@ -122,17 +123,18 @@ def train(
     recipe: RecipeName = "micro",
     seed: Annotated[int, typer.Option(help="Seed, 0 or more.")] = 0,
     precision: Annotated[str, typer.Option(help="no (float32) or bf16.")] = "no",
-    accumulate: Annotated[
-        int, typer.Option(help="Number of parts in which each process handles its share of a batch.")
-    ] = 1,
+    accumulate: Accumulate = 1,
     store: StoreFolder = Path("runs"),
 ) -> None:
     """Train one network: steps, a rung or a timm model. Under torchrun or accelerate launch, on all devices of the group."""
     from .commands.train import TrainOptions
     from .commands.train import train as train_network
 
-    chosen = tuple(steps or ())
-    train_network(TrainOptions(chosen, start, rung, model, data, recipe, seed, precision, accumulate, store))
+    if model is not None:
+        refuse_options(context, ["start"], "is for steps and --rung, not for --model")
+    train_network(
+        TrainOptions(tuple(steps or ()), start, rung, model, data, recipe, seed, precision, accumulate, store)
+    )
 
 
 @app.command()
@@ -153,6 +155,7 @@ def evaluate(
 
 @app.command()
 def study(
+    context: typer.Context,
     design: Annotated[
         str, typer.Argument(help="ladder, leave-one-out, one-at-a-time, factorial or orderings.", show_default=False)
     ],
@@ -176,7 +179,9 @@ def study(
     """Train every network of a design; print effects, interactions and Shapley values. `study ladder` is `roadmap`."""
     from .commands.run_study import run_study
 
-    given = _given(address=address, cpus=cpus, gpus=gpus)
+    if design != "orderings":
+        refuse_options(context, ["count"], "is for the design orderings")
+    given = given_options(address=address, cpus=cpus, gpus=gpus)
     options = StudyOptions(data, recipe, seeds, start, label, out, store, workers, engine, given)
     run_study(design, steps or [], count, options)
 
@@ -229,16 +234,14 @@ def import_(
 
 @app.command()
 def see(
+    context: typer.Context,
     steps: Steps = None,
     what: What = "fields",
     start: Start = "resnet50",
     model: Model = None,
     weights: Weights = None,
     pretrained: Pretrained = False,
-    size: Annotated[
-        Optional[int],
-        typer.Option(help="Side of the images in pixels; by default 512, and 224 for layers.", show_default=False),
-    ] = None,
+    size: LookSize = None,
     images: ImageFolder = None,
     out: Figures = Path("figures"),
 ) -> None:
@@ -246,18 +249,15 @@ def see(
     from .commands.see import SeeOptions
     from .commands.see import see as measure
 
-    network = NetworkOptions(model, weights, pretrained)
-    measure(SeeOptions(what, tuple(steps or ()), start, network, size, images, out))
+    if what == "weights" or model is not None or weights is not None:
+        refuse_options(context, ["start"], "is for steps and the ladder")
+    measure(SeeOptions(what, tuple(steps or ()), start, NetworkOptions(model, weights, pretrained), size, images, out))
 
 
 @app.command()
 def attribute(
-    images: Annotated[
-        Optional[list[Path]],
-        typer.Argument(
-            help="Image files or folders of them; none: test images of --data, on every rung trained in --store."
-        ),
-    ] = None,
+    context: typer.Context,
+    images: ImageFiles = None,
     model: Model = None,
     weights: Weights = None,
     pretrained: Pretrained = False,
@@ -279,9 +279,14 @@ def attribute(
     from .commands.attribute import DEFAULT_METHODS, ImageOptions, attribute_images, attribute_ladder
 
     if images:
+        refuse_options(context, ("data", "recipe", "start", "store", "count"), "is for the ladder, without images")
         network = NetworkOptions(model, weights, pretrained)
         attribute_images(ImageOptions(images, network, method or DEFAULT_METHODS, target, size, out))
     else:
+        single = ("model", "weights", "pretrained", "method", "target", "size")
+        refuse_options(
+            context, single, "needs image files or folders: without them, the ladder in --store is attributed"
+        )
         attribute_ladder(StudyOptions(data, recipe, start=start, store=store, out=out), count)
 
 
@@ -294,8 +299,3 @@ def explore(
     from .commands.explore import explore as serve
 
     serve(port, browser)
-
-
-def _given(**options: float | str | None) -> dict[str, float | str]:
-    """Return the options that were given, without those that are None."""
-    return {name: value for name, value in options.items() if value is not None}

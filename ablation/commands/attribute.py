@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from .. import data as datasets
 from ..design.recipe import Recipe
+from ..design.recipe_limits import MAX_SIZE
+from ..design.roadmap import Rung
 from ..environment import describe_environment
-from ..errors import AblationError, unknown
+from ..errors import AblationError, check_number, unknown
 from ..files import writable_folder
 from ..measure.attribution import AttributionWarning, attribute
 from ..measure.faithfulness import Curves, completeness_gap, insertion_deletion
@@ -26,6 +28,7 @@ from ..measure.images import Picture, denormalise, normalisation, normalise, rea
 from ..measure.methods import METHODS
 from ..measure.targets import targets
 from ..study.ladder import ladder_trials
+from ..study.store import FILE, Store
 from ..train.run import weights_file
 from .console import data_label, make_console, track_steps, write_figure
 from .networks import load_network, short_title
@@ -34,6 +37,7 @@ from .options import NetworkOptions, StudyOptions
 DEFAULT_METHODS = ("saliency", "integrated_gradients", "smoothgrad", "grad_cam", "occlusion")
 _LADDER_STEPS = 300  # of integrated gradients; enough for a completeness gap below 1 % if the activations are smooth
 _SHOWN_IMAGES = 8
+_MAX_IMAGES = 10_000  # on one core, a day for the smallest ladder
 _CURVE_TITLES = ("ResNet-50", "kernel size 7", "separate downsampling")
 
 
@@ -48,6 +52,9 @@ class ImageOptions:
         target: class to explain, or None for the predicted one.
         size: side of the images in pixels, or None for the size that the network was built for.
         out: folder for the figure and its numbers.
+
+    Raises:
+        AblationError: if a value is invalid, or there are no trained weights.
     """
 
     files: Sequence[Path]
@@ -57,18 +64,22 @@ class ImageOptions:
     size: int | None = None
     out: Path = Path("figures")
 
+    def __post_init__(self) -> None:
+        for method in self.methods:
+            if method not in METHODS:
+                raise unknown("method", method, METHODS)
+        if self.size is not None:
+            check_number("size", self.size, 1, MAX_SIZE, whole=True, reason=": it is the side of the images in pixels")
+        if self.network.weights is None and not self.network.pretrained:
+            raise AblationError(
+                "attributions of random weights are meaningless: give --weights FILE, or "
+                "--model NAME --pretrained where a hub can be reached"
+            )
+
 
 def attribute_images(options: ImageOptions) -> None:
     """Attribute the predictions of one trained network to the pixels of each image, with several methods."""
     methods, target, size, out = options.methods, options.target, options.size, options.out
-    for method in methods:
-        if method not in METHODS:
-            raise unknown("method", method, METHODS)
-    if options.network.weights is None and not options.network.pretrained:
-        raise AblationError(
-            "attributions of random weights are meaningless: give --weights FILE, or "
-            "--model NAME --pretrained where a hub can be reached"
-        )
     pictures = [
         picture for file in options.files for picture in (read_folder(file) if file.is_dir() else [read_picture(file)])
     ]
@@ -80,7 +91,8 @@ def attribute_images(options: ImageOptions) -> None:
     for picture in pictures:
         for note in picture.notes:
             console.print(f"{picture.file}: {note}", highlight=False, soft_wrap=True)
-    pixels = torch.stack([picture.square(size or default_size, in_chans) for picture in pictures])
+    side = default_size if size is None else size
+    pixels = torch.stack([picture.square(side, in_chans) for picture in pictures])
     images = normalise(pixels, mean, std)
     classes = targets(module, images, target)
     normalised: dict[str, Any] = {"mean": mean, "std": std}
@@ -122,20 +134,26 @@ def attribute_ladder(options: StudyOptions, count: int) -> None:
     from ..show.attributions import plot_attributions, plot_curves, plot_gaps
 
     data_name, recipe, start, store, out = options.data, options.recipe, options.start, options.store, options.out
-    if count < 2:
-        raise AblationError(f"images {count} must be 2 or more: medians and intervals are computed over them")
+    check_number(
+        "images",
+        count,
+        2,
+        _MAX_IMAGES,
+        whole=True,
+        reason=": medians and intervals are computed over so many test images",
+    )
     trials = {trial: rung for trial, rung in ladder_trials(recipe, data_name, [0], start).items() if rung.adopted}
     data: Any = datasets.load(data_name)
     files = {trial: weights_file(store, trial.key(data.checksum)) for trial in trials}
-    missing = [trials[trial].title for trial, file in files.items() if not file.is_file()]
+    missing = [trial for trial, file in files.items() if not file.is_file()]
     if missing:
         raise AblationError(
-            f"{len(missing)} of {len(trials)} rungs are not trained in {store}, such as {missing[0]}: run `ablation roadmap "
-            f"--data {data_name} --recipe {recipe} --start {start} --store {store}` first"
+            _how_to_train(options, [trials[trial] for trial in missing], len(trials), files[missing[0]])
         )
     writable_folder(out)
     console = make_console()
     images, labels = _cycle_classes(data, next(iter(trials)).recipe, count)
+    check_number("images", count, 2, len(images), whole=True, reason=f": {data_name} has so many test images")
     normalised: dict[str, Any] = {"mean": data.mean, "std": data.std}
     maps: dict[str, np.ndarray] = {}
     curves: dict[str, Curves] = {}
@@ -179,6 +197,32 @@ def attribute_ladder(options: StudyOptions, count: int) -> None:
         console,
     )
     write_figure(out / f"curves-{label}", plot_curves(chosen), _curve_table(chosen).assign(**setting), console)
+
+
+def _how_to_train(options: StudyOptions, missing: Sequence[Rung], total: int, file: Path) -> str:
+    """Return the message for rungs without weights: a roadmap trains no rung whose outcome its store has."""
+    arguments = f"--data {options.data} --recipe {options.recipe} --start {options.start} --store"
+    message = f"{len(missing)} of {total} rungs are not trained in {options.store}, such as {missing[0].title}: "
+    status = _stored_status(options.store / FILE, file.stem)
+    if status in ("", "failed"):
+        return f"{message}run `ablation roadmap {arguments} {options.store}` first"
+    if status == "diverged":
+        return f"{message}its training diverged, so it has no weights. Choose another recipe or data set"
+    new = options.store.with_name(f"{options.store.name}-weights")
+    return (
+        f"{message}its outcome is stored, for example after `ablation import`, but not its weights ({file}). Copy the folder "
+        f"`weights` from the machine that trained them, or train them again in another store: run `ablation roadmap {arguments} "
+        f"{new}`, then `ablation attribute {arguments} {new}`"
+    )
+
+
+def _stored_status(file: Path, key: str) -> str:
+    """Return the status of a trial in a store, or "" if there is none."""
+    if not file.is_file():
+        return ""
+    with Store(file, readonly=True) as store:
+        outcome = store.outcomes().get(key)
+    return outcome.status if outcome else ""
 
 
 def _cycle_classes(data: Any, recipe: Recipe, count: int) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .. import data as datasets
+from ..design.recipe_limits import MAX_EPOCHS
 from ..design.recipes import family
-from ..errors import AblationError
+from ..errors import AblationError, check_number, shown
 from ..evidence.rate_table import rate_table
 from ..files import writable_folder
 from ..show.tables import text_table
@@ -14,6 +15,9 @@ from ..study.study import Study
 from .console import data_label, make_console, merge_environments, write_figure
 from .options import StudyOptions
 from .progress import run_with_progress
+from .room import check_study
+
+_MAX_RATES = 100  # of one recipe; each is a trial of every network
 
 
 def compare_rates(original: str, modern: str, epochs: int | None, options: StudyOptions) -> None:
@@ -27,7 +31,9 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     from ..show.rate_plots import plot_rates
 
     data, recipe = options.data, options.recipe
-    datasets.info(data)
+    if epochs is not None:
+        check_number("epochs", epochs, 1, MAX_EPOCHS, whole=True)
+    info = datasets.info(data)
     pair = family(recipe)
     rates = {
         "original": _parse_rates("--original", original, pair.original.lr),
@@ -39,6 +45,7 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
         (member, rung): f"{names[rung]}, {getattr(pair, member).name}"
         for member, rung in dict.fromkeys(trials.values())
     }
+    check_study(options, trials, info)
     writable_folder(options.out)
     labels = {trial: f"{titles[key]}, rate {trial.recipe.lr:g}" for trial, key in trials.items()}
     study = Study(labels, options.store)
@@ -65,6 +72,9 @@ def _parse_rates(option: str, given: str, default: float) -> list[float]:
         rates = [float(text) for text in given.split(",")]
     except ValueError:
         raise AblationError(
-            f"{option} {given!r} must be learning rates separated by commas, such as 0.01,0.02"
+            f"{option} {shown(given)} must be learning rates separated by commas, such as 0.01,0.02"
         ) from None
+    check_number(f"the number of rates in {option}", len(rates), 1, _MAX_RATES, whole=True)
+    for rate in rates:
+        check_number(f"each rate of {option}, here", rate, 0)
     return sorted(set(rates))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 import sys
 import time
@@ -22,16 +24,24 @@ if TYPE_CHECKING:
     from ..design.trial import Outcome
 
 _PLAIN_WIDTH = 120  # columns, where the output is not a terminal
+_MAX_NAME = 120  # bytes of a label in a file name, of 255 for the whole name
 
 
-def make_console() -> Console:
-    """Return a console as wide as the terminal, or of a fixed width if the output is not a terminal."""
-    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+def make_console(silent: bool = False) -> Console:
+    """Return a console as wide as the terminal, or of a fixed width if the output is not a terminal.
+
+    What it prints is text: square brackets in a path or a name are no markup of rich.
+
+    Args:
+        silent: print nothing, for all but the main one of several processes.
+    """
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(file=io.StringIO() if silent else None, width=width, markup=False, emoji=False)
 
 
 def progress_bar(console: Console) -> Progress:
     """Return a bar with count, elapsed and remaining time; it is not shown if the output is not a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
 
 
@@ -56,7 +66,19 @@ def data_label(data: str, start: str = "resnet50") -> str:
     """
     short = re.sub(r"000(?=\+|$)", "k", data.rpartition(":")[2]) if "#" in data else data.rpartition(":")[2]
     label = re.sub(r"[^A-Za-z0-9]+", "-", Path(short).name).strip("-")
-    return label if start == "resnet50" else f"{start}-{label}"
+    return fit_name(label if start == "resnet50" else f"{start}-{label}")
+
+
+def fit_name(label: str) -> str:
+    """Return part of a file name, shortened if the name would be longer than file systems allow.
+
+    >>> fit_name("resnet50-gelu"), len(fit_name("resnet50-" + 100 * "gelu-"))
+    ('resnet50-gelu', 120)
+    """
+    if len(label.encode("utf-8", "replace")) <= _MAX_NAME:
+        return label
+    digest = hashlib.sha256(label.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{label.encode('ascii', 'replace')[: _MAX_NAME - 9].decode().replace('?', '-')}-{digest}"
 
 
 @contextmanager
@@ -93,6 +115,6 @@ def write_figure(stem: Path, figure: Figure, table: pd.DataFrame, console: Conso
     from ..show.picture import png
 
     png_file, csv_file = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.csv")
-    write_atomically(csv_file, table.to_csv(index=False).encode())
+    write_atomically(csv_file, table.to_csv(index=False))
     write_atomically(png_file, png(figure))
     console.print(f"wrote {png_file} and {csv_file}", highlight=False, soft_wrap=True)

@@ -1,14 +1,15 @@
 """`ablation explore`: the explorer as a page, served by Voila on the loopback interface of this machine.
 
-It serves one notebook of two lines. Visitors can only use the controls: Voila accepts no requests to run code, strips
-sources, serves no other file and ignores the user's Jupyter settings. A content security policy blocks requests to other
-machines.
+It serves one notebook of two lines, at an address with a secret token. Visitors can only use the controls: Voila accepts no
+requests to run code, strips sources, serves no other file and ignores the user's Jupyter settings. A content security policy
+blocks requests to other machines, and `guarded_server` those from other pages.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import tempfile
 from importlib.util import find_spec
@@ -19,10 +20,12 @@ from ..errors import AblationError
 
 ADDRESS = "127.0.0.1"
 _PORTS = range(1, 65536)
+_TOKEN_BYTES = 24
 _SOURCE = "from ablation.show.explorer import Explorer\n\nExplorer().widget"
 _TEMPLATE = "ablation"
 _EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]  # others only log warnings
-_IDLE_SECONDS = 900  # until the kernel of a closed page is stopped
+# The kernel of a page that ends without saying so, or that no browser opens, is stopped within the sum of the two.
+_IDLE_SECONDS, _CHECK_SECONDS = 30, 15
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; frame-ancestors 'none'; "
@@ -51,8 +54,9 @@ def explore(port: int, browser: bool) -> None:
         os.environ["JUPYTER_PATH"] = os.pathsep.join(
             [str(Path(folder) / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
         )
-        app = _make_server(notebook, port, browser)
-        print(f"The explorer is at http://{ADDRESS}:{port}/  (Ctrl-C stops it)", flush=True)
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        app = _make_server(notebook, port, browser, token)
+        print(f"The explorer is at http://{ADDRESS}:{port}/{token}/  (Ctrl-C stops it)", flush=True)
         app.start()
 
 
@@ -93,21 +97,27 @@ def _write_page(folder: Path) -> Path:
     return notebook
 
 
-def _make_server(notebook: Path, port: int, browser: bool) -> Any:
-    """Return a Voila application for the notebook, ready to start."""
+def _make_server(notebook: Path, port: int, browser: bool, token: str) -> Any:
+    """Return a Voila application for the notebook, ready to start, with all its paths below the token."""
     from traitlets.config import Config
-    from voila.app import Voila
+
+    from .guarded_server import GuardedVoila
 
     settings = Config()
     settings.Voila.ip = ADDRESS
     settings.Voila.port = port
     settings.Voila.port_retries = 0
+    settings.Voila.base_url = f"/{token}/"
     settings.Voila.open_browser = browser
     settings.Voila.log_level = "ERROR"
     settings.Voila.root_dir = str(notebook.parent)
     settings.Voila.tornado_settings = {
         "allow_remote_access": False,  # refuses requests with a foreign host name that resolves to this machine
-        "headers": {"Content-Security-Policy": _POLICY},
+        "headers": {
+            "Content-Security-Policy": _POLICY,
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Referrer-Policy": "same-origin",  # the address is a secret
+        },
         "ws_ping_timeout": 30_000,
     }
     settings.VoilaConfiguration.template = _TEMPLATE
@@ -122,7 +132,7 @@ def _make_server(notebook: Path, port: int, browser: bool) -> Any:
         # Sockets that only this user can open; TCP ports are open to every user of the machine.
         settings.ConnectionFileMixin.transport = "ipc"
     settings.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
-    settings.MappingKernelManager.cull_interval = 60
-    app = Voila.instance(config=settings, config_file_paths=[])
+    settings.MappingKernelManager.cull_interval = _CHECK_SECONDS
+    app = GuardedVoila.instance(config=settings, config_file_paths=[])
     app.initialize([str(notebook)])
     return app

@@ -11,6 +11,7 @@ from torch import nn
 from ..design import roadmap as roads
 from ..design.roadmap import Rung
 from ..errors import AblationError
+from .console import fit_name
 from .options import NetworkOptions
 
 
@@ -29,7 +30,7 @@ def load_network(options: NetworkOptions, size: int | None = None) -> tuple[str,
             raise AblationError("give --weights FILE or --model NAME")
         from ..network import load_weights
 
-        return options.weights.stem, load_weights(options.weights)
+        return fit_name(options.weights.stem), load_weights(options.weights)
     from ..network.timm_creation import create_timm, load_timm
 
     name = timm_name(options.model)
@@ -80,7 +81,7 @@ def rungs_of(steps: Sequence[str], start: str) -> tuple[Rung, ...]:
 
 def road_label(steps: Sequence[str], start: str) -> str:
     """Return the part of a file name that stands for a ladder or a road of steps."""
-    return f"{start}-{'-'.join(steps)}".replace("=", "-") if steps else start
+    return fit_name(f"{start}-{'-'.join(steps)}".replace("=", "-")) if steps else start
 
 
 def short_title(rung: Rung) -> str:

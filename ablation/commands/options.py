@@ -1,4 +1,7 @@
-"""Options that several commands share, as dataclasses."""
+"""Options that several commands share, as dataclasses. Each is valid once it is made, also when Python code makes it.
+
+The bounds are far beyond what is sensible; they exclude typing errors that would fill the memory or never end.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import AblationError
+from ..design.recipe_limits import MAX_BATCH, MAX_SIZE
+from ..design.trial import MAX_SEEDS
+from ..errors import AblationError, check_number, shown, unknown
+
+MAX_LABEL = 200  # characters; a longer one leaves no room for a table
+MAX_WORKERS = 10_000  # on a cluster; on this machine, memory sets the limit
+WORKER_BYTES = 400_000_000  # of a worker before it has data: Python, torch and timm (measured on Linux, November 2026)
+STEPS, MEMORY_FORMATS, PRECISIONS = ("forward", "training"), ("NCHW", "channels-last"), ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class StudyOptions:
         engine_options: options of the engine, by name.
 
     Raises:
-        AblationError: if workers is not positive.
+        AblationError: if a number is out of its bounds, or this machine has no memory for so many workers.
     """
 
     data: str
@@ -41,8 +51,13 @@ class StudyOptions:
     engine_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise AblationError(f"workers {self.workers} must be 1 or more")
+        check_number("seeds", self.seeds, 1, MAX_SEEDS, whole=True, reason=": it is the number of seeds per network")
+        if len(self.label) > MAX_LABEL:
+            raise AblationError(f"label {shown(self.label)} must have {MAX_LABEL} characters or less")
+        if self.workers is not None:
+            check_number("workers", self.workers, 1, MAX_WORKERS, whole=True)
+            if self.engine == "local":
+                _check_room(self.workers)
 
     @property
     def data_title(self) -> str:
@@ -59,12 +74,23 @@ class NetworkOptions:
         weights: weights file written by ablation or, with `model`, a state dict of that model.
         pretrained: download timm's weights for `model`.
         averaged: whether to take averaged (EMA) weights where the file holds averaged and raw ones.
+
+    Raises:
+        AblationError: if the options contradict each other.
     """
 
     model: str | None = None
     weights: Path | None = None
     pretrained: bool = False
     averaged: bool = True
+
+    def __post_init__(self) -> None:
+        if self.model is not None and not self.model.strip():
+            raise AblationError("--model '' names no model: give one of timm.list_models()")
+        if self.pretrained and self.model is None:
+            raise AblationError("--pretrained needs --model NAME: only timm's models have weights to download")
+        if self.pretrained and self.weights is not None:
+            raise AblationError("give --weights FILE or --pretrained, not both: a network has one set of weights")
 
 
 @dataclass(frozen=True)
@@ -78,6 +104,9 @@ class TimingOptions:
         memory_format: "NCHW" or "channels-last".
         precision: "fp32" or "bf16".
         compiled: time through `torch.compile`.
+
+    Raises:
+        AblationError: if a choice does not exist or a number is out of its bounds.
     """
 
     size: int = 224
@@ -86,3 +115,21 @@ class TimingOptions:
     memory_format: str = "channels-last"
     precision: str = "fp32"
     compiled: bool = False
+
+    def __post_init__(self) -> None:
+        check_number("size", self.size, 1, MAX_SIZE, whole=True, reason=": it is the side of the images in pixels")
+        check_number("batch", self.batch, 1, MAX_BATCH, whole=True, reason=": it is the number of images per call")
+        for name, possible in (("step", STEPS), ("memory_format", MEMORY_FORMATS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in possible:
+                raise unknown(name, getattr(self, name), possible)
+
+
+def _check_room(workers: int) -> None:
+    import psutil
+
+    available = psutil.virtual_memory().available
+    if workers > 1 and workers * WORKER_BYTES > available:
+        raise AblationError(
+            f"workers {workers} need {workers * WORKER_BYTES / 1e9:,.1f} GB of memory, of which {available / 1e9:.1f} GB are "
+            f"available: at most {max(1, available // WORKER_BYTES)} fit; by default there is one per core or GPU"
+        )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+from ..errors import AblationError
 
 Steps = Annotated[
     Optional[list[str]], typer.Argument(help="Steps to take, such as: patchify_stem depthwise kernel_size=7")
@@ -30,6 +33,12 @@ Pretrained = Annotated[bool, typer.Option("--pretrained", help="Download timm's 
 ImageFolder = Annotated[
     Optional[Path],
     typer.Option("--images", help="Folder of images; by default eight photographs of scikit-image and scikit-learn."),
+]
+LookSize = Annotated[
+    Optional[int],
+    typer.Option(
+        "--size", help="Side of the images in pixels; by default 512, and 224 for layers.", show_default=False
+    ),
 ]
 Reconcile = Annotated[
     Optional[str],
@@ -70,3 +79,29 @@ Address = Annotated[
 ]
 Cpus = Annotated[Optional[float], typer.Option("--cpus", help="CPUs and threads per trial on Ray; by default 1.")]
 Gpus = Annotated[Optional[float], typer.Option("--gpus", help="GPUs per trial on Ray, such as 0.5; by default 0.")]
+Accumulate = Annotated[int, typer.Option(help="Number of parts in which each process handles its share of a batch.")]
+ImageFiles = Annotated[
+    Optional[list[Path]],
+    typer.Argument(
+        help="Image files or folders of them; none: test images of --data, on every rung trained in --store."
+    ),
+]
+
+
+def given_options(**options: float | str | None) -> dict[str, float | str]:
+    """Return the options that were given, without those that are None."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def refuse_options(context: typer.Context, names: Iterable[str], reason: str) -> None:
+    """Raise an `AblationError` if the user gave an option that this call would ignore.
+
+    Args:
+        context: the context of the command.
+        names: parameters of the command.
+        reason: why they have no meaning here.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise AblationError(f"--{name.replace('_', '-')} {reason}")

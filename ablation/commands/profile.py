@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-
-from rich.console import Console
 
 from ..design import roadmap as roads
 from ..design.published import SWIN
 from ..errors import unknown
 from ..show.tables import disagreements, profile_table
+from .console import make_console
 
 
 def profile(steps: Sequence[str], start: str, size: int, reconcile: str | None = None, timing: bool = False) -> None:
@@ -28,7 +26,7 @@ def profile(steps: Sequence[str], start: str, size: int, reconcile: str | None =
 
         reconcile_network(reconcile, steps, start, size, timing)
         return
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = make_console()
     if steps:
         console.print(profile_table(f"A road from {start}, {size} px", roads.road(steps, start), size))
         return

@@ -10,6 +10,7 @@ import torch
 from rich import box
 from rich.table import Table
 
+from ..design.roadmap import Rung
 from ..environment import describe_environment, keep_freed_memory
 from ..files import writable_folder
 from ..measure.breakdown import breakdown
@@ -18,6 +19,7 @@ from ..measure.timing import benchmark
 from .console import make_console, track_steps, write_figure
 from .networks import road_label, rungs_of, short_title
 from .options import TimingOptions
+from .room import check_bytes, timing_bytes
 
 
 def time_ladder(steps: Sequence[str], start: str, options: TimingOptions, out: Path) -> None:
@@ -29,6 +31,7 @@ def time_ladder(steps: Sequence[str], start: str, options: TimingOptions, out: P
     size, batch = options.size, options.batch
     for rung in rungs:
         rung.architecture.sizes(size)
+    _check_room(rungs, options)
     writable_folder(out)
     keep_freed_memory()
     console = make_console()
@@ -74,6 +77,20 @@ def time_ladder(steps: Sequence[str], start: str, options: TimingOptions, out: P
     operators = pd.DataFrame(parts)
     setting = {"size": size, "batch": batch, **environment}
     write_figure(out / f"operators-{label}", plot_operators(operators), operators.assign(**setting), console)
+
+
+def _check_room(rungs: Sequence[Rung], options: TimingOptions) -> None:
+    """Raise an `AblationError` if the largest network needs more memory for one call than there is."""
+
+    def needed(batch: int) -> int:
+        return max(timing_bytes(rung.architecture, options.size, batch, options.step) for rung in rungs)
+
+    def fits(available: int) -> str:
+        per_image = max(1, needed(2) - needed(1))
+        batch = (available - needed(1)) // per_image + 1
+        return f"--batch {batch}" if batch >= 1 else "a smaller --size"
+
+    check_bytes(needed(options.batch), f"--batch {options.batch} of {options.size} px", fits)
 
 
 def _timing_table(table: pd.DataFrame, title: str) -> Table:

@@ -63,7 +63,12 @@ class StudyProgress:
         self.name, self.images, self.now = name, images, now
         self.rows: dict[Trial, _Row] = {}
         self.began, self.ended, self.total = now(), 0, total
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         self.bar = Progress(*columns, TextColumn("{task.fields[left]}"), console=console)
         self.task = self.bar.add_task("trials", total=total, left="")
 

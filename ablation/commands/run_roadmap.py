@@ -12,6 +12,7 @@ from ..study.study import Study
 from .console import data_label, make_console, merge_environments, write_figure
 from .options import StudyOptions
 from .progress import run_with_progress
+from .room import check_study
 
 
 def run_roadmap(options: StudyOptions) -> None:
@@ -20,6 +21,7 @@ def run_roadmap(options: StudyOptions) -> None:
     info, pair = datasets.info(data), family(recipe)
     trials = ladder_trials(recipe, data, check_seeds(options.seeds), start)
     rungs = ladder_rungs(recipe, start)
+    check_study(options, trials, info)
     writable_folder(options.out)
     labels = {trial: rung.title for trial, rung in trials.items()}
     study = Study(labels, options.store, options.engine, **options.engine_options)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .. import data as datasets
 from ..design.recipes import family
-from ..errors import AblationError, unknown
+from ..design.trial import MAX_TRIALS
+from ..errors import AblationError, check_number, unknown
 from ..evidence.accuracies import accuracies
 from ..evidence.effects import tables
 from ..files import writable_folder, write_atomically
@@ -15,6 +16,7 @@ from ..study.study import Study
 from .console import data_label, make_console
 from .options import StudyOptions
 from .progress import run_with_progress
+from .room import check_study
 from .run_roadmap import run_roadmap
 
 LADDER = "ladder"
@@ -39,7 +41,16 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
     data, recipe, start = options.data, options.recipe, options.start
     info, pair = datasets.info(data), family(recipe)
     chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
+    check_number(
+        "trials",
+        len(chosen) * options.seeds,
+        1,
+        MAX_TRIALS,
+        whole=True,
+        reason=f": {len(chosen):,} networks with {options.seeds:,} seeds each",
+    )
     trials = designs.trials(chosen, recipe, data, check_seeds(options.seeds))
+    check_study(options, trials, info)
     writable_folder(options.out)
     labels = {trial: point.title for trial, point in trials.items()}
     study = Study(labels, options.store, options.engine, **options.engine_options)
@@ -50,7 +61,7 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         heading = f"{title}: {design} on {options.data_title}, recipe {recipe}, {options.seeds} seeds"
         console.print(text_table(heading, table))
         file = options.out / f"study-{design}-{data_label(data, start)}-{title.lower().replace(' ', '-')}.csv"
-        write_atomically(file, table.to_csv(index=False).encode())
+        write_atomically(file, table.to_csv(index=False))
         console.print(f"wrote {file}", highlight=False, soft_wrap=True)
     if info.note:
         console.print(info.note, style="bold", soft_wrap=True, highlight=False)

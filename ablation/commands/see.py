@@ -13,10 +13,11 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from ..design.recipe_limits import MAX_SIZE
 from ..environment import describe_environment
-from ..errors import AblationError, unknown
+from ..errors import AblationError, check_number, unknown
 from ..files import writable_folder
-from ..measure.images import normalisation, normalise, photographs, read_folder
+from ..measure.images import PHOTOGRAPHS, normalisation, normalise, photographs, read_folder
 from ..measure.jacobian import jacobian_change
 from ..measure.layer_fields import CRITICAL, UNPRODUCTIVE, LayerField, receptive_fields
 from ..measure.norms import norm_statistics, take_statistics
@@ -32,8 +33,11 @@ from .console import make_console, track_steps, write_figure
 from .layer_table import print_layers
 from .networks import load_network, road_label, rungs_of, short_title
 from .options import NetworkOptions
+from .room import check_bytes, field_bytes, largest_size
 
 WHAT = ("fields", "layers", "norms", "weights")
+_MIN_SIZE = 32  # px; smaller photographs show nothing
+_USUAL_SIZE, _LAYERS_SIZE = 512, 224  # px
 _RANDOM = (
     "The weights are random (initialised from seed 0), with closed branches opened and batch statistics taken from these images. "
     "The results describe the architecture, not a trained network; use --weights FILE for trained weights."
@@ -51,6 +55,9 @@ class SeeOptions:
         size: side of the images in pixels; by default 512, and 224 for layers.
         images: folder of images, or None for the bundled photographs.
         out: folder for the figure and its numbers.
+
+    Raises:
+        AblationError: if a value is invalid, or options contradict each other.
     """
 
     what: str = "fields"
@@ -61,28 +68,47 @@ class SeeOptions:
     images: Path | None = None
     out: Path = Path("figures")
 
+    def __post_init__(self) -> None:
+        if self.what not in WHAT:
+            raise unknown("value of --what:", self.what, WHAT)
+        chosen = self.network.model is not None or self.network.weights is not None
+        if self.steps and chosen:
+            raise AblationError("give steps or one network (--model, --weights), not both")
+        if self.what == "weights" and (self.steps or chosen):
+            raise AblationError(
+                "--what weights compares one depthwise convolution with one window attention: it takes no steps, --model or "
+                "--weights"
+            )
+        if self.what == "layers" and self.images is not None:
+            raise AblationError(
+                "--what layers needs no images: it computes what every image of --size px passes through"
+            )
+        if self.size is not None:
+            check_number(
+                "size", self.size, _MIN_SIZE, MAX_SIZE, whole=True, reason=": it is the side of the images in pixels"
+            )
+
 
 def see(options: SeeOptions) -> None:
     """Measure receptive fields, layers, norms or weights, and write the figure and its numbers."""
     what, model, weights = options.what, options.network.model, options.network.weights
     steps, start, out = options.steps, options.start, options.out
-    size = options.size if options.size is not None else (224 if what == "layers" else 512)
-    if what not in WHAT:
-        raise unknown("value of --what:", what, WHAT)
-    if steps and (model or weights):
-        raise AblationError("give steps or one network (--model, --weights), not both")
-    if options.network.pretrained and not model:
-        raise AblationError("--pretrained needs --model NAME: only timm's models have weights to download")
     writable_folder(out)
     console = make_console()
+    size = options.size if options.size is not None else (_LAYERS_SIZE if what == "layers" else _USUAL_SIZE)
+    count = len(PHOTOGRAPHS) if options.images is None else len(list(options.images.glob("*")))
+    if what != "layers":
+        _check_room([], size, count)
     if what == "weights":
         _compare_weights(_load_images(options.images, size), out, console)
         return
-    single = load_network(options.network, size) if model or weights else None
+    single = load_network(options.network, size) if model is not None or weights is not None else None
     networks: list[tuple[str, Any]]
     trained = weights is not None or options.network.pretrained
     if single:
         label, networks = single[0], [single]
+        if size > _USUAL_SIZE:
+            _check_room([single[1]], size, count)
     else:
         rungs = rungs_of(steps, start)
         label = road_label(steps, start)
@@ -92,6 +118,8 @@ def see(options: SeeOptions) -> None:
     if what == "layers":
         _measure_layers(networks, size, label, out, console)
         return
+    if not single:
+        _check_room([network for _, network in networks], size, count)
     pixels = _load_images(options.images, size)
     if not trained:
         console.print(_RANDOM, soft_wrap=True, highlight=False)
@@ -101,11 +129,19 @@ def see(options: SeeOptions) -> None:
 
 def _load_images(images: Path | None, size: int) -> Tensor:
     """Return (N, 3, size, size) from 0 to 1: the images of a folder, or the bundled photographs."""
-    if size < 32:
-        raise AblationError(f"size {size} must be 32 pixels or more")
     if images is None:
         return photographs(size)
     return torch.stack([picture.square(size) for picture in read_folder(images)])
+
+
+def _check_room(networks: Sequence[Any], size: int, images: int) -> None:
+    """Raise an `AblationError` if the images and the largest network need more memory than there is."""
+
+    def fits(available: int) -> str:
+        side = largest_size(lambda side: field_bytes(networks, side, images), available, size)
+        return f"--size {side}" if side >= _MIN_SIZE else "fewer images or a smaller network"
+
+    check_bytes(field_bytes(networks, size, images), f"--size {size} with {images} images", fits)
 
 
 def _prepare(network: Any, pixels: Tensor, trained: bool) -> tuple[nn.Module, Tensor]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from .. import data as datasets
 from ..design import roadmap as roads
 from ..design.architecture import Architecture
 from ..design.recipe import make_plan
+from ..design.recipe_limits import MAX_BATCH
 from ..design.recipes import family
 from ..design.trial import Trial
-from ..errors import AblationError
+from ..errors import AblationError, check_number, shown
 from ..study.ladder import ladder_rungs
 from ..study.store import default_label
+from .console import make_console
+from .room import check_size, check_training
+
+# Variables that torchrun sets, with their values without it.
+_GROUP = (("WORLD_SIZE", 1, 1), ("RANK", 0, 0), ("LOCAL_RANK", 0, 0))
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,21 @@ class TrainOptions:
 
 def train(options: TrainOptions) -> None:
     """Train one network and print its outcome. If several processes train, only the main one prints."""
+    if options.precision not in ("no", "bf16"):
+        raise AblationError(f"precision {shown(options.precision)} is not possible. Possible: no, bf16")
+    check_number("accumulate", options.accumulate, 1, MAX_BATCH, whole=True)
+    devices, rank, _ = (_process_number(*variable) for variable in _GROUP)
     trial = _trial(options)
-    datasets.info(options.data)
+    info = datasets.info(options.data)
+    if isinstance(trial.architecture, Architecture):
+        check_size(options.recipe, info)
     from ..train.run import run
 
-    devices = int(os.environ.get("WORLD_SIZE", "1"))
     steps_per_epoch = datasets.load(options.data).steps_per_epoch(trial.recipe)
     plan = make_plan(trial.recipe, steps_per_epoch, devices, options.accumulate)
-    is_main = os.environ.get("RANK", "0") == "0"
-    console = Console(file=sys.stdout if is_main else io.StringIO())
+    check_training([trial], info, parts=devices * options.accumulate)
+    is_main = rank == 0
+    console = make_console(silent=not is_main)
     heading = f"{default_label(trial)}, recipe {trial.recipe.name}, {options.data}, seed {options.seed}"
     console.print(heading, soft_wrap=True)
     console.print(str(plan), soft_wrap=True, highlight=False)
@@ -80,17 +89,27 @@ def train(options: TrainOptions) -> None:
 
 def _trial(options: TrainOptions) -> Trial:
     pair = family(options.recipe)
-    if sum(map(bool, (options.steps, options.rung, options.model))) > 1:
+    if sum((bool(options.steps), options.rung is not None, options.model is not None)) > 1:
         raise AblationError("give only one of steps, --rung and --model")
     chosen: Architecture | str
-    if options.model:
+    if options.model is not None:
         from .networks import timm_name
 
         chosen, member = f"timm:{timm_name(options.model)}", "modern"
     else:
-        if options.rung:
+        if options.rung is not None:
             found = roads.find(options.rung, ladder_rungs(options.recipe, options.start))
         else:
             found = roads.road(options.steps, options.start, pair.width_divisor, pair.stem_stride)[-1]
         chosen, member = found.architecture, found.recipe
     return Trial(chosen, pair.original if member == "original" else pair.modern, options.data, options.seed)
+
+
+def _process_number(name: str, default: int, least: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or len(text) > 6 or int(text) < least:
+        raise AblationError(
+            f"the environment variable {name} is {shown(text)}, but must be a whole number, {least} or more: torchrun and "
+            "accelerate launch set it; without them, unset it"
+        )
+    return int(text)

@@ -50,7 +50,7 @@ def experiment(
         raise AblationError(f"the trial with seed {trial.seed} of {name} failed: {outcome.reason}")
     table = pd.DataFrame([_row(dict(zip(columns, key, strict=True)), t, outcomes[t]) for key, t in trials.items()])
     if scale() == "full":
-        write_atomically(STORED / f"{name}.csv", table.to_csv(index=False).encode())
+        write_atomically(STORED / f"{name}.csv", table.to_csv(index=False))
     return table
 
 

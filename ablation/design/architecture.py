@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import AblationError, unknown
+from ..errors import AblationError, check_number, shown, unknown
 from . import registry
 
 NUM_STAGES = 4
@@ -29,6 +29,11 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "norms": ("every", "single"),
     "downsampling": ("block", "separate", "pool"),
 }
+
+# A thousand times what is usual. A description beyond it is a mistake or a damaged file, and could not be built.
+MAX_DEPTH = 10_000
+MAX_SIZE = 1_000_000  # px; a single image of this side takes 12 TB
+_LARGEST = {"width": 1_000_000, "expansion": 1_000, "kernel_size": 10_001}
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,17 +91,18 @@ class Architecture:
         object.__setattr__(self, "depths", _checked_depths(self.depths))
         for name, choices in _CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
-        _check_positive("width", self.width)
-        _check_positive("expansion", self.expansion)
-        _check_positive("kernel_size", self.kernel_size)
+        for name, most in _LARGEST.items():
+            _check_positive(name, getattr(self, name), most)
         if self.kernel_size % 2 == 0:
             k = self.kernel_size
             raise AblationError(f"kernel_size {k} is even; it must be odd, so that it has a centre: {k - 1} or {k + 1}")
         registry.activation(self.activation)
         registry.norm(self.norm)
         if self.layer_scale is not None:
-            if not _is_number(self.layer_scale) or not math.isfinite(self.layer_scale):
-                raise AblationError(f"layer_scale {self.layer_scale!r} must be None or a finite number, such as 1e-6")
+            if not _is_finite(self.layer_scale):
+                raise AblationError(
+                    f"layer_scale {shown(self.layer_scale)} must be None or a finite number, such as 1e-6"
+                )
             object.__setattr__(self, "layer_scale", float(self.layer_scale))
 
     def __repr__(self) -> str:
@@ -142,7 +148,7 @@ class Architecture:
     def from_dict(cls, data: Mapping[str, Any]) -> Architecture:
         """Return the description that `to_dict` serialised. Missing fields take their defaults."""
         if not isinstance(data, Mapping):
-            raise AblationError(f"an architecture must be a dictionary of fields, not {data!r}")
+            raise AblationError(f"an architecture must be a dictionary of fields, not {shown(data)}")
         return cls().replace(**data)
 
     def to_json(self) -> str:
@@ -154,7 +160,9 @@ class Architecture:
         """Return the description that `to_json` serialised."""
         try:
             return cls.from_dict(json.loads(text))
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError, TypeError) as error:
+            if isinstance(error, AblationError):
+                raise
             raise AblationError(f"invalid JSON for an architecture: {error}") from None
 
     @property
@@ -219,9 +227,10 @@ class Architecture:
         """
         if isinstance(size, bool) or not isinstance(size, int) or size < self.min_size:
             raise AblationError(
-                f"an image of {size} px is too small for the strides of {self!r}: the smallest that works is "
+                f"an image of {shown(size)} px is too small for the strides of {self!r}: the smallest that works is "
                 f"{self.min_size} px (for smaller images, use a stem_stride of 2 or 1)"
             )
+        check_number("size", size, 1, MAX_SIZE, whole=True, reason=": it is the side of the image in pixels")
         sides = [self.stem_size(size)]
         for _ in range(NUM_STAGES - 1):
             sides.append(sides[-1] // 2 if self.has_downsampling_layers else -(-sides[-1] // 2))
@@ -231,13 +240,17 @@ class Architecture:
 _FIELDS = tuple(field.name for field in dataclasses.fields(Architecture))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond the range of floats
+        return False
 
 
-def _check_positive(name: str, value: object) -> None:
+def _check_positive(name: str, value: object, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise AblationError(f"{name} {value!r} must be a positive whole number")
+        raise AblationError(f"{name} {shown(value)} must be a positive whole number")
+    check_number(name, value, 1, most, whole=True)
 
 
 def _check_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
@@ -245,15 +258,17 @@ def _check_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
         return
     if isinstance(choices[0], str):
         raise unknown(name, value, choices)
-    raise AblationError(f"{name} {value!r} is not supported. Possible: {', '.join(map(str, choices))}")
+    raise AblationError(f"{name} {shown(value)} is not supported. Possible: {', '.join(map(str, choices))}")
 
 
 def _checked_depths(value: Any) -> tuple[int, int, int, int]:
     depths = tuple(value) if isinstance(value, list | tuple) else (value,)
     if len(depths) != NUM_STAGES:
-        raise AblationError(f"depths {value!r} must have {NUM_STAGES} entries, one per stage, such as (3, 3, 9, 3)")
+        raise AblationError(
+            f"depths {shown(value)} must have {NUM_STAGES} entries, one per stage, such as (3, 3, 9, 3)"
+        )
     for depth in depths:
-        _check_positive("each of depths", depth)
+        _check_positive("each of depths", depth, MAX_DEPTH)
     return depths
 
 

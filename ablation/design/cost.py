@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import AblationError
+from ..errors import AblationError, check_number, shown
 from . import registry
 from .architecture import Architecture
+
+MAX_COUNT = 10_000_000  # classes or channels of images
 
 
 @dataclass(frozen=True)
@@ -204,4 +206,5 @@ def check_counts(num_classes: int, in_chans: int) -> None:
     """Raise an `AblationError` unless `num_classes` is an integer >= 0 and `in_chans` an integer >= 1."""
     for name, value, minimum in (("num_classes", num_classes, 0), ("in_chans", in_chans, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise AblationError(f"{name} {value!r} must be a whole number, {minimum} or more")
+            raise AblationError(f"{name} {shown(value)} must be a whole number, {minimum} or more")
+        check_number(name, value, minimum, MAX_COUNT, whole=True)

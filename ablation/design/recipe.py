@@ -9,7 +9,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import AblationError, unknown
+from ..errors import AblationError, check_number, unknown
+from .recipe_limits import check_fields, plain
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class Recipe:
         crop_pct: share of the test image that the central crop keeps; images of `size` are used whole where the recipe sets
             neither `crop_scale` nor `randaugment`.
         interpolation: interpolation for resizing.
+
+    Raises:
+        AblationError: if a value is invalid, or two contradict each other; the message states the given and the possible values.
     """
 
     name: str
@@ -80,31 +84,9 @@ class Recipe:
     interpolation: str = "bicubic"
 
     def __post_init__(self) -> None:
-        if self.optimizer not in ("sgd", "adamw"):
-            raise unknown("optimizer", self.optimizer, ("sgd", "adamw"))
-        if self.schedule not in ("step", "cosine"):
-            raise unknown("schedule", self.schedule, ("step", "cosine"))
-        for name in ("epochs", "batch_size", "lr_batch", "size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise AblationError(f"{name} {value!r} of recipe {self.name!r} must be a positive whole number")
-        if self.warmup_epochs >= self.epochs and self.warmup_epochs:
-            raise AblationError(
-                f"warmup_epochs {self.warmup_epochs} of recipe {self.name!r} must be less than its {self.epochs} epochs"
-            )
-        if self.clip_grad is not None and not self.clip_grad > 0:
-            raise AblationError(f"clip_grad {self.clip_grad!r} of recipe {self.name!r} must be positive, or None")
-        if not self.lr > 0:
-            raise AblationError(f"lr {self.lr!r} of recipe {self.name!r} must be positive")
-        for name in ("betas", "crop_scale"):  # JSON turns tuples into lists
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
-        for field in dataclasses.fields(self):  # 0 and 0.0 give the same recipe, also in JSON
-            value = getattr(self, field.name)
-            if str(field.type).startswith("float") and type(value) is int:
-                object.__setattr__(self, field.name, float(value))
-            if field.type == "int" and isinstance(value, float) and value.is_integer():
-                object.__setattr__(self, field.name, int(value))
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name), str(field.type)))
+        check_fields(vars(self))
 
     def replace(self, **changes: Any) -> Recipe:
         """Return a copy with some values changed."""
@@ -167,19 +149,30 @@ def make_plan(recipe: Recipe, steps_per_epoch: int, devices: int = 1, accumulate
         accumulate: parts into which each device divides its share.
 
     Raises:
-        AblationError: if the batch cannot be divided evenly, or `accumulate` is less than 1.
+        AblationError: if the batch cannot be divided evenly, the parts are too small for the recipe, or a number is less than 1.
 
     >>> from ablation.design.recipes import MODERN
     >>> print(make_plan(MODERN, 1_281_167 // MODERN.batch_size, devices=8, accumulate=4))
     effective batch 4096 = 8 (devices) x 128 (images) x 4 (accumulated parts), learning rate 0.004,
     312 steps per epoch, 93600 in total
     """
-    if accumulate < 1:
-        raise AblationError(f"accumulate {accumulate} must be 1 or more")
+    for name, value in (("devices", devices), ("accumulate", accumulate)):
+        check_number(name, value, 1, whole=True)
     if recipe.batch_size % (devices * accumulate):
         raise AblationError(
             f"batch_size {recipe.batch_size} of recipe {recipe.name!r} does not divide into {devices} processes "
             f"times {accumulate} accumulated parts"
         )
-    images = recipe.batch_size // (devices * accumulate)
+    share = recipe.batch_size // devices
+    images = share // accumulate
+    if images == 1 and recipe.batch_size > 1:
+        raise AblationError(
+            f"batch_size {recipe.batch_size} of recipe {recipe.name!r} leaves a single image to each of {devices} processes "
+            f"times {accumulate} accumulated parts: batch normalisation needs two or more"
+        )
+    if share % 2 and (recipe.mixup or recipe.cutmix):
+        raise AblationError(
+            f"batch_size {recipe.batch_size} of recipe {recipe.name!r} gives each of {devices} processes {share} images: mixup "
+            "and cutmix mix pairs of them, so their number must be even"
+        )
     return Plan(devices, images, accumulate, recipe.effective_lr, steps_per_epoch, recipe.epochs)

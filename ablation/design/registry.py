@@ -90,7 +90,7 @@ def register_activation(
 
 
 def _find(kind: str, name: str, table: dict[str, Layer]) -> Layer:
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise unknown(kind, name, table)
     return table[name]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import AblationError, unknown
+from ..errors import AblationError, shown, unknown
 from .architecture import Architecture
 
 Transform = Callable[[Architecture], Architecture]
@@ -169,7 +169,7 @@ def parse(text: str) -> Step:
     entry = STEPS[name]
     if isinstance(entry, Step):
         if equals:
-            raise AblationError(f"step {name!r} takes no value, but got {text!r}")
+            raise AblationError(f"step {name!r} takes no value, but got {shown(text)}")
         return entry
     if not equals:
         if entry is kernel_size:
@@ -178,9 +178,9 @@ def parse(text: str) -> Step:
     try:
         numbers = [int(part) for part in value.split(",")]
     except ValueError:
-        raise AblationError(f"step {name!r} takes whole numbers, but got {value!r}") from None
+        raise AblationError(f"step {name!r} takes whole numbers, but got {shown(value)}") from None
     if entry is stage_ratio:
         return stage_ratio(numbers)
     if len(numbers) != 1:
-        raise AblationError(f"step {name!r} takes one number, but {text!r} has {len(numbers)}")
+        raise AblationError(f"step {name!r} takes one number, but {shown(text)} has {len(numbers)}")
     return entry(numbers[0])

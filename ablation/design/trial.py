@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import AblationError
+from ..errors import AblationError, check_number, shown
 from .architecture import Architecture
 from .recipe import Recipe
+
+MAX_SEED = 2**63 - 1  # the largest whole number that a database column and torch's generator both take
+MAX_SEEDS = 1_000  # per network: the interval of a mean is then 0.06 standard deviations
+MAX_TRIALS = 100_000  # per study
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Trial:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise AblationError(f"seed {self.seed!r} must be a whole number, 0 or more")
+            raise AblationError(f"seed {shown(self.seed)} must be a whole number, 0 or more")
+        check_number("seed", self.seed, 0, MAX_SEED, whole=True)
         if isinstance(self.architecture, str) and not self.architecture.startswith("timm:"):
             raise AblationError(f"architecture {self.architecture!r} must be an Architecture, or 'timm:NAME'")
 

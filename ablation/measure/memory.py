@@ -158,7 +158,7 @@ def free_bytes(device: torch.device) -> int:
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     table = Path("/proc/meminfo")
     if table.is_file():
-        for line in table.read_text().splitlines():
+        for line in table.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     return 4 * 2**30  # not reported: assume a small laptop

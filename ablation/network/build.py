@@ -52,7 +52,7 @@ class ConvNet(nn.Module):
         self.num_classes = num_classes
         self.in_chans = in_chans
         self.num_features = self.head_hidden_size = a.out_channels[-1]
-        rates = torch.linspace(0, drop_path, sum(a.depths)).split(list(a.depths))
+        rates = torch.linspace(0, drop_path, sum(a.depths), device="cpu").split(list(a.depths))
         self.stem = make_stem(a, in_chans)
         self.stages = nn.Sequential(*(Stage(a, i, rates[i].tolist()) for i in range(NUM_STAGES)))
         self.head = Head(a, num_classes)

@@ -21,9 +21,10 @@ from ..design.architecture import Architecture
 from ..design.recipes import family
 from ..design.steps import Step, parse
 from ..design.trial import Trial
-from ..errors import AblationError, unknown
+from ..errors import AblationError, check_number, unknown
 
 MAX_FACTORIAL_STEPS = 10
+MAX_ORDERS = 10_000  # the error of a mean over them is then a hundredth of their spread
 START, END = "start", "end"
 
 
@@ -181,8 +182,7 @@ def orderings(
     >>> orderings(["depthwise", "gelu", "layer_norm"], count=2, seed=1).orders
     (('depthwise', 'layer_norm', 'gelu'), ('depthwise', 'gelu', 'layer_norm'))
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise AblationError(f"count {count!r} must be a whole number, 1 or more: it is the number of orders to draw")
+    check_number("count", count, 1, MAX_ORDERS, whole=True, reason=": it is the number of orders to draw")
     road = _Road(steps, start, width_divisor, stem_stride)
     generator = random.Random(seed)
     orders = tuple(tuple(generator.sample(road.steps, len(road.steps))) for _ in range(count))

@@ -31,7 +31,7 @@ def write_export(store: Store, file: str | Path) -> int:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(file, text.getvalue().encode())
+    write_atomically(file, text.getvalue())
     return len(rows)
 
 
@@ -44,7 +44,7 @@ def read_export(file: str | Path) -> list[dict[str, Any]]:
         AblationError: if the file was not written by `write_export`, or a row's trial does not match its key.
     """
     try:
-        reader = csv.DictReader(io.StringIO(Path(file).read_text()))
+        reader = csv.DictReader(io.StringIO(Path(file).read_text(encoding="utf-8-sig")))
         missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AblationError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None

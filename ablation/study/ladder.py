@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from .. import data as datasets
 from ..design.recipes import Family, family
 from ..design.roadmap import Rung, roadmap
-from ..design.trial import Trial
-from ..errors import AblationError
+from ..design.trial import MAX_SEEDS, Trial
+from ..errors import check_number
 
 
 def ladder_rungs(recipe: str, start: str = "resnet50") -> tuple[Rung, ...]:
@@ -31,9 +31,8 @@ def ladder_trials(recipe: str, data_name: str, seeds: Iterable[int], start: str 
 
 
 def check_seeds(count: int) -> range:
-    """Return the seeds 0 to count - 1; raise an `AblationError` if count is less than 1."""
-    if count < 1:
-        raise AblationError(f"seeds {count} must be 1 or more: it is the number of seeds per network")
+    """Return the seeds 0 to count - 1; raise an `AblationError` if count is less than 1, or so large that it is a mistake."""
+    check_number("seeds", count, 1, MAX_SEEDS, whole=True, reason=": it is the number of seeds per network")
     return range(count)
 
 

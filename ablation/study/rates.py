@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from ..data.selection import split_name
 from ..design.recipe import Recipe
+from ..design.recipe_limits import MAX_EPOCHS
 from ..design.recipes import family
 from ..design.roadmap import find
 from ..design.trial import Trial
-from ..errors import AblationError
+from ..errors import AblationError, check_number
 from .ladder import ladder_rungs
 
 NETWORKS = {
@@ -30,6 +31,7 @@ def shortened(recipe: Recipe, epochs: int) -> Recipe:
     >>> shortened(ORIGINAL, 10).decay_epochs
     4
     """
+    check_number("epochs", epochs, 1, MAX_EPOCHS, whole=True)
     share = epochs / recipe.epochs
     return recipe.replace(
         epochs=epochs,
@@ -70,7 +72,7 @@ def rate_trials(
     trials: dict[Trial, tuple[str, str]] = {}
     for member, names in NETWORKS.items():
         own: Recipe = getattr(pair, member)
-        own = shortened(own, epochs) if epochs else own
+        own = own if epochs is None else shortened(own, epochs)
         for rate in rates[member]:
             for name in names:
                 trial = Trial(find(name, rungs).architecture, own.replace(lr=rate), data_name, seed)

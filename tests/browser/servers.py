@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -40,6 +41,7 @@ class Serve(Protocol):
         path: str = "/",
         folder: Path | None = None,
         variables: dict[str, str] | None = None,
+        printed: bool = False,
     ) -> str: ...
 
 
@@ -50,6 +52,7 @@ def serving(
     path: str = "/",
     folder: Path | None = None,
     variables: dict[str, str] | None = None,
+    printed: bool = False,
 ) -> Iterator[str]:
     """Start a server, wait until it responds, yield its address `http://127.0.0.1:PORT`, and stop it with its children.
 
@@ -60,6 +63,7 @@ def serving(
         folder: working directory; `home` if not given.
         variables: variables to add to the environment, which is that of the tests without settings of Jupyter, coverage
             or this project.
+        printed: wait for the address that the server prints, which may have a path, and yield that.
     """
     port = free_port()
     log = home / "server.log"
@@ -73,10 +77,21 @@ def serving(
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_until_ready(process, f"http://127.0.0.1:{port}{path}", log)
-            yield f"http://127.0.0.1:{port}"
+            address = printed_address(process, log) if printed else f"http://127.0.0.1:{port}"
+            wait_until_ready(process, f"{address}{path}", log)
+            yield address
         finally:
             stop_with_children(process)
+
+
+def printed_address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return the first address in the log, without the slash at its end; fail with the log if there is none."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(r"(http://127\.0\.0\.1:\S*)/\s", log.read_text()):
+            return found[1]
+        time.sleep(0.1)
+    pytest.fail(f"no address, exit status {process.poll()}:\n{log.read_text()[-3000:]}")
 
 
 def free_port() -> int:

@@ -69,13 +69,13 @@ MISPLACED = """() => {
 @pytest.fixture(scope="module")
 def address(serve):
     command = [sys.executable, "-m", "ablation", "explore", "--no-browser", "--port", "{port}"]
-    return serve(command, path="/voila/static/voila.js")  # a request for "/" would start a kernel
+    return serve(command, path="/voila/static/voila.js", printed=True)  # a request for "/" would start a kernel
 
 
 @pytest.fixture
 def explorer(page, address):
     """Open the page, which starts at ResNet-50, and wait until it is ready."""
-    page.goto(address)
+    page.goto(f"{address}/")
     page.locator(".ax-numbers").wait_for(timeout=90_000)
     page.evaluate(OBSERVE)
     return page
@@ -214,7 +214,7 @@ def test_no_element_overlaps_or_extends_beyond_the_page(explorer):
 
 
 SEND_CODE = """async ([kernel, code]) => {
-  const socket = new WebSocket(`ws://${location.host}/api/kernels/${kernel}/channels`)
+  const socket = new WebSocket(`ws://${location.host}${location.pathname}api/kernels/${kernel}/channels`)
   await new Promise((open) => { socket.onopen = open })
   const replies = []
   socket.onmessage = (event) => { if (typeof event.data === 'string') replies.push(JSON.parse(event.data).msg_type) }
@@ -238,7 +238,24 @@ def test_visitors_cannot_run_code_or_read_files(explorer, address, tmp_path):
     assert "Explorer()" not in explorer.content()
     for path in ("/voila/files/explorer.ipynb", "/api/contents", "/terminals", "/voila/tree", "/api/kernels"):
         assert status(address + path) >= 400, path
-    assert status(address, Host="elsewhere.example") == 403
+    assert status(f"{address}/", Host="elsewhere.example") == 403
+
+
+def test_other_pages_cannot_start_kernels(explorer, address):
+    """Requests without the token, and those that a browser marks as another page's, find nothing and start nothing."""
+    kernel = json.loads(explorer.locator("#jupyter-config-data").text_content())["kernelId"]
+    root = address.rpartition("/")[0]
+    assert [status(f"{root}{path}") for path in ("/", "/voila/static/voila.js", f"/api/kernels/{kernel}")] == [404] * 3
+    for headers in ({"Origin": "http://elsewhere.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert status(f"{address}/", **headers) == 403, headers
+        assert status(f"{address}/api/kernels/{kernel}", **headers) == 403, headers
+    assert status(f"{address}/api/kernels/{kernel}") == 200, "its kernel runs still"
+
+
+def test_a_new_page_replaces_the_kernel_of_the_one_before(explorer, address):
+    kernel = json.loads(explorer.locator("#jupyter-config-data").text_content())["kernelId"]
+    assert status(f"{address}/") == 200
+    assert status(f"{address}/api/kernels/{kernel}") == 404
 
 
 def status(address, **headers):

@@ -57,7 +57,7 @@ BAD_INPUT = [
     (["profile", "--timing", "--size", "16"], "smallest that works is 32 px"),
     (["profile", "--timing", "--memory-format", "NHCW"], "did you mean 'NCHW'"),
     (["see", "--what", "field"], "did you mean 'fields'"),
-    (["see", "--size", "8"], "size 8 must be 32 pixels or more"),
+    (["see", "--size", "8"], "size 8 must be 32 or more"),
     (["see", "--images", "nowhere"], "there is no folder nowhere"),
     (["see", "--images", "pictures"], "note.png is not an image"),
     (["see", "--start", "resnet5"], "did you mean 'resnet50'"),

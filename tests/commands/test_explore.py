@@ -46,11 +46,13 @@ def test_the_page_is_served_locally_and_its_files_are_removed(monkeypatch, capsy
         def start(self):
             calls.append(os.environ["JUPYTER_PATH"].split(os.pathsep))
 
-    monkeypatch.setattr(explorer, "_make_server", lambda notebook, port, browser: calls.append(notebook) or Server())
+    monkeypatch.setattr(
+        explorer, "_make_server", lambda notebook, port, browser, token: calls.extend([notebook, token]) or Server()
+    )
     port = free_port()
     explorer.explore(port, browser=False)
-    assert f"http://127.0.0.1:{port}/" in capsys.readouterr().out
-    notebook, (added, existing) = calls
+    notebook, token, (added, existing) = calls
+    assert f"http://127.0.0.1:{port}/{token}/ " in capsys.readouterr().out and len(token) >= 32
     assert existing == "existing/path" and added.startswith(str(notebook.parents[1])) and not notebook.exists()
 
 
@@ -70,7 +72,8 @@ def test_the_server_is_bound_to_loopback_and_ignores_user_settings(tmp_path, mon
     (tmp_path / "voila.json").write_text('{"Voila": {"ip": "0.0.0.0"}, "VoilaConfiguration": {"strip_sources": false}}')
     before = signal.getsignal(signal.SIGTERM)
     try:
-        app = explorer._make_server(explorer._write_page(tmp_path), 8899, browser=False)
+        app = explorer._make_server(explorer._write_page(tmp_path), 8899, False, "secret")
+        assert app.base_url == "/secret/"
         assert (app.ip, app.port, app.port_retries, app.open_browser) == ("127.0.0.1", 8899, 0, False)
         settings = app.voila_configuration
         assert settings.strip_sources and not settings.show_tracebacks
@@ -80,3 +83,36 @@ def test_the_server_is_bound_to_loopback_and_ignores_user_settings(tmp_path, mon
     finally:
         Voila.clear_instance()
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("headers", "foreign"),
+    [
+        ({}, False),
+        ({"Origin": "http://127.0.0.1:8866"}, False),
+        ({"Sec-Fetch-Site": "same-origin"}, False),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, False),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, False),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, True),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, True),
+        ({"Sec-Fetch-Site": "same-site"}, True),
+        ({"Origin": "http://127.0.0.1:8867"}, True),
+        ({"Origin": "null"}, True),
+        ({"Origin": ""}, True),
+    ],
+)
+def test_requests_of_other_pages_are_recognised(headers, foreign):
+    from ablation.commands.guarded_server import is_foreign
+
+    assert is_foreign(headers, "127.0.0.1:8866") is foreign
+
+
+def test_every_handler_is_guarded_and_idle_kernels_end_within_a_minute():
+    from voila.app import Voila
+
+    from ablation.commands.guarded_server import GuardedVoila, _Guard
+
+    handlers = [("/one", Voila), ("/two", dict, {"with": "arguments"})]
+    guarded = [GuardedVoila._guarded(*handler) for handler in handlers]
+    assert all(issubclass(handler, _Guard) for _, handler, *_ in guarded) and guarded[1][2] == {"with": "arguments"}
+    assert explorer._IDLE_SECONDS + explorer._CHECK_SECONDS < 60

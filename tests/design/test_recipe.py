@@ -9,7 +9,7 @@ from ablation import AblationError
 from ablation.design.recipes import FAMILIES, MODERN, ORIGINAL, family
 
 
-def test_modern_matches_table_5_of_the_paper():
+def test_modern_matches_table_5_of_the_paper_without_the_average_of_weights():
     assert (MODERN.optimizer, MODERN.betas, MODERN.lr, MODERN.lr_batch) == ("adamw", (0.9, 0.999), 4e-3, 4096)
     assert (MODERN.batch_size, MODERN.epochs, MODERN.warmup_epochs, MODERN.schedule) == (4096, 300, 20, "cosine")
     assert (MODERN.weight_decay, MODERN.decay_norms) == (0.05, False)
@@ -96,23 +96,6 @@ def test_labels_are_smoothed_once_by_mixup_or_by_the_loss():
     assert mixup is None and loss.label_smoothing == 0.1
     *_, mixup, loss = make_parts(ORIGINAL)
     assert mixup is None and loss.label_smoothing == 0
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"optimizer": "adam"}, "did you mean 'adamw'"),
-        ({"schedule": "cosin"}, "did you mean 'cosine'"),
-        ({"epochs": 0}, "epochs 0"),
-        ({"batch_size": 1.5}, "batch_size 1.5"),
-        ({"lr": -1}, "lr -1"),
-        ({"warmup_epochs": 300}, "warmup_epochs 300.*less than its 300"),
-        ({"learning_rate": 1}, "unknown field of Recipe"),
-    ],
-)
-def test_invalid_values_are_refused(changes, message):
-    with pytest.raises(AblationError, match=message):
-        MODERN.replace(**changes)
 
 
 def test_the_error_for_an_unknown_family_suggests_the_closest_name():

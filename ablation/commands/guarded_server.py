@@ -1,0 +1,77 @@
+"""The explorer's server: Voila behind an address that only its user knows, with one kernel, closed to other pages.
+
+A page of another origin can send requests to a port of this machine. It cannot read the answers, but each request for
+Voila's page would start a kernel. Here every path starts with a secret token; requests that a browser marks as coming from
+another origin are refused; and a new page replaces the kernel of the previous one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+from tornado.web import HTTPError
+from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
+
+
+def is_foreign(headers: Any, host: str) -> bool:
+    """Return whether another page caused a request; programs other than browsers send none of these headers.
+
+    Args:
+        headers: headers of the request. `Sec-Fetch-Site` is set by the browser and cannot be changed by a page.
+        host: host and port of this server, as in the request.
+    """
+    if headers.get("Origin") not in (None, f"http://{host}"):
+        return True
+    # The file that opens the browser leads here from the file system, which is another site: only this navigation is allowed.
+    is_navigation = (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")) == ("navigate", "document")
+    return headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not is_navigation
+
+
+class _Guard:
+    """Checks every request before its handler does anything."""
+
+    request: Any
+    set_status: Any
+    finish: Any
+
+    async def prepare(self) -> None:
+        if is_foreign(self.request.headers, self.request.host):
+            self.set_status(403)
+            self.finish("This request came from another page.")
+            return
+        prepared = super().prepare()  # type: ignore[misc]
+        if inspect.isawaitable(prepared):
+            await prepared
+
+
+class _OnePage(TornadoVoilaHandler):
+    """Voila's page, whose kernel replaces that of the page before."""
+
+    _starting: asyncio.Lock | None = None
+
+    async def get(self, path: str | None = None) -> None:
+        if path:  # the notebook has no other files
+            raise HTTPError(404)
+        if _OnePage._starting is None:
+            _OnePage._starting = asyncio.Lock()
+        async with _OnePage._starting:
+            for kernel in list(self.kernel_manager.list_kernel_ids()):
+                await ensure_async(self.kernel_manager.shutdown_kernel(kernel, now=True))
+            await super().get(path)
+
+
+class GuardedVoila(Voila):
+    """Voila whose handlers check the origin of each request, with one kernel at a time."""
+
+    def init_handlers(self) -> list[Any]:
+        """Return Voila's handlers, each guarded."""
+        return [self._guarded(*handler) for handler in super().init_handlers()]
+
+    @staticmethod
+    def _guarded(pattern: str, handler: type, *rest: Any) -> tuple[Any, ...]:
+        base = _OnePage if handler is TornadoVoilaHandler else handler
+        return (pattern, type(f"Guarded{base.__name__}", (_Guard, base), {}), *rest)

@@ -1,0 +1,191 @@
+"""Forecasts of memory, from descriptions alone, so that what cannot fit is refused before it starts."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..design.architecture import Architecture
+from ..design.cost import cost
+from ..design.recipes import FAMILIES, family
+from ..design.trial import Trial
+from ..environment import cores
+from ..errors import AblationError
+from .options import StudyOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..data import DatasetInfo
+
+_FLOAT = 4  # bytes
+# Tensors kept for the backward pass, in outputs of convolutions and linear layers: those, and the outputs of norms and
+# activations. Measured on both ends of both ladders: 1.86 to 1.93.
+_KEPT = 1.8
+_TRAINING_COPIES = 4  # of the parameters: weights, gradients and the two averages of AdamW
+_STAGE_SIDE = 64  # positions; the paper's first stage has 56 of 224 px
+
+
+def check_size(recipe: str, info: DatasetInfo) -> None:
+    """Raise an `AblationError` if the networks of a recipe family are made for smaller images than those of the data.
+
+    With too small a stem stride, the first stage keeps so many positions that one epoch may never end.
+    """
+    pair = family(recipe)
+    size, largest = info.size or pair.modern.size, _STAGE_SIDE * pair.stem_stride
+    if size <= largest:
+        return
+    fitting = [
+        f"{name} ({info.size or other.modern.size} px)"
+        for name, other in FAMILIES.items()
+        if (info.size or other.modern.size) <= _STAGE_SIDE * other.stem_stride
+    ]
+    raise AblationError(
+        f"recipe {recipe!r} is made for images of {largest} px or less (its networks have a stem stride of "
+        f"{pair.stem_stride}), but {info.name} is read at {size} px. Possible: --recipe {', '.join(fitting)}"
+    )
+
+
+def training_bytes(trial: Trial, info: DatasetInfo, parts: int = 1) -> int | None:
+    """Return the memory in bytes of one training step, or None if it cannot be told for a model of timm.
+
+    Args:
+        trial: the trial.
+        info: its data set.
+        parts: processes times accumulated parts, into which a batch is divided.
+    """
+    size, images = info.size or trial.recipe.size, max(1, trial.recipe.batch_size // parts)
+    if isinstance(trial.architecture, Architecture):
+        counted = cost(trial.architecture, size, info.num_classes, info.in_chans)
+        return int(_FLOAT * (_KEPT * counted.activations * images + _TRAINING_COPIES * counted.params))
+    name = trial.architecture.removeprefix("timm:")
+
+    def make() -> nn.Module:
+        import timm
+        import torch
+
+        with torch.device("meta"):  # shapes without memory
+            return timm.create_model(name, num_classes=info.num_classes, in_chans=info.in_chans)
+
+    return _meta_bytes(make, size, images, info.in_chans)
+
+
+def check_training(trials: Iterable[Trial], info: DatasetInfo, parts: int = 1, at_a_time: int = 1) -> None:
+    """Raise an `AblationError` if the largest of some trials needs more memory than there is.
+
+    Args:
+        trials: trials on one data set.
+        info: the data set.
+        parts: processes times accumulated parts, into which a batch is divided.
+        at_a_time: trials that run at the same time on this machine.
+    """
+    kinds = {(trial.architecture, trial.recipe): trial for trial in trials}
+    needs = {trial: training_bytes(trial, info, parts) or 0 for trial in kinds.values()}
+    if not needs:
+        return
+    largest = max(needs, key=needs.__getitem__)
+    images = max(1, largest.recipe.batch_size // parts)
+    what = f"training with {images} images of {info.size or largest.recipe.size} px at a time"
+    what += f" in {at_a_time} processes" if at_a_time > 1 else ""
+
+    def fits(available: int) -> str:
+        if at_a_time > 1 and needs[largest] <= available:
+            return f"--workers {available // needs[largest]}"
+        whole = training_bytes(largest, info, largest.recipe.batch_size) or 0
+        per_image = max(1, (needs[largest] - whole) // max(1, images - 1))
+        possible = 1 + max(0, available - whole) // per_image
+        if whole > available:
+            return "a smaller network or smaller images"
+        return f"{possible} images at a time: a smaller batch_size, or more --accumulate parts of `ablation train`"
+
+    check_bytes(needs[largest] * at_a_time, what, fits)
+
+
+def check_study(options: StudyOptions, trials: Collection[Trial], info: DatasetInfo) -> None:
+    """Raise an `AblationError` if the trials of a study on this machine are made for other images, or need too much memory."""
+    check_size(options.recipe, info)
+    if options.engine != "local":
+        return
+    import torch
+
+    by_default = 1 if torch.cuda.is_available() else cores()
+    check_training(trials, info, at_a_time=min(options.workers or by_default, len(trials)))
+
+
+def field_bytes(networks: Iterable[Any], size: int, images: int) -> int:
+    """Return the memory in bytes for receptive fields or norms on some images of a size, one network after the other.
+
+    Args:
+        networks: descriptions, or modules.
+        size: side of the images in pixels.
+        images: number of images, all of which are kept.
+    """
+    pixels = 2 * _FLOAT * 3 * images * size**2  # as read, and normalised
+    largest = 0
+    for network in networks:
+        if isinstance(network, Architecture):
+            counted = cost(network, size)
+            needed = int(_FLOAT * (2 * _KEPT * counted.activations + counted.params))
+        else:
+            module = copy.deepcopy(network)
+            needed = 2 * (_meta_bytes(partial(module.to, "meta"), size, 1, 3) or 0)
+        largest = max(largest, needed)
+    return pixels + largest
+
+
+def timing_bytes(architecture: Architecture, size: int, batch: int, step: str) -> int:
+    """Return the memory in bytes of one timed call."""
+    counted = cost(architecture, size)
+    if step == "training":
+        return int(_FLOAT * (_KEPT * counted.activations * batch + _TRAINING_COPIES * counted.params))
+    largest = max(part.channels * part.size**2 for part in counted.stages)
+    return _FLOAT * (batch * (3 * size**2 + 2 * largest) + counted.params)
+
+
+def check_bytes(needed: int, what: str, fits: Callable[[int], str]) -> None:
+    """Raise an `AblationError` if something needs more memory than there is.
+
+    Args:
+        needed: bytes.
+        what: what needs them, for the message.
+        fits: available bytes -> what would fit.
+    """
+    available = available_bytes()
+    if needed > available:
+        raise AblationError(
+            f"{what} needs about {needed / 1e9:,.1f} GB of memory, of which {available / 1e9:,.1f} GB are available. What fits: "
+            f"{fits(available)}"
+        )
+
+
+def available_bytes() -> int:
+    """Return the free memory of the GPU that networks run on, or of this machine."""
+    import torch
+
+    from ..measure.memory import free_bytes
+
+    return free_bytes(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def largest_size(needed: Callable[[int], int], available: int, most: int) -> int:
+    """Return the largest multiple of 32 px below a size whose need fits into the available memory; 0 if none does."""
+    low, high = 0, most // 32
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if needed(32 * middle) <= available else (low, middle - 1)
+    return 32 * low
+
+
+def _meta_bytes(make: Callable[[], nn.Module], size: int, images: int, in_chans: int) -> int | None:
+    """Return the memory of a training step, from a run without memory; None where a model cannot run that way."""
+    from ..measure.memory import training_memory
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of the real run are the ones to show
+            return training_memory(make(), size, images, in_chans).total
+    except Exception:  # models raise many kinds of exceptions; the real run will tell
+        return None
