@@ -53,7 +53,8 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     outcomes = run_with_progress(study, console, options.workers)
     table = rate_table(trials, outcomes)
     shown = table[["recipe", "rung", "lr", "held_out_accuracy", "mean_accuracy", "best"]]
-    shown = shown.assign(lr=[f"{rate:g}" for rate in table["lr"]])
+    scores = ["diverged" if score != score else f"{score:.2f}" for score in table["held_out_accuracy"]]
+    shown = shown.assign(lr=[f"{rate:g}" for rate in table["lr"]], held_out_accuracy=scores)
     console.print(text_table(f"learning rates on {options.data_title}, recipe {recipe}", shown))
     console.print(
         f"The family {recipe} uses {pair.original.lr:g} and {pair.modern.lr:g}. "

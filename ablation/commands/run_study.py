@@ -6,7 +6,7 @@ from .. import data as datasets
 from ..design.recipes import family
 from ..design.trial import MAX_TRIALS
 from ..errors import AblationError, check_number, unknown
-from ..evidence.accuracies import accuracies
+from ..evidence.accuracies import accuracies, diverged_seeds
 from ..evidence.effects import tables
 from ..files import writable_folder, write_atomically
 from ..show.tables import text_table
@@ -57,9 +57,15 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
     console = make_console()
     outcomes = run_with_progress(study, console, options.workers)
     measured = accuracies(chosen, recipe, data, outcomes)
+    diverged = diverged_seeds(chosen, recipe, data, outcomes)
+    missing = "; ".join(f"{name}, seed {' '.join(map(str, seeds))}" for name, seeds in diverged.items())
     for title, table in tables(chosen, measured).items():
+        if "point" in table:
+            table["diverged"] = [len(diverged.get(name, ())) for name in table["point"]]
         heading = f"{title}: {design} on {options.data_title}, recipe {recipe}, {options.seeds} seeds"
         console.print(text_table(heading, table))
+        if missing:
+            console.print(f"diverged, and missing above: {missing}", highlight=False, soft_wrap=True, markup=False)
         file = options.out / f"study-{design}-{data_label(data, start)}-{title.lower().replace(' ', '-')}.csv"
         write_atomically(file, table.to_csv(index=False))
         console.print(f"wrote {file}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`ablation train`: train one network and print its outcome."""
+"""`ablation train`: train one network, store its outcome and print it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from ..design.architecture import Architecture
 from ..design.recipe import make_plan
 from ..design.recipe_limits import MAX_BATCH
 from ..design.recipes import family
-from ..design.trial import Trial
+from ..design.trial import Outcome, Trial
 from ..errors import AblationError, check_number, shown
 from ..study.ladder import ladder_rungs
-from ..study.store import default_label
+from ..study.rows import default_label
+from ..study.store import FILE, Store
+from ..train.trial_files import check_settings, clear_checkpoints, weights_file
 from .console import make_console
 from .room import check_size, check_training
 
@@ -34,7 +36,7 @@ class TrainOptions:
         data, recipe, seed: data set, recipe family and seed of the trial.
         precision: "no" (float32) or "bf16".
         accumulate: number of parts in which each process handles its share of a batch.
-        store: folder for weights and checkpoints.
+        store: folder for the outcome, weights and checkpoints.
     """
 
     steps: tuple[str, ...] = ()
@@ -50,7 +52,10 @@ class TrainOptions:
 
 
 def train(options: TrainOptions) -> None:
-    """Train one network and print its outcome. If several processes train, only the main one prints."""
+    """Train one network, store its outcome and print it; an outcome that the store already has is printed at once.
+
+    If several processes train, only the main one prints.
+    """
     if options.precision not in ("no", "bf16"):
         raise AblationError(f"precision {shown(options.precision)} is not possible. Possible: no, bf16")
     check_number("accumulate", options.accumulate, 1, MAX_BATCH, whole=True)
@@ -59,13 +64,12 @@ def train(options: TrainOptions) -> None:
     info = datasets.info(options.data)
     if isinstance(trial.architecture, Architecture):
         check_size(options.recipe, info)
-    from ..train.run import run
+    from ..train.run import make_settings, run
 
-    steps_per_epoch = datasets.load(options.data).steps_per_epoch(trial.recipe)
-    plan = make_plan(trial.recipe, steps_per_epoch, devices, options.accumulate)
+    data = datasets.load(options.data)
+    plan = make_plan(trial.recipe, data.steps_per_epoch(trial.recipe), devices, options.accumulate)
     check_training([trial], info, parts=devices * options.accumulate)
-    is_main = rank == 0
-    console = make_console(silent=not is_main)
+    console = make_console(silent=rank != 0)
     heading = f"{default_label(trial)}, recipe {trial.recipe.name}, {options.data}, seed {options.seed}"
     console.print(heading, soft_wrap=True)
     console.print(str(plan), soft_wrap=True, highlight=False)
@@ -73,11 +77,24 @@ def train(options: TrainOptions) -> None:
     def report(epoch: int, epochs: int, loss: float) -> None:
         console.print(f"epoch {epoch}/{epochs}  training loss {loss:.4f}", highlight=False)
 
-    try:
-        outcome = run(trial, options.store, report, options.precision, options.accumulate)
-    except KeyboardInterrupt:
-        print("ablation: interrupted. A checkpoint is kept: the same command resumes from it", file=sys.stderr)
-        raise
+    key, file = trial.key(data.checksum), options.store / FILE
+    outcome = _stored(options.store, key)
+    if outcome:
+        check_settings(file, outcome.environment, make_settings(options.precision, devices, options.accumulate))
+        advice = "this outcome is stored in it; another --store trains it again"
+        console.print(f"{options.store} has trained this before: {advice}", soft_wrap=True, highlight=False)
+    else:
+        if rank == 0:
+            Store(file).close()  # so that a store that cannot be written is found before training
+        try:
+            outcome = run(trial, options.store, report, options.precision, options.accumulate, keep=True)
+        except KeyboardInterrupt:
+            print("ablation: interrupted. A checkpoint is kept: the same command resumes from it", file=sys.stderr)
+            raise
+        if rank == 0:
+            with Store(file) as store:
+                store.record(key, trial, data.checksum, outcome)
+            clear_checkpoints(options.store, key)
     if outcome.status != "done":
         raise AblationError(outcome.reason)
     console.print(
@@ -85,6 +102,18 @@ def train(options: TrainOptions) -> None:
         f"{outcome.images_per_second:.0f} images/s",
         highlight=False,
     )
+
+
+def _stored(folder: Path, key: str) -> Outcome | None:
+    """Return the outcome of a trial that was completed in this folder before, if its weights are there too."""
+    if not (folder / FILE).exists():
+        return None
+    with Store(folder / FILE, readonly=True) as store:
+        outcome = store.outcomes().get(key)
+    complete = outcome is not None and (
+        outcome.status == "diverged" or (outcome.status == "done" and weights_file(folder, key).is_file())
+    )
+    return outcome if complete else None
 
 
 def _trial(options: TrainOptions) -> Trial:

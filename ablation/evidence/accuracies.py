@@ -37,6 +37,21 @@ def accuracies(
     return {point.name: dict(done.get(point.architecture, {})) for point in points}
 
 
+def diverged_seeds(
+    points: Iterable[Point], recipe: str, data_name: str, outcomes: Mapping[Trial, Outcome]
+) -> dict[str, list[int]]:
+    """Return the seeds of each point that diverged, which have no accuracy; arguments as for `accuracies`.
+
+    Returns:
+        Name of the point -> seeds, for the points that have any.
+    """
+    modern, found = family(recipe).modern, dict[object, list[int]]()
+    for trial, outcome in outcomes.items():
+        if (trial.data, trial.recipe, outcome.status) == (data_name, modern, "diverged"):
+            found.setdefault(trial.architecture, []).append(trial.seed)
+    return {point.name: sorted(found[point.architecture]) for point in points if point.architecture in found}
+
+
 def seed_matrix(design: Design, accuracies: Accuracies) -> tuple[Array, list[int]]:
     """Return the accuracies as a matrix (points, seeds), NaN where a trial is missing, and the seeds."""
     names = {point.name for point in design}

@@ -26,7 +26,9 @@ def ladder_table(recipe: str, data_name: str, outcomes: dict[Trial, Outcome], st
         outcomes: outcomes of `ladder_trials`; rungs without outcomes have no accuracy.
 
     Returns:
-        One row per rung. Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %.
+        One row per rung. Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %. The
+        column diverged is the number of seeds that diverged: they have no accuracy, and a difference in which they are
+        missing has no verdict.
     """
     import pandas as pd
 
@@ -38,6 +40,13 @@ def ladder_table(recipe: str, data_name: str, outcomes: dict[Trial, Outcome], st
             for trial, outcome in outcomes.items()
             if trial == rung_trial(rung, pair, data_name, trial.seed) and outcome.accuracy is not None
         }
+        for rung in ladder_rungs(recipe, start)
+    }
+    diverged = {
+        rung.name: sum(
+            outcome.status == "diverged" and trial == rung_trial(rung, pair, data_name, trial.seed)
+            for trial, outcome in outcomes.items()
+        )
         for rung in ladder_rungs(recipe, start)
     }
     rows: list[dict[str, Any]] = []
@@ -70,6 +79,8 @@ def ladder_table(recipe: str, data_name: str, outcomes: dict[Trial, Outcome], st
         if rung.previous and (change := paired_difference(by_seed, accuracies[rung.previous])):
             before = published[rung.previous]
             sign = published_sign(paper, before) if paper and before else 0
-            row |= {"difference": change.mean, "difference_half": change.half, "verdict": verdict(change, sign)}
-        rows.append(row)
+            row |= {"difference": change.mean, "difference_half": change.half}
+            if not diverged[rung.name] and not diverged[rung.previous]:
+                row["verdict"] = verdict(change, sign)
+        rows.append({**row, "diverged": diverged[rung.name]})
     return pd.DataFrame(rows)

@@ -66,7 +66,7 @@ def ladder_text(table: pd.DataFrame, title: str) -> Table:
             row["title"] if row["adopted"] else f"  {row['title']} (not kept)",
             f"{row['params']:,}",
             f"{row['macs'] / 1e6:.2f}",
-            _with_half(row["accuracy"], row["accuracy_half"], ".1f"),
+            _with_diverged(_with_half(row["accuracy"], row["accuracy_half"], ".1f"), row.get("diverged") or 0),
             _with_half(row["difference"], row["difference_half"], "+.1f"),
             row["verdict"],
             _with_half(row["published_accuracy"], row["published_std"], ".2f"),
@@ -88,6 +88,10 @@ def text_table(title: str, table: pd.DataFrame) -> Table:
 
 def _accuracy(paper: Published | None) -> str:
     return _with_half(paper.accuracy, paper.std, ".2f") if paper else ""
+
+
+def _with_diverged(shown: str, diverged: int) -> str:
+    return ", ".join(filter(None, (shown, f"{diverged} diverged" if diverged else "")))
 
 
 def _with_half(value: float | None, half: float | None, number_format: str) -> str:

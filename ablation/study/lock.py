@@ -13,12 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import FileLock, Timeout
 
 from ..errors import AblationError
 from ..files import write_atomically
 
 _LOCK, _HOLDER = "driver.lock", "driver.json"
+_FIELDS = {"process": int, "host": str, "started": str, "command": str}
+_CLOCK_SECONDS = 5.0  # how far two readings of one process's start may differ, when the clock is adjusted
 
 
 @contextmanager
@@ -34,14 +37,13 @@ def driver_lock(directory: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise AblationError(
-            f"another driver runs a study in {directory}: {_describe(_read_holder(directory))}"
-        ) from None
+        raise AblationError(f"another driver runs a study in {directory}: {_describe_holder(directory)}") from None
     except OSError as error:
         raise AblationError(f"cannot lock the folder {directory}: {error.strerror or error}") from None
     try:
         holder = {
             "process": os.getpid(),
+            "created": psutil.Process().create_time(),
             "host": platform.node(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": shlex.join(sys.argv),
@@ -57,37 +59,53 @@ def describe_driver(directory: Path) -> str:
     """Describe the process that runs a study in the folder; "" if there is none.
 
     This does not try to acquire the lock, so it cannot interfere with a driver that is starting.
+
+    Raises:
+        AblationError: if the file that names the process is damaged.
     """
     holder = _read_holder(directory)
-    return _describe(holder) if holder and _alive(holder) else ""
+    return _describe(holder) if holder and _is_alive(holder) else ""
 
 
 def driver_process(directory: Path) -> int | None:
-    """Return the id of the process that runs a study in the folder, or None."""
+    """Return the id of the process that runs a study in the folder, or None; errors as for `describe_driver`."""
     holder = _read_holder(directory)
-    return int(holder["process"]) if holder and _alive(holder) else None
+    return int(holder["process"]) if holder and _is_alive(holder) else None
 
 
 def _read_holder(directory: Path) -> dict[str, Any] | None:
+    file = directory / _HOLDER
     try:
-        return dict(json.loads((directory / _HOLDER).read_text()))
-    except (OSError, ValueError):  # the driver has just started, or the folder has none
+        holder = json.loads(file.read_text())
+        if all(type(holder[name]) is kind for name, kind in _FIELDS.items()):
+            return dict(holder)
+    except OSError:  # the driver has just started, or the folder has none
         return None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise AblationError(f"{file} is damaged: delete it if no study is running in {directory}")
 
 
-def _describe(holder: dict[str, Any] | None) -> str:
-    if holder is None:
-        return "its process is not known yet, try again in a second"
+def _describe_holder(directory: Path) -> str:
+    try:
+        holder = _read_holder(directory)
+    except AblationError as error:
+        return str(error)
+    return _describe(holder) if holder else "its process is not known yet, try again in a second"
+
+
+def _describe(holder: dict[str, Any]) -> str:
     return "process {process} on {host}, since {started}: {command}".format(**holder)
 
 
-def _alive(holder: dict[str, Any]) -> bool:
+def _is_alive(holder: dict[str, Any]) -> bool:
     if holder["host"] != platform.node():
         return True  # processes of other hosts cannot be checked
     try:
-        os.kill(holder["process"], 0)
-    except ProcessLookupError:
+        created = psutil.Process(holder["process"]).create_time()
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    return True
+    then = holder.get("created", created)  # the number may have been given to another process since
+    return not isinstance(then, (int, float)) or abs(created - then) < _CLOCK_SECONDS

@@ -1,94 +1,59 @@
 """A store of trials, epochs and outcomes in one SQLite file, by trial key; finished trials are never repeated.
 
-Only the driver of a study writes. Readers neither wait nor block the writer (SQLite's write-ahead log).
+The driver of a study writes, and `ablation train` when a trial has ended. On a local disk, readers neither wait nor block
+the writer (SQLite's write-ahead log). Each row has a checksum, which is checked when it is read.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import os
 import sqlite3
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..design.trial import Outcome, Trial
 from ..errors import AblationError
 from ..files import writable_folder
-from .upgrade import NEW_VERSION, OLD_VERSION, upgrade
+from .rows import (
+    export_row,
+    insert_losses,
+    insert_outcome,
+    insert_trials,
+    now,
+    read_outcomes,
+    read_trials,
+    trial_row,
+)
+from .schema import CHECKED, OLD_VERSION, TABLES, UNCHECKED_VERSION, VERSION, choose_journal, connect
+from .summary import OutcomeRow, Summary, TrialRow, summarise
+from .upgrade import upgrade
 
 FILE = "study.sqlite"
-_BUSY_SECONDS = 30  # how long a writer waits for another one; the driver lock allows only one
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE trials (
-    key TEXT PRIMARY KEY, trial TEXT NOT NULL, data_checksum TEXT NOT NULL, label TEXT NOT NULL, started TEXT
-);
-CREATE TABLE epochs (
-    key TEXT NOT NULL, epoch INTEGER NOT NULL, loss REAL, "when" TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    PRIMARY KEY (key, epoch)
-) WITHOUT ROWID;
-CREATE TABLE outcomes (
-    key TEXT PRIMARY KEY, status TEXT NOT NULL, accuracy REAL, not_learning INTEGER NOT NULL, attempts INTEGER NOT NULL,
-    finished TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, outcome TEXT NOT NULL
-);
-PRAGMA user_version = {NEW_VERSION};
-COMMIT;
-"""
 
 
-@dataclass(frozen=True)
-class Running:
-    """A trial that was started and has not ended.
-
-    Args:
-        label, seed, data: label, seed and data set of the trial.
-        epoch: epochs completed.
-        epochs: epochs in total.
-        loss: mean training loss of the last epoch; None before the first one is completed.
-    """
-
-    label: str
-    seed: int
-    data: str
-    epoch: int
-    epochs: int
-    loss: float | None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The state of a store.
-
-    Args:
-        counts: number of trials by status: done, diverged, failed or missing (not run yet). Failed ones are retried too.
-        not_learning: number of done or diverged trials that were still at chance level after the warm-up.
-        running: trials that were started and have not ended.
-        failed: label, seed, attempts and reason of each failed trial.
-    """
-
-    counts: dict[str, int]
-    not_learning: int
-    running: tuple[Running, ...]
-    failed: tuple[tuple[str, int, int, str], ...]
+class StoreWarning(UserWarning):
+    """Warning that a row of a store is damaged and is ignored."""
 
 
 class Store:
     """Trials and their outcomes in one file. Outcomes are written atomically.
 
-    A store of ablation 0.1 is upgraded when it is opened, also if it is opened read-only.
+    A store of an earlier version is upgraded when it is opened for writing; one of ablation 0.1 also for reading. A damaged
+    row is ignored with a `StoreWarning` that names its trial, which then counts as missing and can be run again.
 
     Args:
         file: file of the store; created if it does not exist.
         readonly: open for reading only. The file must exist.
+        shared: whether other machines may open the file, as on a Ray cluster.
 
     Raises:
         AblationError: if the file cannot be written or read, is not an SQLite file, or has an unsupported version.
     """
 
-    def __init__(self, file: str | Path, readonly: bool = False) -> None:
+    def __init__(self, file: str | Path, readonly: bool = False, shared: bool = False) -> None:
         self.file = Path(file)
         if readonly:
             if not self.file.is_file():
@@ -101,22 +66,7 @@ class Store:
         fresh = not self.file.exists()
         try:
             with self._explain_errors():
-                self._connection = _connect(self.file, readonly)
-                version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-                if version == OLD_VERSION:
-                    self._connection.close()
-                    upgrade(self.file)
-                    self._connection = _connect(self.file, readonly)
-                    version = NEW_VERSION
-                empty = not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-                if version != NEW_VERSION and not (version == 0 and empty and not readonly):
-                    raise AblationError(
-                        f"the store {self.file} has version {version}; this library reads version {NEW_VERSION}. "
-                        "Give another folder, or move this file away to start a new store"
-                    )
-                if version != NEW_VERSION:
-                    self._connection.execute("PRAGMA journal_mode=WAL")
-                    self._connection.executescript(_SCHEMA)
+                self._open(readonly, shared)
         except BaseException:
             if hasattr(self, "_connection"):
                 self._connection.close()
@@ -133,17 +83,10 @@ class Store:
             checksums: checksums of the data sets, by name.
             labels: labels of trials in tables; by default, the architecture.
         """
-        rows = [
-            (key, json.dumps(trial.to_dict()), checksums[trial.data], labels.get(trial) or default_label(trial))
-            for key, trial in trials.items()
-        ]
+        rows = [trial_row(key, trial, checksums[trial.data], labels.get(trial)) for key, trial in trials.items()]
         with self._writing() as write:
             write.execute("UPDATE trials SET started = NULL")
-            write.executemany(
-                "INSERT INTO trials (key, trial, data_checksum, label) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (key) DO UPDATE SET trial = excluded.trial, label = excluded.label",
-                rows,
-            )
+            insert_trials(write, rows, replace=True)
 
     def start(self, key: str) -> None:
         """Record that a trial was started."""
@@ -153,24 +96,25 @@ class Store:
     def epoch(self, key: str, epoch: int, loss: float) -> None:
         """Record the mean training loss of an epoch, replacing an earlier record."""
         with self._writing() as write:
-            write.execute("INSERT OR REPLACE INTO epochs (key, epoch, loss) VALUES (?, ?, ?)", (key, epoch, loss))
+            insert_losses(write, [(key, epoch, loss)])
 
     def put(self, key: str, outcome: Outcome, attempts: int = 1) -> None:
-        """Store the outcome of a planned trial, replacing an earlier one."""
-        values = (outcome.status, outcome.accuracy, outcome.not_learning, attempts)
+        """Store the outcome of a planned trial and the losses in it, replacing an earlier one."""
         with self._writing() as write:
             write.execute("UPDATE trials SET started = NULL WHERE key = ?", (key,))
-            write.execute(
-                "INSERT OR REPLACE INTO outcomes (key, status, accuracy, not_learning, attempts, outcome) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (key, *values, json.dumps(dataclasses.asdict(outcome))),
-            )
+            insert_outcome(write, key, outcome, attempts, now())
+        self._empty_log()
+
+    def record(self, key: str, trial: Trial, data_checksum: str, outcome: Outcome) -> None:
+        """Store a trial that need not be planned, and its outcome."""
+        with self._writing() as write:
+            insert_trials(write, [trial_row(key, trial, data_checksum, None)])
+            insert_outcome(write, key, outcome, 1, now())
+        self._empty_log()
 
     def outcomes(self) -> dict[str, Outcome]:
         """Return all outcomes, failed ones included, by the key of the trial."""
-        with self._explain_errors():
-            rows = self._connection.execute("SELECT key, outcome FROM outcomes").fetchall()
-        return {key: Outcome.from_dict(json.loads(text)) for key, text in rows}
+        return {key: row.outcome for key, row in self._read()[1].items()}
 
     def losses(self, key: str) -> list[float]:
         """Return the mean training loss of each completed epoch of a trial."""
@@ -180,45 +124,12 @@ class Store:
 
     def summary(self) -> Summary:
         """Return the state of the store."""
-        with self._explain_errors():
-            execute = self._connection.execute
-            counts = dict.fromkeys(("done", "diverged", "failed", "missing"), 0)
-            counts |= dict(
-                execute(
-                    "SELECT coalesce(status, 'missing'), count(*) FROM trials LEFT JOIN outcomes USING (key) GROUP BY 1"
-                ).fetchall()
-            )
-            (not_learning,) = execute("SELECT count(*) FROM outcomes WHERE not_learning").fetchone()
-            running = execute(
-                "SELECT label, json_extract(trial, '$.seed'), json_extract(trial, '$.data'), coalesce(max(epoch), 0), "
-                "json_extract(trial, '$.recipe.epochs'), loss FROM trials LEFT JOIN epochs USING (key) "
-                "WHERE started IS NOT NULL GROUP BY key ORDER BY started, key"
-            ).fetchall()
-            failed = execute(
-                "SELECT label, json_extract(trial, '$.seed'), attempts, json_extract(outcome, '$.reason') "
-                "FROM trials JOIN outcomes USING (key) WHERE status = 'failed' ORDER BY label, 2"
-            ).fetchall()
-        return Summary(counts, not_learning, tuple(Running(*row) for row in running), tuple(failed))
+        return summarise(*self._read())
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per trial, finished or not: its description, its outcome and the environment it ran in."""
-        with self._explain_errors():
-            found = self._connection.execute(
-                "SELECT key, label, trial, data_checksum, attempts, finished, outcome FROM trials LEFT JOIN outcomes USING (key) "
-                "ORDER BY trials.rowid"
-            ).fetchall()
-        rows = []
-        for key, label, text, checksum, attempts, finished, outcome in found:
-            trial = json.loads(text)
-            row = {"key": key, "label": label, "recipe": trial["recipe"]["name"], "data": trial["data"]}
-            row |= {"data_checksum": checksum, "seed": trial["seed"], "status": "missing"}
-            result = json.loads(outcome) if outcome else {}
-            environment = result.pop("environment", {})
-            losses = result.pop("train_losses", ())
-            row |= {**result, "epochs": len(losses), "train_loss": losses[-1] if losses else None}
-            row |= {"attempts": attempts, "finished": finished, **environment, "trial": text, "outcome": outcome}
-            rows.append(row)
-        return rows
+        trials, outcomes = self._read()
+        return [export_row(row, outcomes.get(key)) for key, row in trials.items()]
 
     def merge(self, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
         """Store the outcomes read by `read_export` for trials that are missing or failed here.
@@ -228,20 +139,21 @@ class Store:
         """
         known = self.outcomes()
         new = [row for row in rows if (old := known.get(row["key"])) is None or old.status == "failed"]
-        losses = [(row["key"], i, loss) for row in new for i, loss in enumerate(row["train_losses"], start=1)]
         with self._writing() as write:
-            write.executemany(
-                "INSERT INTO trials (key, trial, data_checksum, label) VALUES (:key, :trial, :data_checksum, :label) "
-                "ON CONFLICT (key) DO NOTHING",
-                new,
-            )
-            write.executemany(
-                "INSERT OR REPLACE INTO outcomes (key, status, accuracy, not_learning, attempts, finished, outcome) "
-                "VALUES (:key, :status, :accuracy, :not_learning, :attempts, :finished, :outcome)",
-                new,
-            )
-            write.executemany("INSERT OR REPLACE INTO epochs (key, epoch, loss) VALUES (?, ?, ?)", losses)
+            insert_trials(write, [TrialRow(*(row[name] for name in CHECKED["trials"])) for row in new])
+            for row in new:
+                insert_outcome(write, row["key"], row["outcome"], row["attempts"], row["finished"])
+        self._empty_log()
         return len(new), len(rows) - len(new)
+
+    def check_place(self) -> None:
+        """Check that the store still is where it was opened.
+
+        Raises:
+            AblationError: if it was moved or deleted; everything in it has then been written there again.
+        """
+        if _identity(self.file) != self._identity:
+            raise self._write_again()
 
     def __len__(self) -> int:
         with self._explain_errors():
@@ -257,11 +169,78 @@ class Store:
     def __exit__(self, *exception: Any) -> None:
         self.close()
 
+    def _open(self, readonly: bool, shared: bool) -> None:
+        self._connection = connect(self.file, readonly)
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version == OLD_VERSION or (version == UNCHECKED_VERSION and not readonly):
+            self._connection.close()
+            upgrade(self.file)
+            self._connection = connect(self.file, readonly)
+            version = VERSION
+        new = version == 0 and not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if new and readonly:
+            raise AblationError(f"the store {self.file} is empty: no study was stored in it")
+        if version not in (UNCHECKED_VERSION, VERSION) and not new:
+            raise AblationError(
+                f"the store {self.file} has version {version}; this library reads version {VERSION}. "
+                "Give another folder, or move this file away to start a new store"
+            )
+        if not readonly:
+            choose_journal(self._connection, self.file, shared, new)
+        if new:
+            self._connection.executescript(TABLES)
+            self._empty_log()
+        self._checked = version != UNCHECKED_VERSION
+        self._identity = _identity(self.file)
+
+    def _read(self) -> tuple[dict[str, TrialRow], dict[str, OutcomeRow]]:
+        """Return the undamaged rows by key, and warn of the others."""
+        with self._explain_errors():
+            trials, damaged_trials = read_trials(self._connection, self._checked)
+            outcomes, damaged_outcomes = read_outcomes(self._connection, self._checked)
+        for key in damaged_trials:
+            warnings.warn(f"the trial {key} in {self.file} is damaged and is ignored", StoreWarning, stacklevel=3)
+        for key in damaged_outcomes:
+            name = f"{trials[key].title} ({key})" if key in trials else key
+            warnings.warn(
+                f"the outcome of the trial {name} in {self.file} is damaged and is ignored: the trial can be run again",
+                StoreWarning,
+                stacklevel=3,
+            )
+        return trials, outcomes
+
+    def _empty_log(self) -> None:
+        """Write what is in the log to the file itself, so that a copy of the file alone has every outcome."""
+        with self._explain_errors():
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _write_again(self) -> AblationError:
+        """Write the whole store under its name again, or beside a file that has taken its name; return what to raise."""
+        was = f"the store {self.file} was moved or deleted while it was in use"
+        target = self.file if not self.file.exists() else self.file.with_name(f"kept-{os.getpid()}-{FILE}")
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(temporary)) as copy:
+                self._connection.backup(copy)
+            self._connection.close()  # before the new file has the name: closing deletes the log of that name
+            for suffix in ("-wal", "-shm", "-journal"):
+                Path(f"{target}{suffix}").unlink(missing_ok=True)
+            temporary.replace(target)
+            self._connection, self._identity = connect(target, readonly=False), _identity(target)
+        except (OSError, sqlite3.Error) as error:
+            return AblationError(f"{was}, and cannot be written again: {error}")
+        advice = "the same command continues with them" if target == self.file else "another file has taken its name"
+        return AblationError(f"{was}. Its {len(self)} outcomes are kept in {target}; {advice}")
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Run a transaction, which is committed as a whole or rolled back."""
+        moved = self._write_again() if _identity(self.file) != self._identity else None
         with self._explain_errors(), self._connection:
             yield self._connection
+        if moved:
+            raise moved
 
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
@@ -276,22 +255,10 @@ class Store:
             raise AblationError(f"{self.file} cannot be used as a store: {error}") from None
 
 
-def default_label(trial: Trial) -> str:
-    """Return the label of a trial that was not given one."""
-    return trial.architecture if isinstance(trial.architecture, str) else repr(trial.architecture)
-
-
-def _connect(file: Path, readonly: bool) -> sqlite3.Connection:
-    if not readonly:
-        return sqlite3.connect(file, timeout=_BUSY_SECONDS)
-    address = file.absolute().as_uri()
-    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None if there is no file."""
     try:
-        connection.execute("PRAGMA user_version").fetchone()
-        return connection
-    except sqlite3.OperationalError:  # the index of the log cannot be created in a read-only folder
-        connection.close()
-        log = Path(f"{file}-wal")
-        if log.exists() and log.stat().st_size:
-            raise
-        return sqlite3.connect(f"{address}?immutable=1", uri=True)
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -11,12 +11,12 @@ from typing import Any
 
 from .. import data as datasets
 from ..design.trial import Outcome, Trial
+from ..errors import AblationError
 from ..files import writable_folder
-from .engines import Engine, Event, get_engine, run_locally
+from ..train.trial_files import clear_checkpoints
+from .engines import Engine, Event, get_engine, run_locally, run_on_ray
 from .lock import driver_lock
 from .store import FILE, Store
-
-_TERMINATED = 128 + signal.SIGTERM  # the exit code that a shell reports for a program ended by SIGTERM
 
 
 class Study:
@@ -74,21 +74,26 @@ class Study:
             on_event: called with each event of a trial after it has been stored.
 
         Raises:
-            AblationError: if another process runs a study in this folder, or the store cannot be written.
-            SystemExit: with code 143 on SIGTERM. Like KeyboardInterrupt on Ctrl-C, it is raised after the workers have
-                written their checkpoints.
+            AblationError: if another process runs a study in this folder, the store cannot be written, or it is moved or deleted
+                in the meantime; its outcomes are then written again.
+            SystemExit: with code 143 on SIGTERM and 129 on SIGHUP. Like KeyboardInterrupt on Ctrl-C, it is raised after the
+                workers have written their checkpoints.
         """
         if not self.missing():
             return self.outcomes()
-        with driver_lock(self.directory), Store(self.directory / FILE) as store:
+        shared = self._engine is run_on_ray
+        with driver_lock(self.directory), Store(self.directory / FILE, shared=shared) as store:
+            for trial in self.outcomes():  # left if a driver was killed after it had stored the outcome
+                clear_checkpoints(self.directory, self._key(trial))
             missing = {self._key(trial): trial for trial in self.missing()}
             store.plan({self._key(trial): trial for trial in self.trials}, self._checksums, self.labels)
             events = self._engine(list(missing.values()), self.directory, workers=workers, **self._options)
-            with _exit_on_sigterm(), closing(events):  # closing stops the workers, also after an exception
+            with _exit_on_signals(), closing(events):  # closing stops the workers, also after an exception
                 for event in events:
                     self._store_event(event, store)
                     if on_event:
                         on_event(event)
+            store.check_place()
         return self.outcomes()
 
     def _store_event(self, event: Event, store: Store) -> None:
@@ -99,6 +104,8 @@ class Study:
             store.epoch(key, event.epoch, event.loss)
         elif event.outcome is not None:
             store.put(key, event.outcome, event.attempt)
+            if event.outcome.status != "failed":
+                clear_checkpoints(self.directory, key)
 
     def _known_outcomes(self) -> dict[Trial, Outcome]:
         file = self.directory / FILE
@@ -107,7 +114,14 @@ class Study:
         with Store(file, readonly=True) as store:
             stored = store.outcomes()
         outcomes = {trial: stored.get(self._key(trial)) for trial in self.trials}
-        return {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
+        known = {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
+        for trial, outcome in known.items():
+            if (precision := outcome.environment.get("precision", "no")) != "no":
+                raise AblationError(
+                    f"{self.labels.get(trial, trial.architecture)}, seed {trial.seed}, was trained with precision {precision} in "
+                    f"{self.directory}, and a study trains in float32: give another folder"
+                )
+        return known
 
     def _key(self, trial: Trial) -> str:
         if trial not in self._keys:
@@ -118,17 +132,20 @@ class Study:
 
 
 @contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """Raise SystemExit on SIGTERM, so that it ends this process in the same orderly way as Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread receives signals
-        return
-
-    def end(number: int, frame: Any) -> None:
-        raise SystemExit(_TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, end)
+def _exit_on_signals() -> Iterator[None]:
+    """Raise SystemExit on SIGTERM and SIGHUP, so that they end this process in the same orderly way as Ctrl-C."""
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # no other thread receives signals
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+                before[number] = signal.signal(number, _end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)  # the exit code that a shell reports for a program ended by the signal

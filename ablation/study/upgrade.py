@@ -1,4 +1,7 @@
-"""Upgrade stores written by ablation 0.1, whose trial keys were hashes of every field, defaults included."""
+"""Upgrade stores of earlier versions: those of ablation 0.1 get new keys and all of them get checksums.
+
+The keys of ablation 0.1 were hashes of every field, defaults included.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from ..design.recipe import Recipe
 from ..design.trial import changed_fields, trial_key
 from ..errors import AblationError
 from .lock import driver_process
+from .schema import OLD_VERSION, UNCHECKED_VERSION, VERSION, add_checksums, connect
 
-OLD_VERSION, NEW_VERSION = 2, 3
 _COMPLETED_FIRST = (
     "SELECT key, trial, data_checksum FROM trials LEFT JOIN outcomes USING (key) "
     "ORDER BY coalesce(status, 'missing') IN ('failed', 'missing'), trials.rowid"
@@ -36,13 +39,13 @@ def old_key(trial: str, data_checksum: str) -> str:
 
 
 def upgrade(file: Path) -> None:
-    """Give every trial of a store its new key, and rename its weights and checkpoints accordingly.
+    """Bring a store to the present version.
 
     An upgrade that failed can be repeated: files are renamed before the database is committed, and a second attempt skips
     those already renamed.
 
     Args:
-        file: `study.sqlite` of version 2.
+        file: `study.sqlite` of version 2 (ablation 0.1) or 3 (without checksums).
 
     Raises:
         AblationError: if another process runs a study in the store, or the store cannot be written.
@@ -50,27 +53,49 @@ def upgrade(file: Path) -> None:
     process = driver_process(file.parent)
     if process not in (None, os.getpid()):
         raise AblationError(
-            f"the store {file} was written by ablation 0.1, and process {process} is running a study in it: "
-            "try again when that has ended"
+            f"the store {file} was written by an earlier version, such as ablation 0.1, and process {process} is running a "
+            "study in it: try again when that has ended"
         )
+    origin = "an earlier version"
     try:
+        with closing(connect(file, readonly=True)) as reader:
+            (version,) = reader.execute("PRAGMA user_version").fetchone()
+        origin = "ablation 0.1" if version == OLD_VERSION else origin
         with closing(sqlite3.connect(file, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("PRAGMA user_version").fetchone()[0] != OLD_VERSION:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version not in (OLD_VERSION, UNCHECKED_VERSION):
                 return  # another process has upgraded it in the meantime
-            for key, trial, checksum in connection.execute(_COMPLETED_FIRST).fetchall():
-                new = _new_key(json.loads(trial), checksum)
-                _rename_files(file.parent, key, new)
-                for table in ("trials", "epochs", "outcomes"):
-                    # Two old keys may become one (drop_path 0 and 0.0): the first row is kept.
-                    connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (new, key))
-                    connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
-            connection.execute(f"PRAGMA user_version = {NEW_VERSION}")
+            if version == OLD_VERSION:
+                _renew_keys(connection, file.parent)
+            _complete_losses(connection)
+            add_checksums(connection)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
         with suppress(OSError):  # it does not exist, or holds something else
             (file.parent / "weights" / "checkpoints").rmdir()
     except (sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
-        raise AblationError(f"the store {file} was written by ablation 0.1 and cannot be upgraded: {error}") from None
+        raise AblationError(f"the store {file} was written by {origin} and cannot be upgraded: {error}") from None
+
+
+def _renew_keys(connection: sqlite3.Connection, folder: Path) -> None:
+    """Give every trial of ablation 0.1 its new key, and rename its weights and checkpoints accordingly."""
+    for key, trial, checksum in connection.execute(_COMPLETED_FIRST).fetchall():
+        new = _new_key(json.loads(trial), checksum)
+        _rename_files(folder, key, new)
+        for table in ("trials", "epochs", "outcomes"):
+            # Two old keys may become one (drop_path 0 and 0.0): the first row is kept.
+            connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (new, key))
+            connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+
+
+def _complete_losses(connection: sqlite3.Connection) -> None:
+    """Record the epochs that were not reported because a process was killed; outcomes have the losses of all epochs."""
+    for key, text in connection.execute("SELECT key, outcome FROM outcomes").fetchall():
+        losses = enumerate(json.loads(text)["train_losses"], start=1)
+        connection.executemany(
+            "INSERT OR IGNORE INTO epochs (key, epoch, loss) VALUES (?, ?, ?)", [(key, *pair) for pair in losses]
+        )
 
 
 def _new_key(trial: dict[str, Any], data_checksum: str) -> str:

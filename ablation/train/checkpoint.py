@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -26,15 +27,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import AblationError
+from .trial_files import CheckpointWarning, check_settings
 
 _KEEP = 2  # number of checkpoints
 _MANIFEST = "manifest.json"
 _VERSION = 1
 _TEMPORARY = ".writing"
-
-
-class CheckpointWarning(UserWarning):
-    """Warning that a checkpoint is damaged and was skipped."""
+_SETTINGS = "settings"
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,11 @@ class Checkpoints:
 
     Args:
         folder: used by this trial only; created when the first checkpoint is written.
+        settings: how the trial is trained, such as its precision, as far as that is not in the trial.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
+        self.folder, self.settings = folder, dict(settings or {})
 
     def save(self, state: State) -> None:
         """Write a checkpoint, and delete all except the newest two.
@@ -88,7 +88,7 @@ class Checkpoints:
         parts = {
             "tensors.safetensors": safetensors.torch.save(state.tensors),
             "optimizer.pt": optimizer.getvalue(),
-            "progress.json": json.dumps(vars(state.progress)).encode(),
+            "progress.json": json.dumps({**vars(state.progress), _SETTINGS: self.settings}).encode(),
         }
         checksums = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
         parts[_MANIFEST] = json.dumps({"version": _VERSION, "sha256": checksums}).encode()
@@ -117,13 +117,16 @@ class Checkpoints:
     def load(self) -> State | None:
         """Return the newest undamaged checkpoint, or None.
 
+        Raises:
+            AblationError: if it was written with other settings.
+
         Warns:
             CheckpointWarning: for each damaged checkpoint.
         """
         damaged = 0
         for folder in reversed(self._folders()):
             try:
-                return _read(folder)
+                state, settings = _read(folder)
             except (
                 OSError,
                 ValueError,
@@ -137,6 +140,9 @@ class Checkpoints:
                 damaged += 1
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 warnings.warn(f"checkpoint {folder} is damaged ({reason})", CheckpointWarning, stacklevel=2)
+                continue
+            check_settings(self.folder, settings, self.settings)
+            return state
         if damaged:
             warnings.warn(
                 f"all checkpoints in {self.folder} are damaged: the trial starts over", CheckpointWarning, stacklevel=2
@@ -144,7 +150,7 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Delete all checkpoints, once the trial has ended."""
+        """Delete all checkpoints, once the outcome of the trial is stored elsewhere."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _folders(self) -> list[Path]:
@@ -152,7 +158,8 @@ class Checkpoints:
         return sorted(path for path in self.folder.glob("[0-9]*-[0-9]*") if path.is_dir())
 
 
-def _read(folder: Path) -> State:
+def _read(folder: Path) -> tuple[State, dict[str, Any]]:
+    """Return the contents of a checkpoint and the settings it was written with, which earlier versions did not write."""
     manifest = json.loads((folder / _MANIFEST).read_bytes())
     if manifest["version"] != _VERSION:
         raise ValueError(f"version {manifest['version']} is not {_VERSION}")
@@ -161,11 +168,13 @@ def _read(folder: Path) -> State:
         if hashlib.sha256(parts[name]).hexdigest() != checksum:
             raise ValueError(f"{name} has the wrong checksum")
     progress = json.loads(parts["progress.json"])
-    return State(
+    settings = dict(progress.pop(_SETTINGS, {}))
+    state = State(
         progress=Progress(**{**progress, "losses": tuple(progress["losses"])}),
         tensors=safetensors.torch.load(parts["tensors.safetensors"]),
         optimizer=torch.load(io.BytesIO(parts["optimizer.pt"]), map_location="cpu", weights_only=True),
     )
+    return state, settings
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -21,7 +21,7 @@ def evaluate(
     accelerator: Accelerator | None = None,
     logits_of: Sequence[int] | None = None,
 ) -> tuple[float, float, int]:
-    """Evaluate a network on all test images, each exactly once.
+    """Evaluate a network on all test images, each exactly once, in float32.
 
     Args:
         network: the network.
@@ -35,18 +35,21 @@ def evaluate(
     """
     accelerator = accelerator or make_accelerator("no")
     network.to(accelerator.device).eval()
-    totals = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # correct, summed loss, images
+    # Summed on the CPU, since MPS has no float64: correct, loss, images. A float32 sum would depend on how the images are
+    # split into batches and between processes.
+    totals = torch.zeros(3, dtype=torch.float64)
     with torch.inference_mode():
         for images, labels in data.test_batches(recipe, accelerator.process_index, accelerator.num_processes):
-            images, labels = images.to(accelerator.device), labels.to(accelerator.device)
-            logits = network(images.contiguous(memory_format=torch.channels_last)).float()
+            images = images.to(accelerator.device)
+            logits = network(images.contiguous(memory_format=torch.channels_last)).float().cpu()
             if logits_of is not None:
                 logits = logits[:, list(logits_of)]
             correct = (logits.argmax(1) == labels).sum()
-            # A float32 sum would depend on how the images are split into batches and between processes.
             loss = F.cross_entropy(logits.double(), labels, reduction="sum")
             totals += torch.stack([correct.double(), loss, totals.new_tensor(len(labels))])
-    correct, loss, images = accelerator.reduce(totals, "sum").tolist()
+    if accelerator.num_processes > 1:
+        totals = accelerator.reduce(totals.to(accelerator.device), "sum")
+    correct, loss, images = totals.tolist()
     return 100 * correct / images, loss / images, int(images)
 
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from accelerate import Accelerator
-from timm.utils import ModelEmaV3
+from timm.utils import ModelEmaV3, distribute_bn
 from torch import Tensor, nn
 
 from ..data.about import Data
 from ..design.trial import Trial
 from .checkpoint import Checkpoints, Progress, State
-from .optimization import make_loss, make_mixup, make_optimizer, make_schedule
+from .optimization import check_batch, make_loss, make_mixup, make_optimizer, make_schedule
 from .stop import StopSignal
 
 # A network is not learning if its loss after the warm-up is not lower than that of guessing by at least this share.
@@ -41,6 +41,7 @@ class Training:
         compiled: bool,
     ) -> None:
         recipe = trial.recipe
+        check_batch(recipe, network, accelerator.num_processes, accumulate)
         self.trial, self.recipe, self.data, self.steps = trial, recipe, data, steps
         self.accelerator, self.accumulate = accelerator, accumulate
         optimizer = make_optimizer(recipe, network)
@@ -90,16 +91,29 @@ class Training:
                 )
                 if is_last:
                     progress = self._end_epoch(progress, loss, chance)
+                if (
+                    is_last and report
+                ):  # before the checkpoint, since a process that is killed in between repeats the epoch
+                    report(epoch + 1, self.recipe.epochs, progress.losses[-1])
                 if self.accelerator.is_main_process and (now - last_saved >= every or stopping):
                     checkpoints.save(self._state(progress))
                     last_saved = time.perf_counter()
-                if is_last and report:
-                    report(epoch + 1, self.recipe.epochs, progress.losses[-1])
                 if stopping:
                     raise KeyboardInterrupt
                 if is_last:
                     break
         return progress
+
+    def final_network(self) -> nn.Module:
+        """Return the network to evaluate and save: the weight average if there is one, in float32, alike in all processes."""
+        self.accelerator.unwrap_model(
+            self.network, keep_fp32_wrapper=False
+        )  # else it would compute in bf16 where its average does not
+        final = self.ema.module if self.ema else self.unwrapped
+        if self.accelerator.num_processes > 1:
+            # Rank 0's statistics, which are those in the checkpoints: a mean over the ranks could not be resumed.
+            distribute_bn(final, self.accelerator.num_processes, reduce=False)
+        return final
 
     def _end_epoch(self, progress: Progress, loss: float, chance: float) -> Progress:
         """Record the mean loss of the epoch, or the non-finite loss, and whether the network is learning."""

@@ -41,4 +41,4 @@ def train_module(network: nn.Module, trial: Trial) -> tuple[tuple[float, ...], f
         losses = training.run_to_end(Checkpoints(Path(temporary)), math.inf, stop, None).losses
         if not all(map(math.isfinite, losses)):
             return losses, None
-        return losses, evaluate(network, data, trial.recipe, accelerator)[0]
+        return losses, evaluate(training.final_network(), data, trial.recipe, accelerator)[0]

@@ -10,6 +10,34 @@ from timm.scheduler import create_scheduler_v2
 from torch import nn
 
 from ..design.recipe import Recipe
+from ..errors import AblationError
+
+
+def check_batch(recipe: Recipe, network: nn.Module, processes: int, accumulate: int) -> None:
+    """Check that the network and the recipe can be trained with the images that they get at a time.
+
+    Args:
+        recipe: its batch divides evenly, as `make_plan` checks.
+        network: the network.
+        processes: processes that train in parallel.
+        accumulate: parts into which each process divides its share of a batch.
+
+    Raises:
+        AblationError: if mixup gets an odd number of images, or a batch norm a single one.
+    """
+    share = recipe.batch_size // processes
+    if (recipe.mixup or recipe.cutmix) and share % 2:
+        raise AblationError(
+            f"recipe {recipe.name!r} uses mixup or cutmix, which pairs images, but each of {processes} processes gets "
+            f"{share} of the {recipe.batch_size} images of a batch: that number must be even"
+        )
+    if share // accumulate == 1 and any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()
+    ):
+        raise AblationError(
+            f"batch_size {recipe.batch_size} in {processes} processes times {accumulate} accumulated parts is one image at a "
+            "time, but the network's batch norms need two or more: use fewer parts or processes"
+        )
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:

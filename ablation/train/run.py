@@ -10,9 +10,10 @@ import math
 import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,10 +31,13 @@ from ..network import build, save_weights
 from ..network.timm_creation import check_takes, create_timm
 from ..network.weights import has_finite_parameters
 from ..network.weights_header import CROP_FIELDS
-from .checkpoint import Checkpoints
+from .checkpoint import Checkpoints, Progress
 from .evaluation import evaluate, make_accelerator
 from .loop import Report, Training, seed_all
 from .stop import StopSignal
+from .trial_files import checkpoint_folder, read_outcome, trial_lock, weights_file, write_outcome
+
+__all__ = ["make_network", "make_settings", "run", "seeded", "weights_file"]
 
 
 def run(
@@ -45,12 +49,14 @@ def run(
     *,
     checkpoint_seconds: float = 30.0,
     compiled: bool = False,
+    keep: bool = False,
+    wait_seconds: float = 10.0,
 ) -> Outcome:
     """Train the network of a trial, evaluate it once on the test images, and save its weights.
 
-    Errors in the trial are found before the first step. The caller's random states are not changed. A trial that was
-    interrupted, even by SIGKILL, resumes from its newest undamaged checkpoint; on a CPU its weights and outcome are
-    bit-identical to those of an uninterrupted trial.
+    Training is in the given precision, evaluation always in float32. Errors in the trial are found before the first step. The
+    caller's random states are not changed. A trial that was interrupted, even by SIGKILL, resumes from its newest undamaged
+    checkpoint; on a CPU its weights and outcome are bit-identical to those of an uninterrupted trial.
 
     Args:
         trial: architecture, recipe, data set and seed.
@@ -60,13 +66,17 @@ def run(
         accumulate: number of parts into which each process splits its share of a batch, so that large batches fit in memory.
         checkpoint_seconds: time between two checkpoints; 0 for a checkpoint after each step.
         compiled: train the network compiled by `torch.compile`.
+        keep: keep `checkpoints/KEY/` and write the outcome into it, from which the same call returns it, until the caller has
+            stored the outcome and calls `clear_checkpoints`.
+        wait_seconds: how long to wait for another process that trains the same trial in this directory.
 
     Returns:
         An `Outcome`, with status "diverged" if the loss became non-finite.
 
     Raises:
         AblationError: if the data set does not exist or does not fit the recipe, the images are too small for the network,
-            the batch does not divide evenly into processes and parts, or the folder is not writable.
+            the batch does not divide evenly into processes and parts, the folder is not writable, another process trains the
+            trial in it, or its checkpoints were written with another precision, device, accumulation or number of processes.
         KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, after the current step has ended and a checkpoint is written.
 
     Warns:
@@ -78,53 +88,70 @@ def run(
         raise AblationError(f"checkpoint_seconds {checkpoint_seconds!r} must be 0 or more")
     folder = writable_folder(directory)
     data, recipe = datasets.load(trial.data), trial.recipe
-    size = data.info.size or recipe.size
     if isinstance(trial.architecture, Architecture):
-        trial.architecture.sizes(size)
+        trial.architecture.sizes(data.info.size or recipe.size)
     steps = data.steps_per_epoch(recipe)
     accelerator = make_accelerator(precision)
     make_plan(recipe, steps, accelerator.num_processes, accumulate)  # raises if the batch does not divide evenly
     key = trial.key(data.checksum)
-    checkpoints = Checkpoints(folder / "checkpoints" / key)
-    with seeded(trial.seed), StopSignal() as stop:
-        network = make_network(trial, data, accelerator.device)
-        training = Training(network, trial, data, steps, accelerator, accumulate, compiled)
-        completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
-        final = training.ema.module if training.ema else network
-        # The last step can break weights without any loss that shows it.
-        finite = all(map(math.isfinite, completed.losses)) and has_finite_parameters(final)
-        outcome = Outcome(
-            status="done" if finite else "diverged",
-            accuracy=None,
-            test_loss=None,
-            train_losses=completed.losses,
-            test_images=0,
-            params=sum(parameter.numel() for parameter in network.parameters()),
-            seconds=completed.seconds,
-            images_per_second=len(completed.losses) * steps * recipe.batch_size / completed.seconds,
-            environment=describe_environment(accelerator.device.type),
-            not_learning=completed.not_learning,
-            reason="" if finite else _divergence_message(recipe, len(completed.losses)),
-        )
-        if finite:
-            started = time.perf_counter()
-            accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
-            if accelerator.is_main_process:
-                cfg = {**vars(final).get("pretrained_cfg", {}), "mean": data.mean, "std": data.std}
-                cfg |= {"input_size": (data.info.in_chans, size, size), "label_names": data.classes}
-                # The recipe decides how these images are cropped, not the configuration of a timm model.
-                vars(final)["pretrained_cfg"] = {key: value for key, value in cfg.items() if key not in CROP_FIELDS}
-                save_weights(final, weights_file(folder, key))
-            seconds = completed.seconds + time.perf_counter() - started
-            outcome = replace(outcome, accuracy=accuracy, test_loss=test_loss, test_images=images, seconds=seconds)
-        if accelerator.is_main_process:
+    settings = make_settings(precision, accelerator.num_processes, accumulate)
+    checkpoints = Checkpoints(
+        checkpoint_folder(folder, key), {**settings, "compiled": compiled, "device": accelerator.device.type}
+    )
+    is_main = accelerator.is_main_process
+    with trial_lock(folder, key, wait_seconds) if is_main else nullcontext(), seeded(trial.seed), StopSignal() as stop:
+        accelerator.wait_for_everyone()  # so that all processes find the same checkpoints
+        outcome = read_outcome(checkpoints.folder, checkpoints.settings)
+        if outcome is None or (outcome.status == "done" and not weights_file(folder, key).is_file()):
+            network = make_network(trial, data, accelerator.device)
+            training = Training(network, trial, data, steps, accelerator, accumulate, compiled)
+            completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
+            outcome = _score(training, completed, weights_file(folder, key))
+            outcome = replace(outcome, environment={**describe_environment(accelerator.device.type), **settings})
+            if is_main and keep:
+                write_outcome(checkpoints.folder, outcome, checkpoints.settings)
+        if is_main and not keep:
             checkpoints.clear()
         return outcome
 
 
-def weights_file(directory: str | Path, key: str) -> Path:
-    """Return the file to which `run` writes the trained weights of the trial with that key."""
-    return Path(directory) / "weights" / f"{key}.safetensors"
+def make_settings(precision: str, processes: int, accumulate: int) -> dict[str, Any]:
+    """Return the settings of a trial that its key does not contain; they are part of the environment of its outcome."""
+    return {"precision": precision, "processes": processes, "accumulate": accumulate}
+
+
+def _score(training: Training, completed: Progress, weights: Path) -> Outcome:
+    """Evaluate a trained network on the test images, save its weights, and return the outcome without its environment."""
+    data, recipe, accelerator = training.data, training.recipe, training.accelerator
+    final = training.final_network()
+    # The last step can break weights without any loss that shows it.
+    finite = all(map(math.isfinite, completed.losses)) and has_finite_parameters(final)
+    outcome = Outcome(
+        status="done" if finite else "diverged",
+        accuracy=None,
+        test_loss=None,
+        train_losses=completed.losses,
+        test_images=0,
+        params=sum(parameter.numel() for parameter in training.unwrapped.parameters()),
+        seconds=completed.seconds,
+        images_per_second=len(completed.losses) * training.steps * recipe.batch_size / completed.seconds,
+        environment={},
+        not_learning=completed.not_learning,
+        reason="" if finite else _divergence_message(recipe, len(completed.losses)),
+    )
+    if not finite:
+        return outcome
+    started = time.perf_counter()
+    accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
+    if accelerator.is_main_process:
+        size = data.info.size or recipe.size
+        cfg = {**vars(final).get("pretrained_cfg", {}), "mean": data.mean, "std": data.std}
+        cfg |= {"input_size": (data.info.in_chans, size, size), "label_names": data.classes}
+        # The recipe decides how these images are cropped, not the configuration of a timm model.
+        vars(final)["pretrained_cfg"] = {key: value for key, value in cfg.items() if key not in CROP_FIELDS}
+        save_weights(final, weights)
+    seconds = completed.seconds + time.perf_counter() - started
+    return replace(outcome, accuracy=accuracy, test_loss=test_loss, test_images=images, seconds=seconds)
 
 
 def _divergence_message(recipe: Recipe, epoch: int) -> str:

@@ -1,4 +1,4 @@
-"""A handler that defers SIGINT and SIGTERM to the end of the current training step."""
+"""A handler that defers SIGINT, SIGTERM and SIGHUP to the end of the current training step."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import signal
 import threading
 from typing import Any
 
+STOPPING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]  # no SIGHUP on Windows
+
 
 class StopSignal:
-    """Context manager that records SIGINT and SIGTERM, so that the current step can finish and be saved.
+    """Context manager that records a stop signal, so that the current step can finish and be saved.
 
-    A second SIGINT raises KeyboardInterrupt immediately. Python allows signal handlers only in the main thread; in any other
-    thread this context manager does nothing.
+    SIGHUP is sent when a terminal is closed. A second SIGINT raises KeyboardInterrupt immediately. Python allows signal
+    handlers only in the main thread; in any other thread this context manager does nothing.
     """
 
     def __init__(self) -> None:
@@ -23,7 +27,7 @@ class StopSignal:
 
     def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPPING:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._record)
         return self

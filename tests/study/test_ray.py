@@ -1,12 +1,15 @@
 """The Ray engine on a cluster of two nodes: after any failure, results equal those of the local engine, bit for bit."""
 
 import os
+import re
 import signal
+import stat
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ablation import AblationError, Study, Trial
@@ -172,15 +175,26 @@ def test_a_killed_driver_loses_no_finished_trial(tmp_path, address, undisturbed)
 def test_without_an_address_an_instance_is_started_and_stopped(tmp_path, nodes, undisturbed, monkeypatch):
     monkeypatch.delenv("RAY_AUTH_MODE")
     store = tmp_path / "store"
+    addresses, folders = set(), set()
 
     def run():
-        code, out, error = RayDriver(store, "", "6").end()
-        if "timed out during startup" in error:
-            raise RuntimeError(error)
-        return code, out, error
+        with RayDriver(store, "", "6") as driver:
+            driver.until("started", 1)
+            for pid in (driver.job.pid, *descendants(driver.job.pid)):
+                with suppress(psutil.NoSuchProcess):
+                    process = psutil.Process(pid)
+                    sockets = process.net_connections("inet")
+                    addresses.update(socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN)
+                    if process.name() == "raylet":
+                        assert process.environ()["RAY_AUTH_MODE"] == "token"
+                        folders.update(re.findall(r"[^\s=]*/ablation-ray-[^/\s]+", " ".join(process.cmdline())))
+            assert all(stat.S_IMODE(Path(folder).stat().st_mode) == 0o700 for folder in folders)
+            return driver.end()
 
     code, out, error = retry_start(run)
     assert code == 0 and not error, error
+    assert {address.removeprefix("::ffff:") for address in addresses} == {"127.0.0.1"}, "no other machine can reach it"
+    assert len(folders) == 1 and not Path(folders.pop()).exists()
     assert out.split().count("ended") == 6
     assert table(store, TRIALS[:6]) == {seed: undisturbed[seed] for seed in range(6)}
 

@@ -12,11 +12,11 @@ import pytest
 from ablation import AblationError
 from ablation.design import registry
 from ablation.design.trial import Trial
-from ablation.study import store as stores
 from ablation.study.export_file import read_export
 from ablation.study.lock import driver_lock
+from ablation.study.schema import OLD_VERSION, VERSION
 from ablation.study.store import Store
-from ablation.study.upgrade import NEW_VERSION, OLD_VERSION, old_key, upgrade
+from ablation.study.upgrade import old_key, upgrade
 from tests.study.samples import CHECKSUM, KEYS, TRIALS, outcome
 
 OLD_TEXTS = [json.dumps(trial.to_dict()) for trial in TRIALS]
@@ -26,11 +26,24 @@ OUTCOMES = [
     outcome(None, "diverged", train_losses=(2.5, 3.5), reason="too large a learning rate"),
     outcome(None, "failed", reason="Traceback"),
 ]
+OLD_TABLES = """
+CREATE TABLE trials (
+    key TEXT PRIMARY KEY, trial TEXT NOT NULL, data_checksum TEXT NOT NULL, label TEXT NOT NULL, started TEXT
+);
+CREATE TABLE epochs (
+    key TEXT NOT NULL, epoch INTEGER NOT NULL, loss REAL, "when" TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (key, epoch)
+) WITHOUT ROWID;
+CREATE TABLE outcomes (
+    key TEXT PRIMARY KEY, status TEXT NOT NULL, accuracy REAL, not_learning INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    finished TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, outcome TEXT NOT NULL
+);
+"""
 EXPORT = Path(__file__).parents[2] / "figures" / "roadmap-cifar10-10k-trials.csv"
 
 
-def write_old_store(file, rows, outcomes):
-    """Write a store as ablation 0.1 did.
+def write_old_store(file, rows, outcomes, version=OLD_VERSION):
+    """Write a store as an earlier version did, by default ablation 0.1.
 
     Args:
         file: `study.sqlite`.
@@ -40,7 +53,7 @@ def write_old_store(file, rows, outcomes):
     file.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.executescript(stores._SCHEMA.replace(f"user_version = {NEW_VERSION}", f"user_version = {OLD_VERSION}"))
+    connection.executescript(f"{OLD_TABLES} PRAGMA user_version = {version};")
     for key, text in rows:
         connection.execute(
             "INSERT INTO trials (key, trial, data_checksum, label) VALUES (?, ?, ?, 'label')", (key, text, CHECKSUM)
@@ -119,7 +132,7 @@ def test_an_old_store_opens_under_its_new_keys(old_store, readonly):
 def test_opening_an_upgraded_store_changes_nothing(old_store):
     Store(old_store).close()
     before = content(old_store), files_below(old_store.parent)
-    assert before[0][1] == NEW_VERSION
+    assert before[0][1] == VERSION
     Store(old_store).close()
     Store(old_store, readonly=True).close()
     upgrade(old_store)
@@ -176,7 +189,7 @@ def test_trials_that_differ_only_in_the_type_of_a_number_become_one(tmp_path, wi
     with Store(file) as store:
         (row,) = store.rows()
         assert row["key"] == KEYS[0]
-        assert store.outcomes() == {KEYS[0]: OUTCOMES[0]} and store.losses(KEYS[0]) == [1.0, 0.5]
+        assert store.outcomes() == {KEYS[0]: OUTCOMES[0]} and store.losses(KEYS[0]) == [0.5]
     assert files_below(tmp_path) == [f"weights/{KEYS[0]}.safetensors"]
 
 

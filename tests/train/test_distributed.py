@@ -103,6 +103,11 @@ def test_the_comparison_detects_wrong_variants(one, two_losses, variant):
     assert relative_difference(two_steps[:FIRST], steps[:FIRST]) > 1e-3
 
 
+def test_two_processes_evaluate_the_same_batch_norm_statistics(two):
+    first, second = (json.loads((two / f"evaluated-{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second and len(set(first)) == 2, "without and with a weight average"
+
+
 @pytest.mark.parametrize("processes", ["two", "three"])
 def test_each_test_image_counts_once_for_any_number_of_processes(request, names, processes):
     folder = request.getfixturevalue(processes)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
 import os
+import secrets
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from ...environment import cores
@@ -21,6 +25,7 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # otherwise deaths of workers, which are reported as events, are printed too
 }
+_HERE = "127.0.0.1"
 _STORE_BYTES = 100 * 2**20  # only outcomes pass through it; Ray would reserve a third of the memory
 
 
@@ -54,10 +59,9 @@ def connected(address: str | None, workers: int | None, cpus: float, gpus: float
             yield ray
             return
         address = address or os.environ.get("RAY_ADDRESS") or None
-        # Ray sets this variable when it starts an instance; the next cluster to be joined has its own mode.
-        with environment_variables({"RAY_AUTH_MODE": None}):
+        with nullcontext() if address else _private_instance(ray) as folder:
             try:
-                _connect(ray, address, workers, cpus)
+                _connect(ray, address, workers, cpus, folder)
                 _check_room(ray, cpus, gpus)
                 yield ray
             finally:
@@ -72,7 +76,42 @@ def _ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, address: str | None, workers: int | None, cpus: float) -> None:
+@contextmanager
+def _private_instance(ray: Any) -> Iterator[str]:
+    """Have the instance that is started in this context listen on this machine alone, and only to those with its token.
+
+    Whoever reaches the ports of Ray can run any program. Ray replaces the address 127.0.0.1 by one that other machines reach,
+    except where it does not allow clusters, which is how it treats Windows and macOS.
+
+    Yields:
+        A folder that only this user can reach, for the files and sockets of the instance; deleted at the end.
+    """
+    from ray._private import ray_constants
+
+    short = "/tmp" if os.name == "posix" else None  # the path of a socket may have no more than 103 characters
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    try:
+        with (
+            environment_variables({**token, ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}),
+            tempfile.TemporaryDirectory(dir=short, prefix="ablation-ray-", ignore_cleanup_errors=True) as private,
+        ):
+            ray_constants.ENABLE_RAY_CLUSTER = False
+            _read_token_again()
+            yield str(Path(private) / "r")  # Ray opens its own folder to all users
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        _read_token_again()
+
+
+def _read_token_again() -> None:
+    """Make Ray read the token and the mode from the environment again, which it keeps after the first time."""
+    compiled: Any = importlib.import_module("ray._raylet")
+    compiled.Config.initialize("")
+    compiled.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _connect(ray: Any, address: str | None, workers: int | None, cpus: float, folder: str | None) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         with _keep_sigterm_handler():
@@ -86,8 +125,14 @@ def _connect(ray: Any, address: str | None, workers: int | None, cpus: float) ->
                     num_cpus=max(cores(), asked),
                     include_dashboard=False,
                     object_store_memory=_STORE_BYTES,
+                    _node_ip_address=_HERE,
+                    _temp_dir=folder,
                     **options,
                 )
+                if ray.util.get_node_ip_address() != _HERE:
+                    raise RuntimeError(
+                        f"it listens on {ray.util.get_node_ip_address()}, which other machines can reach."
+                    )
     except AblationError:
         raise
     except Exception as error:  # Ray raises many kinds of exceptions

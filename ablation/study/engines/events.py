@@ -16,6 +16,7 @@ from ...errors import AblationError
 
 # A lack of memory or a lost machine may be temporary; a trial that fails three times most likely fails for its own reason.
 ATTEMPTS = 3
+_WAIT_SECONDS = 60.0  # a worker whose driver was killed ends within seconds, after a minute at most on a busy machine
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,13 @@ Run = Callable[[Trial, Path, Report], Outcome]
 
 
 def run_trial(trial: Trial, directory: Path, report: Report) -> Outcome:
-    """Train one network. Torch is imported here, in the worker, and not in the driver."""
+    """Train one network. Torch is imported here, in the worker, and not in the driver.
+
+    Its checkpoints are kept until the driver has stored the outcome.
+    """
     from ...train.run import run
 
-    return run(trial, directory, report)
+    return run(trial, directory, report, keep=True, wait_seconds=_WAIT_SECONDS)
 
 
 def configure_worker(threads: int) -> None:

@@ -215,9 +215,16 @@ def _work(pipe: Connection, run: Any, threads: int) -> None:
     try:
         while True:
             trial, directory = pipe.recv()
+            if not _driver_lives():
+                return  # its trials belong to the next driver
             pipe.send(run_and_catch(run, trial, directory, report))
     except (KeyboardInterrupt, EOFError, OSError):  # stopped by a signal, or the pipe was closed
         return
+
+
+def _driver_lives() -> bool:
+    driver = multiprocessing.parent_process()
+    return driver is None or driver.is_alive()
 
 
 def _exit_with_driver() -> None:
