@@ -132,9 +132,8 @@ def train(
 
     if model is not None:
         refuse_options(context, ["start"], "is for steps and --rung, not for --model")
-    train_network(
-        TrainOptions(tuple(steps or ()), start, rung, model, data, recipe, seed, precision, accumulate, store)
-    )
+    chosen = (tuple(steps or ()), start, rung, model)
+    train_network(TrainOptions(*chosen, data, recipe, seed, precision, accumulate, store))
 
 
 @app.command()

@@ -159,7 +159,9 @@ def test_axis_labels_have_units():
 
 
 def test_the_theoretical_square_lies_at_the_field_of_the_middle_position():
-    field = NetworkField("", ERF(bump(96, 6), 8, "stages", (3, 3), False), Field(35, 35, offset=(-17, -17)))
+    field = NetworkField(
+        "", ERF(bump(96, 6), 8, "stages", (3, 3), False), Field(35, 35, offset=(-17, -17), stride=(32, 32))
+    )
     (axes, _) = plot_fields([field]).axes
     square = axes.patches[-1]
     assert (square.get_x(), square.get_y(), square.get_width()) == (32 - 17, 32 - 17, 35)  # position 1 of 3, stride 32
