@@ -35,7 +35,7 @@ CIFAR10 := --store runs-cifar10 --recipe small32 --label "CIFAR-10 (JPEG), 10,00
 TRIALS := figures/roadmap-cifar10-10k-trials.csv
 
 cifar: $(READY) ## The ladder on 10,000 images of CIFAR-10, hours: needs a folder or link cifar10 with train/ and test/.
-	test ! -f $(TRIALS) || $(BIN)/ablation import $(TRIALS) --store runs-cifar10
+	test ! -f $(TRIALS) || $(BIN)/ablation import $(TRIALS) --store runs-cifar10 --same-images cifar10
 	$(BIN)/ablation rates --data imagefolder:cifar10#10000+5000 --epochs 10 --original 0.02,0.05,0.1 --modern 0.001,0.002,0.004,0.008 $(CIFAR10)
 	$(BIN)/ablation roadmap --data imagefolder:cifar10#10000 $(CIFAR10)
 	$(BIN)/ablation export figures/roadmap-cifar10-10k-trials.csv --store runs-cifar10

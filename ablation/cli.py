@@ -16,7 +16,9 @@ from .commands.parameters import (
     ClassOrder,
     Cpus,
     DataName,
+    DesignName,
     EngineName,
+    ExportFile,
     Figures,
     Gpus,
     ImageFiles,
@@ -27,10 +29,13 @@ from .commands.parameters import (
     Pretrained,
     RecipeName,
     Reconcile,
+    RungName,
+    SameImages,
     Seeds,
     Start,
     Steps,
     StoreFolder,
+    VariedSteps,
     Weights,
     What,
     Workers,
@@ -115,9 +120,7 @@ def train(
     context: typer.Context,
     steps: Steps = None,
     start: Start = "resnet50",
-    rung: Annotated[
-        Optional[str], typer.Option(help="A rung of the ladder by name, such as depthwise, instead of steps.")
-    ] = None,
+    rung: RungName = None,
     model: Model = None,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
@@ -155,12 +158,8 @@ def evaluate(
 @app.command()
 def study(
     context: typer.Context,
-    design: Annotated[
-        str, typer.Argument(help="ladder, leave-one-out, one-at-a-time, factorial or orderings.", show_default=False)
-    ],
-    steps: Annotated[
-        Optional[list[str]], typer.Argument(help="Steps that are varied; by default those that the paper kept.")
-    ] = None,
+    design: DesignName,
+    steps: VariedSteps = None,
     data: DataName = "digits",
     recipe: RecipeName = "micro",
     seeds: Seeds = 3,
@@ -222,13 +221,14 @@ def export(file: Annotated[Path, typer.Argument(help="CSV file to write.")], sto
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV file that `ablation export` wrote.")],
+    file: ExportFile,
     store: StoreFolder = Path("runs"),
+    same_images: SameImages = None,
 ) -> None:
     """Merge the outcomes of an exported file into a store, to continue a study that ran on another machine."""
     from .commands.import_ import import_trials
 
-    import_trials(store, file)
+    import_trials(store, file, same_images)
 
 
 @app.command()

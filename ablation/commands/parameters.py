@@ -34,6 +34,23 @@ ImageFolder = Annotated[
     Optional[Path],
     typer.Option("--images", help="Folder of images; by default eight photographs of scikit-image and scikit-learn."),
 ]
+DesignName = Annotated[
+    str, typer.Argument(help="ladder, leave-one-out, one-at-a-time, factorial or orderings.", show_default=False)
+]
+VariedSteps = Annotated[
+    Optional[list[str]], typer.Argument(help="Steps that are varied; by default those that the paper kept.")
+]
+RungName = Annotated[
+    Optional[str], typer.Option("--rung", help="A rung of the ladder by name, such as depthwise, instead of steps.")
+]
+ExportFile = Annotated[Path, typer.Argument(help="CSV file that `ablation export` wrote.")]
+SameImages = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--same-images",
+        help="Folder of images that trials of ablation 0.2 and earlier, which knew only names and sizes of files, are of.",
+    ),
+]
 LookSize = Annotated[
     Optional[int],
     typer.Option(

@@ -89,6 +89,9 @@ class Layout:
 class _Unknown:
     """A map whose layout is not known."""
 
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
 
 UNKNOWN: Final = _Unknown()
 FORMS = "'NCHW', 'NHWC', 'NLC' (tokens) or 'NLC+k' (tokens after k prefix tokens)"

@@ -14,6 +14,7 @@ from ..design.trial import Outcome, Trial
 from ..errors import AblationError
 from ..files import writable_folder
 from ..train.trial_files import clear_checkpoints
+from .adopt import refuse_if_kept_by_names
 from .engines import Engine, Event, get_engine, run_locally, run_on_ray
 from .lock import driver_lock
 from .store import FILE, Store
@@ -74,8 +75,9 @@ class Study:
             on_event: called with each event of a trial after it has been stored.
 
         Raises:
-            AblationError: if another process runs a study in this folder, the store cannot be written, or it is moved or deleted
-                in the meantime; its outcomes are then written again.
+            AblationError: if another process runs a study in this folder, the store cannot be written, it holds outcomes of an
+                earlier version that may be of other images, or it is moved or deleted in the meantime; its outcomes are then
+                written again.
             SystemExit: with code 143 on SIGTERM and 129 on SIGHUP. Like KeyboardInterrupt on Ctrl-C, it is raised after the
                 workers have written their checkpoints.
         """
@@ -86,6 +88,7 @@ class Study:
             for trial in self.outcomes():  # left if a driver was killed after it had stored the outcome
                 clear_checkpoints(self.directory, self._key(trial))
             missing = {self._key(trial): trial for trial in self.missing()}
+            refuse_if_kept_by_names(missing.values(), store, self.directory)
             store.plan({self._key(trial): trial for trial in self.trials}, self._checksums, self.labels)
             events = self._engine(list(missing.values()), self.directory, workers=workers, **self._options)
             with _exit_on_signals(), closing(events):  # closing stops the workers, also after an exception
