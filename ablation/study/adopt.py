@@ -1,7 +1,7 @@
 """Outcomes of a folder of images that an earlier version kept by the names and sizes of its files.
 
-The checksum of a folder covers contents since version 0.3. Whether an older outcome belongs to these images can no longer be
-proved; where names and sizes agree, its owner can say so.
+In version 0.2 and earlier the checksum of a folder did not cover contents, so whether an outcome belongs to these images can no
+longer be proved. Where names and sizes agree, its owner can say so.
 """
 
 from __future__ import annotations
