@@ -35,7 +35,7 @@ def plot_layer_fields(networks: Mapping[str, Sequence[LayerField]], figure: Figu
     """
     columns = min(_COLUMNS, len(networks))
     rows = -(-len(networks) // columns)
-    figure = figure or new_figure(PAGE_INCHES, 0.6 + 1.7 * rows if columns > 1 else 3.2)
+    figure = figure or new_figure(PAGE_INCHES, 0.9 + 1.7 * rows if columns > 1 else 3.2)
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for axes, (title, layers) in zip(panels, networks.items(), strict=False):
         _plot_panel(axes, layers)
@@ -45,6 +45,7 @@ def plot_layer_fields(networks: Mapping[str, Sequence[LayerField]], figure: Figu
         axes.set_axis_off()
     for axes in panels[::columns]:
         axes.set_ylabel("side of the field (px)", fontsize=TEXT)
+    figure.suptitle(_finding(networks), fontsize=TEXT, x=0.01, ha="left")
     found = {layer.status for layers in networks.values() for layer in layers}
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4, label=label)
@@ -70,9 +71,17 @@ def _plot_panel(axes: Axes, layers: Sequence[LayerField]) -> None:
 
 
 def _count(layers: Sequence[LayerField]) -> str:
-    """Return how many layers start when their input already sees the whole image."""
-    late = sum(layer.status in (CRITICAL, UNPRODUCTIVE) for layer in layers)
-    whole = sum(layer.status == GLOBAL for layer in layers)
-    if whole:
-        return f"{whole} of {len(layers)} layers see the whole image"
-    return f"{late} of {len(layers)} layers start at the whole image"
+    """Return how many layers are marked, of all."""
+    marked = sum(layer.status != PRODUCTIVE for layer in layers)
+    return f"{marked} of {len(layers)} layers"
+
+
+def _finding(networks: Mapping[str, Sequence[LayerField]]) -> str:
+    """Return what the marked layers have in common, for the head of the figure."""
+    layers = [layer for found in networks.values() for layer in found]
+    image = layers[0].image
+    if any(layer.status in (CRITICAL, UNPRODUCTIVE) for layer in layers):
+        return f"Layers whose input already sees the whole image of {image} px"
+    if any(layer.status == GLOBAL for layer in layers):
+        return f"Layers that see the whole image of {image} px at once"
+    return f"Every layer's input sees less than the image of {image} px"

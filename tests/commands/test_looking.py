@@ -34,10 +34,10 @@ def test_see_accepts_a_timm_model_and_a_weights_file(tmp_path, capsys):
 
 
 def test_see_marks_the_layers_that_start_at_the_whole_image(tmp_path, capsys):
-    code, out, error = ablation(
-        "see", "stage_ratio", "--what", "layers", "--size", 200, "--out", tmp_path, capsys=capsys
-    )
-    assert code == 0 and "19 of 54 layers start at the whole image of 200 px, from stages.2.3.conv2 on" in out, error
+    code, out, error = ablation("see", "stage_ratio", "--what", "layers", "--out", tmp_path, capsys=capsys)
+    # The fields of the third stage's blocks are 107, 139, 171, 203, 235 and 267 px: 1 + 3 layers start after 235, then 10 more.
+    expected = "14 of 54 layers start at the whole image of 224 px, from stages.2.blocks.4.branch.conv3 on"
+    assert code == 0 and expected in " ".join(out.split()), error
     rows = rows_of(tmp_path / "layers-resnet50-stage_ratio.csv")
     assert {row["status"] for row in rows} == {"productive", "critical"}
     assert (tmp_path / "layers-resnet50-stage_ratio.png").read_bytes().startswith(b"\x89PNG")

@@ -10,12 +10,14 @@ from ablation.design.roadmap import roadmap
 from ablation.measure.breakdown import KINDS
 from ablation.measure.faithfulness import Curves, Randomised
 from ablation.measure.jacobian import JacobianChange
+from ablation.measure.layer_fields import GLOBAL, PRODUCTIVE, LayerField
 from ablation.measure.norms import NormStatistics
 from ablation.measure.receptive_field import ERF
 from ablation.measure.support import Field
 from ablation.show.attributions import plot_attributions, plot_curves, plot_gaps, plot_randomisation
 from ablation.show.fields import NetworkField, plot_fields
 from ablation.show.inside import plot_drift, plot_jacobians, plot_norms
+from ablation.show.layer_plots import plot_layer_fields
 from ablation.show.speed import pareto_front, plot_operators, plot_speed
 from ablation.show.style import new_figure
 from tests.show.looks import check_layout, drawn_texts
@@ -88,7 +90,27 @@ def jacobians():
     return {name: JacobianChange(RNG.uniform(size=4), weights) for name in names}
 
 
+def layers(status, count=30):
+    """Layers of a network whose fields double, seen and not seen to cover the image."""
+    known = status != GLOBAL
+    return tuple(
+        LayerField(
+            f"{i}",
+            "Conv2d 3x3",
+            2 ** (i // 3) + 1,
+            2 ** (i // 3) if known else None,
+            1 if known else None,
+            224,
+            not known,
+        )
+        for i in range(count)
+    )
+
+
+LAYERS = {f"a network of the ladder, {i}": layers(PRODUCTIVE if i % 2 else GLOBAL) for i in range(6)}
 FIGURES = {
+    "layers": lambda figure=None: plot_layer_fields(LAYERS, figure),
+    "layers of one network": lambda figure=None: plot_layer_fields(dict(list(LAYERS.items())[:1]), figure),
     "fields": lambda figure=None: plot_fields(fields(), figure=figure),
     "one field": lambda figure=None: plot_fields(fields()[:1], figure=figure),
     "speed": lambda figure=None: plot_speed(speeds(), figure),
