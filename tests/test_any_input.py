@@ -16,6 +16,7 @@ from ablation.commands import (
     attribute,
     compare_rates,
     explore,
+    profile_reconcile,
     profile_timing,
     run_roadmap,
     run_study,
@@ -105,16 +106,28 @@ BOUNDARIES = [
     (profile_timing, "breakdown"),
     (run_roadmap, "run_with_progress"),
     (run_study, "run_with_progress"),
+    (profile_reconcile, "reconcile"),
     (see, "_measure_fields"),
+    (see, "_measure_layers"),
     (see, "_measure_norms"),
     (see, "_compare_weights"),
     (see, "photographs"),
 ]
 COMMANDS = {
-    "profile": ["--size", "--timing", "--batch", "--step", "--memory-format", "--precision", "--compiled", "--start"],
+    "profile": [
+        "--size",
+        "--timing",
+        "--batch",
+        "--step",
+        "--memory-format",
+        "--precision",
+        "--compiled",
+        "--start",
+        "--reconcile",
+    ],
     "roadmap": ["--data", "--recipe", "--seeds", "--start", "--label", "--workers", "--engine", "--cpus", "--gpus"],
     "train": ["--start", "--rung", "--model", "--data", "--recipe", "--seed", "--precision", "--accumulate"],
-    "evaluate": ["--model", "--weights", "--data", "--recipe"],
+    "evaluate": ["--model", "--weights", "--data", "--recipe", "--class-order", "--averaged", "--raw"],
     "study": [
         "--data",
         "--recipe",
@@ -130,12 +143,12 @@ COMMANDS = {
     "rates": ["--data", "--recipe", "--original", "--modern", "--epochs", "--label", "--workers"],
     "status": ["--store"],
     "export": ["--store"],
-    "import": ["--store"],
+    "import": ["--store", "--same-images"],
     "see": ["--what", "--start", "--model", "--weights", "--size", "--images"],
     "attribute": ["--model", "--weights", "--method", "--target", "--size", "--data", "--recipe", "--start", "--count"],
     "explore": ["--port", "--no-browser"],
 }
-FLAGS = {"--timing", "--compiled", "--no-browser", "--pretrained"}
+FLAGS = {"--averaged", "--raw", "--timing", "--compiled", "--no-browser", "--pretrained"}
 LEFT_OUT = {
     "--pretrained": "asks a hub",
     "--address": "connects to a cluster",

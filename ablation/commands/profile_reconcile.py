@@ -31,6 +31,8 @@ def reconcile_network(model: str, steps: Sequence[str], start: str, size: int, t
     """
     if steps or timing:
         raise AblationError("--reconcile explains the count of one network: give no steps and no --timing with it")
+    if not model.strip():
+        raise AblationError("--reconcile '' names no network: give a timm model, or a rung of the ladder by name")
     name, network = _load(model, start, size)
     found = reconcile(network, size)
     console = make_console()

@@ -101,14 +101,20 @@ def restoring_hooks(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _without_checkpointing() -> Iterator[None]:
     """Run checkpointed functions as they are, in every module that has imported `checkpoint`."""
-    importers = [x for x in list(sys.modules.values()) if getattr(x, "__dict__", {}).get("checkpoint") is checkpoint]
-    for importer in importers:
-        importer.checkpoint = _run_directly  # type: ignore[attr-defined]
+    outermost = _exchange(checkpoint, _run_directly)
     try:
         yield
     finally:
-        for importer in importers:
-            importer.checkpoint = checkpoint  # type: ignore[attr-defined]
+        if outermost:  # also in modules that were imported meanwhile
+            _exchange(_run_directly, checkpoint)
+
+
+def _exchange(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
+    """Replace a function named `checkpoint` in every loaded module that has it, and return whether any had it."""
+    having = [x for x in list(sys.modules.values()) if getattr(x, "__dict__", {}).get("checkpoint") is old]
+    for module in having:
+        module.checkpoint = new  # type: ignore[attr-defined]
+    return bool(having)
 
 
 def _run_directly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -20,7 +20,7 @@ def test_a_timm_model_and_a_rung(capsys):
     ("arguments", "message"),
     [
         (["--reconcile", "convnext_tin"], "did you mean 'convnext_tiny'"),
-        (["--reconcile", ""], "timm has no model ''"),
+        (["--reconcile", ""], "--reconcile '' names no network"),
         (["--reconcile", "resnet18", "--size", "0"], "size 0 must be the side"),
         (["--reconcile", "resnet18", "--size", "-5"], "size -5 must be the side"),
         (["--reconcile", "resnet18", "--start", "resnet5"], "did you mean 'resnet50'"),

@@ -136,9 +136,9 @@ CHANGES = [
     ({"architecture": {"widht": 3}}, "did you mean 'width'"),
     ({"architecture": {"norm": []}}, "cannot be built"),
     ({"architecture": {"depths": {}}}, "cannot be built: depths"),
-    ({"architecture": {**TINY.to_dict(), "width": 10_000_000}}, "do not fit.*parameters"),
-    ({"architecture": {**TINY.to_dict(), "depths": [1, 1, 10**6, 1]}}, "do not fit.*in 1,000,003 blocks"),
-    ({"num_classes": 10**9}, "do not fit.*parameters"),
+    ({"architecture": {**TINY.to_dict(), "width": 1_000_000}}, "do not fit.*parameters"),
+    ({"architecture": {**TINY.to_dict(), "depths": [1, 1, 10**4, 1]}}, "do not fit.*in 10,003 blocks"),
+    ({"num_classes": 10**7}, "do not fit.*parameters"),
 ]
 
 

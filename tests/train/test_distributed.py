@@ -177,7 +177,7 @@ def test_an_impossible_plan_is_refused(tmp_path, devices, accumulate, message):
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_the_first_process_prints_the_plan_before_training(tmp_path, monkeypatch, capsys, rank):
-    def reach_training(*arguments):
+    def reach_training(*arguments, **options):
         raise AblationError("training reached")
 
     monkeypatch.setattr(training, "run", reach_training)
