@@ -13,7 +13,7 @@ from ablation.network.timm_creation import check_takes, create_timm
 from tests.measure.families import FAMILIES
 
 # Families whose declared layers do not output a single map: several branches, lists, tuples, or names that do not exist.
-NO_MAPS = {"crossvit", "efficientvim", "hrnet", "selecsls", "tnt", "twins"}
+NO_MAPS = {"efficientvim", "hrnet", "selecsls", "tnt", "twins"}
 CLASSES = 3
 
 

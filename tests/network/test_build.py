@@ -9,7 +9,7 @@ from ablation.network.blocks import Block
 from tests.exact import LADDERS
 from tests.laws import random_subset, randomise
 
-SUBSETS, CHUNK = 500, 25
+SUBSETS, CHUNK = 200, 25
 SMALL = RESNET50.replace(width=8)
 RUNGS = [(ladder, name) for ladder, table in LADDERS.items() for name in table]
 SMALL_RUNGS = roadmap("resnet50", width_divisor=8)

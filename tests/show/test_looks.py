@@ -1,5 +1,7 @@
 """All kinds of figures, with random data: units, layout, use of given figures, and no display."""
 
+from functools import cache
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -132,9 +134,14 @@ FIGURES = {
 }
 
 
+@cache
+def drawn(name):
+    return FIGURES[name]()
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_texts_do_not_overlap_or_leave_the_figure(name):
-    check_layout(FIGURES[name]())
+    check_layout(drawn(name))
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -175,7 +182,7 @@ def test_the_layout_check_finds_overlapping_and_cut_texts():
 
 
 def test_axis_labels_have_units():
-    texts = {text for name in FIGURES for text, _ in drawn_texts(FIGURES[name]())}
+    texts = {text for name in FIGURES for text, _ in drawn_texts(drawn(name))}
     for unit in ("multiply-accumulates (G)", "latency (ms an image)", "share of time (%)", "pixels put in (%)"):
         assert unit in texts
 

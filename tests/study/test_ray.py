@@ -146,10 +146,11 @@ def test_a_killed_worker_is_replaced(tmp_path, address, undisturbed):
 
     def kill_one(event):
         attempts[event.trial.seed] = max(event.attempt, attempts.get(event.trial.seed, 0))
-        if event.kind == "epoch" and max(attempts.values()) == 1:
+        waited = not killed or time.monotonic() - killed[-1] > 30  # the replacement takes seconds to start
+        if event.kind == "epoch" and max(attempts.values()) == 1 and waited:
             for pid in processes_titled("ray::_work")[:1]:
                 os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
+                killed.append(time.monotonic())
 
     Study(TRIALS, tmp_path, engine="ray", address=address).run(on_event=kill_one)
     assert killed and max(attempts.values()) > 1, "one trial was resumed"
