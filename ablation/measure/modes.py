@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint as _checkpoint  # under another name than the one exchanged below
 
 from ..errors import AblationError
 
@@ -26,7 +26,7 @@ _HOOKS = (
     "_is_full_backward_hook",
 )
 # Options of `checkpoint` itself; everything else is passed to the function.
-_OPTIONS = {*signature(checkpoint).parameters} - {"function", "args", "kwargs"}
+_OPTIONS = {*signature(_checkpoint).parameters} - {"function", "args", "kwargs"}
 
 
 @contextmanager
@@ -101,12 +101,12 @@ def restoring_hooks(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _without_checkpointing() -> Iterator[None]:
     """Run checkpointed functions as they are, in every module that has imported `checkpoint`."""
-    outermost = _exchange(checkpoint, _run_directly)
+    outermost = _exchange(_checkpoint, _run_directly)
     try:
         yield
     finally:
         if outermost:  # also in modules that were imported meanwhile
-            _exchange(_run_directly, checkpoint)
+            _exchange(_run_directly, _checkpoint)
 
 
 def _exchange(old: Callable[..., Any], new: Callable[..., Any]) -> bool:

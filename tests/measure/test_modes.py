@@ -147,3 +147,15 @@ def test_images_are_converted_to_the_module_dtype_and_detached():
 def test_input_that_is_not_a_batch_of_finite_images_is_refused(images, message):
     with pytest.raises(AblationError, match=message):
         as_images(nn.Conv2d(3, 4, 1), images)
+
+
+def test_checkpointing_is_off_meanwhile_and_on_again_afterwards():
+    import torch.utils.checkpoint as home
+
+    original = home.checkpoint
+    with preserving_state(nn.Linear(2, 2)):
+        assert home.checkpoint is not original and home.checkpoint(torch.relu, torch.ones(1), use_reentrant=True) == 1
+        with preserving_state(nn.Linear(2, 2)):
+            pass
+        assert home.checkpoint is not original
+    assert home.checkpoint is original
