@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,25 @@ def describe_environment(device: str) -> dict[str, Any]:
 def cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_memory() -> int:
+    """Return the memory in bytes that this process can still use: that of the machine, or of its control group if less."""
+    import psutil
+
+    available = int(psutil.virtual_memory().available)
+    for group, limit, usage in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current"),
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # no such group, or "max": no limit
+            bytes_of = dict(line.split() for line in Path(group, "memory.stat").read_text().splitlines())
+            cached = sum(
+                int(bytes_of.get(name, 0)) for name in ("active_file", "inactive_file")
+            )  # given back on demand
+            used = int(Path(group, usage).read_text()) - cached
+            available = min(available, max(0, int(Path(group, limit).read_text()) - used))
+    return available
 
 
 def commit() -> str:

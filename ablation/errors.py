@@ -69,6 +69,11 @@ def check_number(
         raise AblationError(f"{given} {most:,} or less{reason}")
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's message, or the name of its type if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def shown(value: object) -> str:
     """Return a value for a message: its `repr`, of which a long one is cut."""
     try:

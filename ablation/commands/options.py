@@ -11,6 +11,7 @@ from typing import Any
 
 from ..design.recipe_limits import MAX_BATCH, MAX_SIZE
 from ..design.trial import MAX_SEEDS
+from ..environment import free_memory
 from ..errors import AblationError, check_number, shown, unknown
 
 MAX_LABEL = 200  # characters; a longer one leaves no room for a table
@@ -125,9 +126,7 @@ class TimingOptions:
 
 
 def _check_room(workers: int) -> None:
-    import psutil
-
-    available = psutil.virtual_memory().available
+    available = free_memory()
     if workers > 1 and workers * WORKER_BYTES > available:
         raise AblationError(
             f"workers {workers} need {workers * WORKER_BYTES / 1e9:,.1f} GB of memory, of which {available / 1e9:.1f} GB are "

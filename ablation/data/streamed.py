@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from ..environment import cores
+from ..environment import cores, free_memory
 from ..errors import AblationError
 from ..pictures import printable, read_rgb
 
@@ -70,7 +68,7 @@ def stream(images: ImageFiles, batches: Sequence[list[int]], batch_bytes: int) -
     Raises:
         AblationError: for the first image that cannot be read.
     """
-    room = available_bytes() // 2 // max(1, batch_bytes * _AHEAD)
+    room = free_memory() // 2 // max(1, batch_bytes * _AHEAD)
     workers = max(1, min(_MAX_WORKERS, cores(), room))
     loader = DataLoader(images, batch_sampler=batches, num_workers=workers, collate_fn=_collate)
     for batch in loader:
@@ -111,7 +109,7 @@ def check_memory(batch_size: int, side: int, largest: tuple[int, int], recipe_na
         recipe_name: for the message.
     """
     image_bytes, decoded = 3 * side**2 * 4, decoded_bytes(largest)
-    needed, available = 2 * batch_size * image_bytes + decoded, available_bytes()
+    needed, available = 2 * batch_size * image_bytes + decoded, free_memory()
     if needed <= available:
         return
     fits = max(0, (available - decoded) // (2 * image_bytes))
@@ -125,23 +123,6 @@ def check_memory(batch_size: int, side: int, largest: tuple[int, int], recipe_na
 def decoded_bytes(size: tuple[int, int]) -> int:
     """Return the memory for decoding an image of that width and height: Pillow has 4 bytes a pixel, in up to three copies."""
     return size[0] * size[1] * 4 * 3
-
-
-def available_bytes() -> int:
-    """Return the memory that this process can still use: that of the machine, or of its control group where that is less."""
-    available = int(psutil.virtual_memory().available)
-    for group, limit, usage in (
-        ("/sys/fs/cgroup", "memory.max", "memory.current"),
-        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-    ):
-        with suppress(OSError, ValueError):  # no such group, or "max": no limit
-            bytes_of = dict(line.split() for line in Path(group, "memory.stat").read_text().splitlines())
-            cached = sum(
-                int(bytes_of.get(name, 0)) for name in ("active_file", "inactive_file")
-            )  # given back on demand
-            used = int(Path(group, usage).read_text()) - cached
-            available = min(available, max(0, int(Path(group, limit).read_text()) - used))
-    return available
 
 
 def _collate(items: Iterable[tuple[Tensor, int] | AblationError]) -> Any:

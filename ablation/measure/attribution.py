@@ -26,8 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import AblationError, unknown
-from .features import cam_layer, layout_for, probed
-from .layouts import Layout
+from .features import Place, find_cam, probed
 from .memory import chunk_size
 from .methods import METHODS
 from .modes import as_images, out_of_place, preserving_state
@@ -119,12 +118,12 @@ def attribute(
         warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU activations")  # captum removes them
         warnings.filterwarnings("ignore", message="Input Tensor . did not already require gradients")  # ours is a copy
         chunk = chunk_size(module, images[:1].expand(_MAX_CHUNK, -1, -1, -1)) if method in _MANY_CALLS else 1
-        place = _place(module, images[:1], layer, layout) if method.endswith("cam") else None
+        place = find_cam(module, images[:1], layer, layout) if method.endswith("cam") else None
         maps = []
         for i in range(len(images)):
             one = (images[i : i + 1].clone(), int(classes[i]))  # captum sets requires_grad on its input
             if method == "grad_cam" and place:
-                cam = _grad_cam(module, *one, *place).relu()
+                cam = _grad_cam(module, *one, place).relu()
                 found = F.interpolate(cam[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
             elif method == "integrated_gradients":
                 found = _integrated_gradients(module, *one, start[i : i + 1], steps, chunk)
@@ -133,7 +132,7 @@ def attribute(
             elif method == "occlusion":
                 found = _occlusion(module, *one, start[i : i + 1], window, chunk)
             elif method == "guided_grad_cam" and place:
-                found = _guided_grad_cam(module, *one, *place)
+                found = _guided_grad_cam(module, *one, place)
             else:
                 found = _GRADIENTS[method](module, *one)
             maps.append(found.detach().to(images.dtype))  # captum occludes in float32
@@ -171,9 +170,9 @@ def grad_cam(
     images = as_images(module, images)
     classes = targets(module, images, target)
     with preserving_state(module), out_of_place(module):
-        place = _place(module, images[:1], layer, layout)
+        place = find_cam(module, images[:1], layer, layout)
         maps = torch.cat(
-            [_grad_cam(module, image[None], int(c), *place) for image, c in zip(images, classes, strict=True)]
+            [_grad_cam(module, image[None], int(c), place) for image, c in zip(images, classes, strict=True)]
         )
     return maps.relu() if relu else maps
 
@@ -252,25 +251,19 @@ def _occlusion(module: nn.Module, image: Tensor, target: int, start: Tensor, win
     return found.mean(1)  # all channels of a pixel have the same value, the drop in the logit
 
 
-def _place(module: nn.Module, image: Tensor, layer: str | None, layout: str | None) -> tuple[str, Layout]:
-    """Return the layer of a class activation map, and its layout."""
-    name = layer if layer is not None else cam_layer(module, image, layout)
-    return name, layout_for(module, image, name, layout)
-
-
-def _grad_cam(module: nn.Module, image: Tensor, target: int, layer: str, layout: Layout) -> Tensor:
-    with probed(module, layer, layout) as probe:
+def _grad_cam(module: nn.Module, image: Tensor, target: int, place: Place) -> Tensor:
+    with probed(module, place.layer, place.layout) as probe:
         found = LayerGradCam(module, probe).attribute(image, target=target, relu_attributions=False)[:, 0].detach()
     if not found.any():
         raise AblationError(
-            f"class {target} does not depend on the map of layer {layer!r} (as happens after the last attention of a "
+            f"class {target} does not depend on the map of layer {place.layer!r} (as happens after the last attention of a "
             "network with a class token): name an earlier layer"
         )
     return found
 
 
-def _guided_grad_cam(module: nn.Module, image: Tensor, target: int, layer: str, layout: Layout) -> Tensor:
-    with probed(module, layer, layout) as probe:
+def _guided_grad_cam(module: nn.Module, image: Tensor, target: int, place: Place) -> Tensor:
+    with probed(module, place.layer, place.layout) as probe:
         found = GuidedGradCam(module, probe).attribute(image, target=target, interpolate_mode="bilinear")
     return found.sum(1)
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import AblationError, unknown
+from ..errors import AblationError, first_line, unknown
 from .layouts import FORMS, UNKNOWN, Layout, from_growth, layout_of
 
 
@@ -85,18 +85,25 @@ def _last_output(
     )
 
 
-def cam_layer(module: nn.Module, images: Tensor, layout: str | None = None) -> str:
-    """Return the name of the layer to use for class activation maps: the last one whose map the logits depend on.
+def find_cam(module: nn.Module, images: Tensor, layer: str | None = None, layout: str | None = None) -> Place:
+    """Return the place of a class activation map: by default the last layer whose map the logits depend on.
 
     This is the layer of the last map, except for a transformer that classifies by a class token. After its last
     attention the logits no longer depend on the other tokens, so the norm before that attention is used.
+
+    Raises:
+        AblationError: as `find_map`.
     """
     blocks = getattr(module, "blocks", None)
-    if getattr(module, "global_pool", None) == "token" and isinstance(blocks, nn.Sequential | nn.ModuleList):
+    if (
+        layer is None
+        and getattr(module, "global_pool", None) == "token"
+        and isinstance(blocks, nn.Sequential | nn.ModuleList)
+    ):
         name = f"blocks.{len(blocks) - 1}.norm1"
-        if name in dict(module.named_modules()):
-            return name
-    return find_map(module, images, None, layout).layer
+        layer = name if name in dict(module.named_modules()) else None
+    with torch.no_grad():
+        return find_map(module, images, layer, layout)
 
 
 def find_layer(module: nn.Module, name: str) -> nn.Module:
@@ -189,16 +196,6 @@ def _from_larger_images(module: nn.Module, images: Tensor, layer: str) -> Layout
     return from_growth(shapes, (images.shape[-2], images.shape[-1]))
 
 
-def layout_for(module: nn.Module, images: Tensor, layer: str, layout: str | None = None) -> Layout:
-    """Return the layout of a layer for images like these, by running the network as far as that layer.
-
-    Raises:
-        AblationError: as `find_map`.
-    """
-    with torch.no_grad():
-        return checked_layout(_output_of(module, images, layer), images, module, layer, layout)
-
-
 @contextmanager
 def probed(module: nn.Module, layer: str, layout: Layout) -> Iterator[nn.Module]:
     """Pass a layer's map through an extra identity module as (N, C, h, w), and yield that module.
@@ -235,5 +232,5 @@ def run(module: nn.Module, images: Tensor, copy: bool = True) -> Any:
         raise
     except Exception as error:  # the module may raise anything
         size = " x ".join(map(str, images.shape[1:]))
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise AblationError(f"{type(module).__name__} could not be run on images of {size}: {reason}") from error

@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..errors import first_line
 from .counting_rules import Rule
 from .modes import restoring_hooks
 
@@ -66,5 +67,5 @@ def trace(module: nn.Module, image: Tensor, rules: Mapping[str, Rule]) -> Trace:
                 uncounted=dict(analysis.unsupported_ops()),
             )
         except Exception as error:  # the tracer may raise anything
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise TraceError(f"fvcore could not trace it ({reason})") from error

@@ -24,6 +24,7 @@ from ..errors import AblationError
 from .features import find_map, run
 from .layouts import Layout, layout_of
 from .modes import device_and_dtype, evaluating
+from .open_paths import pair
 from .support import theoretical_receptive_field
 
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
@@ -209,7 +210,7 @@ def _run(network: nn.Module, image: Tensor, layout: str | None, paths: _Paths) -
 def _describe(part: nn.Module) -> str:
     if isinstance(part, nn.Linear):
         return "Linear"
-    kernel, stride = (_pair(getattr(part, name)) for name in ("kernel_size", "stride"))
+    kernel, stride = (pair(getattr(part, name)) for name in ("kernel_size", "stride"))
     step = f", stride {stride[0]}" if stride != (1, 1) else ""
     depthwise = isinstance(part, nn.Conv2d) and part.groups == part.in_channels > 1
     return f"{'depthwise ' if depthwise else ''}{type(part).__name__} {kernel[0]}x{kernel[1]}{step}"
@@ -221,11 +222,11 @@ def _window(name: str, args: Any, kwargs: dict[str, Any]) -> tuple[tuple[int, in
         weight = args[1] if len(args) > 1 else kwargs["weight"]
         kernel: Any = tuple(weight.shape[-2:])
         stride = _option(args, kwargs, 3, "stride", 1)
-        return kernel, _pair(stride), _pair(_option(args, kwargs, 5, "dilation", 1))
+        return kernel, pair(stride), pair(_option(args, kwargs, 5, "dilation", 1))
     kernel = _option(args, kwargs, 1, "kernel_size", 1)
     stride = _option(args, kwargs, 2, "stride", None) or kernel
     dilation = 1 if name == "avg_pool2d" else _option(args, kwargs, 4, "dilation", 1)
-    return _pair(kernel), _pair(stride), _pair(dilation)
+    return pair(kernel), pair(stride), pair(dilation)
 
 
 def _option(args: Any, kwargs: dict[str, Any], place: int, name: str, default: Any) -> Any:
@@ -245,7 +246,3 @@ def _tensors(values: Any) -> list[Tensor]:
 
 def _each(choose: Callable[..., int], pairs: list[tuple[int, int]]) -> tuple[int, int]:
     return choose(x[0] for x in pairs), choose(x[1] for x in pairs)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[-1])

@@ -10,7 +10,6 @@ import copy
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from ..environment import free_memory
 from ..errors import AblationError, unknown
 from .features import run
 from .modes import device_and_dtype, evaluating, refuse_inference_mode, same_random_state
@@ -152,16 +152,11 @@ def chunk_for(bytes_per_image: int, images: Tensor) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return the free memory of a device in bytes; for the CPU, the memory that the system reports as available."""
+    """Return the free memory of a device in bytes; for the CPU, what this process can still use."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    table = Path("/proc/meminfo")
-    if table.is_file():
-        for line in table.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 4 * 2**30  # not reported: assume a small laptop
+    return free_memory()
 
 
 def peak_bytes(call: Callable[[], Any], device: torch.device) -> int:

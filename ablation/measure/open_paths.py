@@ -113,7 +113,7 @@ def _mean_pool(
         return F.avg_pool2d(input, kernel_size, stride, padding, ceil_mode)
     result = func(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
     shape = (result[0] if isinstance(result, tuple) else result).shape
-    window, step = _pair(kernel_size), _pair(stride or kernel_size)
+    window, step = pair(kernel_size), pair(stride or kernel_size)
     batch = input if input.ndim == 4 else input[None]
     ones = torch.ones(batch.shape[1], 1, *window, dtype=input.dtype, device=input.device)
     longer = F.pad(batch, (0, step[1], 0, step[0]))  # zeros for windows that `ceil_mode` lets leave the input
@@ -134,12 +134,13 @@ def _spread(
     """Return an unpooling that puts each value at every position of its window: the maximum may have been at any."""
     shape = func(input, indices, kernel_size, stride, padding, output_size).shape
     batch = input if input.ndim == 4 else input[None]
-    ones = torch.ones(batch.shape[1], 1, *_pair(kernel_size), dtype=input.dtype, device=input.device)
-    step = _pair(stride or kernel_size)
+    ones = torch.ones(batch.shape[1], 1, *pair(kernel_size), dtype=input.dtype, device=input.device)
+    step = pair(stride or kernel_size)
     spread = F.conv_transpose2d(batch, ones, None, step, padding, 0, batch.shape[1])
     rows, columns = (max(0, wanted - had) for wanted, had in zip(shape[-2:], spread.shape[-2:], strict=True))
     return F.pad(spread, (0, columns, 0, rows))[..., : shape[-2], : shape[-1]].reshape(shape)
 
 
-def _pair(value: Any) -> tuple[int, int]:
+def pair(value: Any) -> tuple[int, int]:
+    """Return the rows and columns of an option that torch takes as one number or two."""
     return (value, value) if isinstance(value, int) else (value[0], value[-1])

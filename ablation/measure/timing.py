@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import AblationError, unknown
+from ..errors import AblationError, first_line, unknown
 from .counting import count
 from .features import run
 from .memory import peak_bytes
@@ -208,7 +208,7 @@ def _timed_call(
             call()
         except Exception as error:  # compilers raise many types of errors
             cause = error.__cause__ or error
-            reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+            reason = first_line(cause)
             raise AblationError(f"torch.compile could not compile {name} on this machine: {reason}") from error
     return call
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..errors import AblationError
+from ..environment import free_memory
+from ..errors import AblationError, first_line
 from .unwrap import unwrap
 from .weights_header import Description, check_checksum, read_description
 
@@ -102,7 +102,7 @@ def read_weights(file: str | Path, averaged: bool = True) -> WeightsFile:
     except AblationError:
         raise
     except Exception as error:  # a damaged file can make the unpickler raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise AblationError(
             f"{file} is not a complete weights file ({reason}). It may be truncated or in another "
             "format; expected safetensors or a PyTorch state dict"
@@ -117,7 +117,7 @@ def read_weights(file: str | Path, averaged: bool = True) -> WeightsFile:
 
 def check_memory(needed: int, what: str) -> None:
     """Raise an `AblationError` if so many bytes do not fit in the free memory of this machine."""
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if needed > free:
         raise AblationError(f"{what} {needed / 1e9:,.1f} GB, but only {free / 1e9:,.1f} GB of memory are free")
 

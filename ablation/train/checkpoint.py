@@ -26,7 +26,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ..errors import AblationError
+from ..errors import AblationError, first_line
 from .trial_files import CheckpointWarning, check_settings
 
 _KEEP = 2  # number of checkpoints
@@ -138,7 +138,7 @@ class Checkpoints:
                 UnpicklingError,
             ) as error:
                 damaged += 1
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                reason = first_line(error)
                 warnings.warn(f"checkpoint {folder} is damaged ({reason})", CheckpointWarning, stacklevel=2)
                 continue
             check_settings(self.folder, settings, self.settings)

@@ -113,12 +113,12 @@ def test_memory_is_forecast_before_the_first_step(root, monkeypatch):
     data = datasets.load(f"imagefolder:{root}")
     recipe = ORIGINAL.replace(batch_size=8, size=1000)
     assert data.steps_per_epoch(recipe) == 1
-    monkeypatch.setattr(streamed, "available_bytes", lambda: 100_000_000)
+    monkeypatch.setattr(streamed, "free_memory", lambda: 100_000_000)
     message = r"needs 0\.2 GB for the images of one step \(8 of 1000 px.*0\.1 GB are available: a batch_size of 4 fits"
     with pytest.raises(AblationError, match=message):
         data.steps_per_epoch(recipe)
     assert data.steps_per_epoch(recipe.replace(batch_size=4)) == 2
-    monkeypatch.setattr(streamed, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(streamed, "free_memory", lambda: 1000)
     with pytest.raises(AblationError, match="a smaller size, or smaller images, are needed"):
         data.steps_per_epoch(recipe)
 
@@ -126,10 +126,10 @@ def test_memory_is_forecast_before_the_first_step(root, monkeypatch):
 def test_the_largest_picture_is_part_of_the_forecast(root, monkeypatch):
     Image.new("RGB", (3000, 2000)).save(root / "val" / "bee" / "1.png")
     data = datasets.load(f"imagefolder:{root}")
-    monkeypatch.setattr(streamed, "available_bytes", lambda: 60_000_000)
+    monkeypatch.setattr(streamed, "free_memory", lambda: 60_000_000)
     with pytest.raises(AblationError, match="read from files of up to 3000 x 2000 px"):
         data.steps_per_epoch(ORIGINAL.replace(batch_size=4, size=16))
 
 
 def test_the_memory_that_is_left_is_a_plausible_number():
-    assert 2**20 < streamed.available_bytes() < 2**50
+    assert 2**20 < streamed.free_memory() < 2**50

@@ -7,11 +7,10 @@ from torch import nn
 
 from ablation import RESNET50, AblationError, build, roadmap
 from ablation.measure.features import (
-    cam_layer,
     checked_layout,
+    find_cam,
     find_layer,
     find_map,
-    layout_for,
     probed,
     run,
 )
@@ -140,9 +139,9 @@ def test_last_map_of_our_networks_is_the_input_of_the_head(rung):
 
 def test_cam_layer_with_a_class_token_is_the_norm_before_the_last_attention():
     vit = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=3).eval()
-    assert cam_layer(vit, torch.rand(1, 3, 64, 64)) == "blocks.2.norm1"
+    assert find_cam(vit, torch.rand(1, 3, 64, 64)).layer == "blocks.2.norm1"
     pooled = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=3, global_pool="avg").eval()
-    assert cam_layer(pooled, torch.rand(1, 3, 64, 64)) == "norm"
+    assert find_cam(pooled, torch.rand(1, 3, 64, 64)).layer == "norm"
 
 
 def test_a_network_without_a_map_is_refused():
@@ -201,7 +200,7 @@ def test_a_probe_receives_the_map_and_changes_nothing(name):
     x, maps = torch.rand(2, 3, options.get("img_size", 64), options.get("img_size", 64)), []
     layer, features = last_map(network, x)
     expected = network(x)
-    with untouched(network), probed(network, layer, layout_for(network, x, layer)) as probe:
+    with untouched(network), probed(network, layer, find_map(network, x, layer).layout) as probe:
         probe.register_forward_hook(lambda part, inputs, output: maps.append(output))
         assert torch.equal(network(x), expected)
     assert len(maps) == 1 and torch.equal(maps[0], features)

@@ -6,21 +6,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from ablation import AblationError, theoretical_receptive_field
-
-
-class Call(nn.Module):
-    """A layer that is a function."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
+from tests.measure.networks import Applies
 
 
 def first(layer):
-    return Call(lambda x: layer(x)[0])
+    return Applies(lambda x: layer(x)[0])
 
 
 def pooled(pool, channels=1):
@@ -35,10 +25,10 @@ def pooled(pool, channels=1):
         (first(nn.MaxPool2d(4, return_indices=True)), 6),
         (nn.MaxPool2d(5, 2, dilation=3, ceil_mode=True), 15),
         (nn.MaxPool2d((3, 3), (2, 2), (1, 1), (1, 1), ceil_mode=True), 5),
-        (Call(lambda x: x.unfold(2, 4, 4).amax(-1).unfold(3, 4, 4).max(-1).values), 6),
-        (Call(lambda x: F.adaptive_max_pool2d(x, (x.shape[2] // 2, x.shape[3] // 2))), 4),
-        (Call(lambda x: torch.maximum(x[:, :, 1:], x[:, :, :-1])[:, :, :, 1:] + x[:, :, :-1, :-1]), 4),
-        (Call(lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)), 4),
+        (Applies(lambda x: x.unfold(2, 4, 4).amax(-1).unfold(3, 4, 4).max(-1).values), 6),
+        (Applies(lambda x: F.adaptive_max_pool2d(x, (x.shape[2] // 2, x.shape[3] // 2))), 4),
+        (Applies(lambda x: torch.maximum(x[:, :, 1:], x[:, :, :-1])[:, :, :, 1:] + x[:, :, :-1, :-1]), 4),
+        (Applies(lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)), 4),
     ],
     ids=["dilated", "indices", "dilated, ceil", "tuples", "amax and max", "adaptive", "maximum", "unpool"],
 )
@@ -62,13 +52,13 @@ GATES = {
 
 @pytest.mark.parametrize("gate", GATES.values(), ids=GATES)
 def test_a_gate_closes_no_path_in_a_single_channel(gate):
-    layers = [layer for i in range(4) for layer in (nn.Conv2d(3 if i == 0 else 1, 1, 3), Call(gate))]
+    layers = [layer for i in range(4) for layer in (nn.Conv2d(3 if i == 0 else 1, 1, 3), Applies(gate))]
     field = theoretical_receptive_field(nn.Sequential(*layers))
     assert (field.height, field.width) == (9, 9)
 
 
 def test_a_mask_that_cuts_every_path_is_not_opened():
-    network = nn.Sequential(nn.Conv2d(3, 2, 3), Call(lambda x: x * (torch.arange(2).view(-1, 1, 1) > 5)))
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), Applies(lambda x: x * (torch.arange(2).view(-1, 1, 1) > 5)))
     with pytest.raises(AblationError, match="does not depend on the image"):
         theoretical_receptive_field(network)
 

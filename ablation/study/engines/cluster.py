@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...environment import cores
-from ...errors import AblationError
+from ...errors import AblationError, first_line
 from .events import environment_variables
 
 _CONNECT_SECONDS = 10  # Ray itself tries for two minutes and then ends the process
@@ -136,7 +136,7 @@ def _connect(ray: Any, address: str | None, workers: int | None, cpus: float, fo
     except AblationError:
         raise
     except Exception as error:  # Ray raises many kinds of exceptions
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        said = first_line(error)
         if not address:
             raise AblationError(
                 f"Ray could not be started on this machine: {said} If the machine is too busy, start a cluster "
