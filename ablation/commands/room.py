@@ -64,11 +64,12 @@ def training_bytes(trial: Trial, info: DatasetInfo, parts: int = 1) -> int | Non
     name = trial.architecture.removeprefix("timm:")
 
     def make() -> nn.Module:
-        import timm
         import torch
 
+        from ..network.timm_creation import create_timm
+
         with torch.device("meta"):  # shapes without memory
-            return timm.create_model(name, num_classes=info.num_classes, in_chans=info.in_chans)
+            return create_timm(name, size=size, num_classes=info.num_classes, in_chans=info.in_chans)
 
     return _meta_bytes(make, size, images, info.in_chans)
 
