@@ -196,6 +196,11 @@ class _Trace:
         """Return the first and last pixel along an axis that the position `step` after the middle one sees."""
         row, column = self.middle
         support = self.support(row + step, column) if axis == 0 else self.support(row, column + step)
+        if not support.any():
+            raise AblationError(
+                f"position {step} after the middle one of layer {self.where.layer!r} does not depend on the image: its gradient "
+                "is zero everywhere"
+            )
         inside = support.any(1 - axis).nonzero()
         return int(inside.min()), int(inside.max())
 

@@ -57,6 +57,14 @@ def test_a_gate_closes_no_path_in_a_single_channel(gate):
     assert (field.height, field.width) == (9, 9)
 
 
+@pytest.mark.parametrize("gate", GATES.values(), ids=GATES)
+def test_a_gate_shortens_no_field(gate):
+    # A single path leads to each end of a column of kernels of 3 x 1: random weights close some of them.
+    layers = [layer for i in range(7) for layer in (nn.Conv2d(3, 3, (3, 1)), Applies(gate))]
+    field = theoretical_receptive_field(nn.Sequential(*layers))
+    assert (field.height, field.width) == (15, 1)
+
+
 def test_a_mask_that_cuts_every_path_is_not_opened():
     network = nn.Sequential(nn.Conv2d(3, 2, 3), Applies(lambda x: x * (torch.arange(2).view(-1, 1, 1) > 5)))
     with pytest.raises(AblationError, match="does not depend on the image"):
