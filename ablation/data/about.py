@@ -11,6 +11,8 @@ from ..design.recipe import Recipe
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .in_memory import InMemory
+
     Batch = tuple[Tensor, Tensor]
 
 
@@ -72,6 +74,9 @@ class Data(Protocol):
 
     def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[Batch]:
         """Yield this process's share of the test images. Across all processes, each image occurs exactly once."""
+
+    def held_in_memory(self, recipe: Recipe) -> InMemory | None:
+        """Return the images as tensors in memory, or None if this recipe streams them from files."""
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Data:
         """Return the same images normalised with another mean and deviation, such as those a network was trained with."""

@@ -206,6 +206,10 @@ class Folder:
         """Return whether the recipe takes whole images, without crops, and all have its size."""
         return _is_plain(recipe) and not self._other_size(recipe.size)
 
+    def held_in_memory(self, recipe: Recipe) -> InMemory | None:
+        """Return the images as held in memory, or None if they are streamed with this recipe."""
+        return self._in_memory if self._fits_in_memory(recipe) else None
+
     def _fits_in_memory(self, recipe: Recipe) -> bool:
         """Return whether the images have the recipe's size and are small enough to be held in memory decoded."""
         number = len(self.train_files) + len(self.test_files)

@@ -70,9 +70,7 @@ class InMemory:
     def train_batches(
         self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int, start: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-        order = torch.randperm(len(self.train_labels), generator=generator)
-        draws = torch.rand(len(order), DRAWS, generator=generator)
+        order, draws = draw_epoch(len(self.train_labels), seed, epoch)
         share = recipe.batch_size // world
         for step in range(start, self.steps_per_epoch(recipe)):
             first = step * recipe.batch_size + rank * share
@@ -86,6 +84,10 @@ class InMemory:
         images, labels = self.test_images[rank::world], self.test_labels[rank::world]
         for batch, batch_labels in zip(images.split(_TEST_BATCH), labels.split(_TEST_BATCH), strict=True):
             yield normalised(batch, self.mean, self.std), batch_labels
+
+    def held_in_memory(self, recipe: Recipe) -> InMemory:
+        """Return this data set."""
+        return self
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> InMemory:
         """Return the same images normalised with another mean and deviation.
@@ -109,6 +111,12 @@ class InMemory:
         resolved = resolve_data_config({}, pretrained_cfg=dict(config))
         statistics = tuple(resolved["mean"]), tuple(resolved["std"])
         return self if statistics == (self.mean, self.std) else self.normalised_by(*statistics)
+
+
+def draw_epoch(images: int, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
+    """Return the order of the images in an epoch, (images,) int64, and the draws for each image, (images, DRAWS)."""
+    generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+    return torch.randperm(images, generator=generator), torch.rand(images, DRAWS, generator=generator)
 
 
 def normalised(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
@@ -143,27 +151,53 @@ def augment(images: Tensor, recipe: Recipe, draws: Tensor) -> Tensor:
         draws: (N, DRAWS), from 0 to 1.
     """
     _, _, height, width = images.shape
+    down, right, flip, *rectangle = decide(draws, recipe, height, width).unbind(1)
     if recipe.shift_px:
         s = recipe.shift_px
-        down, right = (draws[:, :2] * (2 * s + 1)).long().clamp_max(2 * s).unbind(1)
         # `shifts` is a view of all shifts of each image; one per image is copied. Indexing pixel by pixel takes 8 times as long.
         shifts = F.pad(images, (s, s, s, s)).unfold(2, height, 1).unfold(3, width, 1)  # (N, C, 2s+1, 2s+1, H, W)
         images = shifts[torch.arange(len(images)), :, down, right]  # (N, C, H, W)
     if recipe.hflip:
-        flip = draws[:, 2] < recipe.hflip
-        images[flip] = images[flip].flip(-1)
+        flipped = flip.bool()
+        images[flipped] = images[flipped].flip(-1)
     if recipe.random_erasing:
-        chosen = (draws[:, 3] < recipe.random_erasing).nonzero()[:, 0]
-        rectangles = _rectangles(draws[chosen, 3:], recipe.random_erasing, height, width)
-        for i, (top, left, tall, wide) in zip(chosen.tolist(), rectangles.tolist(), strict=True):
+        rectangles = torch.stack(rectangle, 1)
+        chosen = rectangles[:, 2].nonzero()[:, 0]
+        for i, (top, left, tall, wide) in zip(chosen.tolist(), rectangles[chosen].tolist(), strict=True):
             images[i, :, top : top + tall, left : left + wide] = 0.0  # the mean colour
     return images
 
 
+def decide(draws: Tensor, recipe: Recipe, height: int, width: int) -> Tensor:
+    """Return what happens to each image: shift down, shift right, flip, and the rectangle to erase, all whole numbers.
+
+    Args:
+        draws: (N, DRAWS), from 0 to 1.
+        recipe: its `shift_px`, `hflip` and `random_erasing` are applied.
+        height, width: of the images in pixels.
+
+    Returns:
+        (N, DRAWS) int64: shifts down and right in pixels plus `shift_px`, so from 0; 1 for a flip; top, left, height and width
+        of the rectangle, which is empty if nothing is erased.
+    """
+    nothing = torch.zeros(len(draws), dtype=torch.int64)
+    shifts, flip = [nothing, nothing], nothing
+    rectangles = nothing[:, None].expand(-1, 4)
+    if recipe.shift_px:
+        s = recipe.shift_px
+        shifts = list((draws[:, :2] * (2 * s + 1)).long().clamp_max(2 * s).unbind(1))
+    if recipe.hflip:
+        flip = (draws[:, 2] < recipe.hflip).long()
+    if recipe.random_erasing:
+        chosen = draws[:, 3] < recipe.random_erasing
+        rectangles = _rectangles(draws[:, 3:], recipe.random_erasing, height, width) * chosen[:, None]
+    return torch.stack([*shifts, flip, *rectangles.unbind(1)], 1)
+
+
 def _rectangles(draws: Tensor, probability: float, height: int, width: int) -> Tensor:
-    """Return the rectangle to erase in each selected image: top, left, height and width in pixels, (N, 4)."""
+    """Return the rectangle to erase in each image, if it is selected: top, left, height and width in pixels, (N, 4)."""
     (least, most), (flattest, tallest) = _ERASED_AREA, _ERASED_ASPECT
-    # The image was selected because its first draw was below the probability. Given that, draw / probability is uniform on
+    # An image is selected if its first draw is below the probability. Given that, draw / probability is uniform on
     # [0, 1), so it can be reused for the area.
     area = (least + (most - least) * (draws[:, 0] / probability).clamp_max(1)) * height * width
     aspect = flattest * (tallest / flattest) ** draws[:, 1]
