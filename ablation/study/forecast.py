@@ -12,9 +12,9 @@ from .. import data as datasets
 from ..design.trial import Trial
 from ..environment import cores
 from ..errors import AblationError
-from ..train.loop import seed_all
 from ..train.optimization import make_loss, make_mixup, make_optimizer
 from ..train.run import make_network
+from ..train.seeds import seed_all
 
 LONG_SECONDS = 600.0  # no forecast is made for shorter studies
 _MAX_NETWORKS = 40  # networks timed in a large study; the others are assumed to be as fast on average

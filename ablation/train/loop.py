@@ -1,34 +1,69 @@
-"""The training loop, based on Hugging Face Accelerate."""
+"""The training loop of a trial: epochs, checkpoints, and the reports in between. The steps themselves are taken elsewhere."""
 
 from __future__ import annotations
 
 import math
-import random
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from timm.utils import ModelEmaV3, distribute_bn
-from torch import Tensor, nn
+from torch import nn
 
 from ..data.about import Data
+from ..data.on_device import OnDevice
 from ..design.trial import Trial
 from .checkpoint import Checkpoints, Progress, State
-from .optimization import check_batch, make_loss, make_mixup, make_optimizer, make_schedule
+from .device_steps import DeviceSteps
+from .eager_steps import EagerSteps
+from .optimization import check_batch, make_optimizer
 from .stop import StopSignal
 
 # A network is not learning if its loss after the warm-up is not lower than that of guessing by at least this share.
 _MIN_IMPROVEMENT = 0.01
+_SHARE_OF_MEMORY = 0.25  # of what is free on a GPU: images that take more are copied to it batch by batch
 
 Report = Callable[[int, int, float], None]
 
 
+class Steps(Protocol):
+    """A way to take the steps of a trial."""
+
+    @property
+    def kind(self) -> str:
+        """How the steps are taken, in a few words."""
+
+    def losses(self, epoch: int, first: int, stop: StopSignal) -> Iterator[list[float]]:
+        """Take the steps of an epoch from `first` on, and yield the losses of one or more steps at a time."""
+
+    def stop_requested(self, stop: StopSignal) -> bool:
+        """Return whether this or any other process received a stop signal."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the optimizer."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Set the state of the optimizer."""
+
+
 class Training:
-    """Network, optimizer, schedule, loss and weight average (EMA) of one trial."""
+    """Network, optimizer, steps and weight average (EMA) of one trial.
+
+    Args:
+        network: on the device of the accelerator, trained in place.
+        trial: its recipe and seed.
+        data: the data set.
+        steps: number of steps per epoch.
+        accelerator: devices, processes and precision.
+        accumulate: parts in which each process handles its share of a batch.
+        compiled: whether `torch.compile` is applied to the network.
+        on_device: whether the images lie on the device and are augmented there; by default on any device but the CPU, where
+            the images are held in memory, they fit, and only one process trains.
+    """
 
     def __init__(
         self,
@@ -39,18 +74,26 @@ class Training:
         accelerator: Accelerator,
         accumulate: int,
         compiled: bool,
+        on_device: bool | None = None,
     ) -> None:
         recipe = trial.recipe
         check_batch(recipe, network, accelerator.num_processes, accumulate)
         self.trial, self.recipe, self.data, self.steps = trial, recipe, data, steps
-        self.accelerator, self.accumulate = accelerator, accumulate
-        optimizer = make_optimizer(recipe, network)
-        self.schedule = make_schedule(recipe, optimizer, steps)
-        self.mixup = make_mixup(recipe, data.info.num_classes)
-        self.loss = make_loss(recipe)
+        self.accelerator = accelerator
         self.ema = ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None
-        self.unwrapped = network
-        self.network, self.optimizer = accelerator.prepare(torch.compile(network) if compiled else network, optimizer)
+        self.network = network
+        optimizer = make_optimizer(recipe, network)
+        average = partial(self.ema.update, network) if self.ema else None
+        common = (trial, network, optimizer, average)
+        if on_device is None:
+            on_device = accelerator.device.type != "cpu"
+        images = _place(data, trial, accelerator) if on_device else None
+        self.taken: Steps
+        if images is None:
+            self.taken = EagerSteps(*common, data, steps, accelerator, accumulate, compiled)
+        else:
+            precision = {"no": "fp32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
+            self.taken = DeviceSteps(*common, images, data.info.num_classes, precision, accumulate, compiled)
 
     def run_to_end(self, checkpoints: Checkpoints, every: float, stop: StopSignal, report: Report | None) -> Progress:
         """Train to the last epoch, starting from the newest checkpoint if there is one.
@@ -60,7 +103,7 @@ class Training:
         Args:
             checkpoints: of this trial.
             every: seconds between two checkpoints.
-            stop: checked after each step.
+            stop: checked whenever losses are known, which on a CPU is after each step.
             report: called after each epoch, or None.
 
         Raises:
@@ -74,23 +117,16 @@ class Training:
         last_saved = started
         chance = math.log(self.data.info.num_classes)
         while progress.epoch < self.recipe.epochs and (not progress.losses or math.isfinite(progress.losses[-1])):
-            epoch, first = progress.epoch, progress.step
-            rank, world = self.accelerator.process_index, self.accelerator.num_processes
-            batches = self.data.train_batches(self.recipe, self.trial.seed, epoch, rank, world, first)
+            epoch = progress.epoch
             self.network.train()
-            for step, (images, labels) in enumerate(batches, start=first):
-                loss = self._step(epoch * self.steps + step, images, labels)
-                stopping = self._stop_requested(stop)
-                is_last = step + 1 == self.steps or not math.isfinite(loss)
+            for losses in self.taken.losses(epoch, progress.step, stop):
+                stopping = self.taken.stop_requested(stop)
                 now = time.perf_counter()
-                progress = replace(
-                    progress,
-                    step=step + 1,
-                    epoch_loss=progress.epoch_loss + loss,
-                    seconds=previous_seconds + now - started,
-                )
+                progress = _add(progress, losses, previous_seconds + now - started)
+                broken = next((loss for loss in losses if not math.isfinite(loss)), None)
+                is_last = progress.step == self.steps or broken is not None
                 if is_last:
-                    progress = self._end_epoch(progress, loss, chance)
+                    progress = self._end_epoch(progress, broken, chance)
                 if (
                     is_last and report
                 ):  # before the checkpoint, since a process that is killed in between repeats the epoch
@@ -106,18 +142,17 @@ class Training:
 
     def final_network(self) -> nn.Module:
         """Return the network to evaluate and save: the weight average if there is one, in float32, alike in all processes."""
-        self.accelerator.unwrap_model(
-            self.network, keep_fp32_wrapper=False
-        )  # else it would compute in bf16 where its average does not
-        final = self.ema.module if self.ema else self.unwrapped
+        # Else it would compute in bf16 where its average does not.
+        self.accelerator.unwrap_model(self.network, keep_fp32_wrapper=False)
+        final = self.ema.module if self.ema else self.network
         if self.accelerator.num_processes > 1:
             # Rank 0's statistics, which are those in the checkpoints: a mean over the ranks could not be resumed.
             distribute_bn(final, self.accelerator.num_processes, reduce=False)
         return final
 
-    def _end_epoch(self, progress: Progress, loss: float, chance: float) -> Progress:
-        """Record the mean loss of the epoch, or the non-finite loss, and whether the network is learning."""
-        mean = progress.epoch_loss / self.steps if math.isfinite(loss) else loss
+    def _end_epoch(self, progress: Progress, broken: float | None, chance: float) -> Progress:
+        """Record the mean loss of the epoch, or the loss that is not finite, and whether the network is learning."""
+        mean = progress.epoch_loss / self.steps if broken is None else broken
         not_learning = progress.not_learning
         if progress.epoch == max(1, self.recipe.warmup_epochs):  # not epoch 0, which always starts at chance
             not_learning = mean > (1 - _MIN_IMPROVEMENT) * chance
@@ -130,68 +165,35 @@ class Training:
             not_learning=not_learning,
         )
 
-    def _step(self, number: int, images: Tensor, labels: Tensor) -> float:
-        """Take one optimizer step and return its loss, averaged over all processes.
-
-        Args:
-            number: of the step, counted from the start of the trial.
-            images, labels: this process's share of the batch.
-        """
-        seed_all(_step_seed(self.trial.seed, number, self.accelerator.process_index))
-        self.schedule.step_update(number)
-        device = self.accelerator.device
-        images, labels = images.to(device), labels.to(device)
-        if self.mixup:
-            images, labels = self.mixup(images, labels)
-        images = images.contiguous(memory_format=torch.channels_last)
-        parts = list(zip(images.chunk(self.accumulate), labels.chunk(self.accumulate), strict=True))
-        total = torch.zeros((), device=device)
-        for i, (part_images, part_labels) in enumerate(parts, start=1):
-            is_last = i == len(parts)  # only the last part exchanges gradients between processes
-            with nullcontext() if is_last else self.accelerator.no_sync(self.network), self.accelerator.autocast():
-                loss = self.loss(self.network(part_images).float(), part_labels) / len(parts)
-                self.accelerator.backward(loss)
-            total += loss.detach()
-        if self.recipe.clip_grad:
-            self.accelerator.clip_grad_norm_(self.unwrapped.parameters(), self.recipe.clip_grad)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        if self.ema:
-            self.ema.update(self.unwrapped)
-        return self.accelerator.reduce(total, "mean").item()
-
-    def _stop_requested(self, stop: StopSignal) -> bool:
-        """Return whether any process received a stop signal. All stop together, as the others would wait for one that stops."""
-        if self.accelerator.num_processes == 1:
-            return bool(stop)
-        requests = torch.tensor(float(bool(stop)), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(requests, "sum").item())
-
     def _state(self, progress: Progress) -> State:
-        tensors = {f"network.{name}": tensor for name, tensor in self.unwrapped.state_dict().items()}
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         if self.ema:
             tensors |= {f"ema.{name}": tensor for name, tensor in self.ema.module.state_dict().items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        return State(progress, tensors, self.optimizer.state_dict())
+        return State(progress, tensors, self.taken.state())
 
     def _restore(self, state: State) -> None:
-        for prefix, module in (("network.", self.unwrapped), ("ema.", self.ema.module if self.ema else None)):
+        for prefix, module in (("network.", self.network), ("ema.", self.ema.module if self.ema else None)):
             if module is not None:
                 tensors = {name.removeprefix(prefix): x for name, x in state.tensors.items() if name.startswith(prefix)}
                 module.load_state_dict(tensors)
-        self.optimizer.load_state_dict(state.optimizer)
+        self.taken.restore(state.optimizer)
 
 
-def seed_all(seed: int) -> None:
-    """Seed every random generator that training uses."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+def _add(progress: Progress, losses: list[float], seconds: float) -> Progress:
+    """Return the progress after further steps with these losses."""
+    total = progress.epoch_loss
+    for loss in losses:
+        total += loss
+    return replace(progress, step=progress.step + len(losses), epoch_loss=total, seconds=seconds)
 
 
-def _step_seed(seed: int, step: int, rank: int) -> int:
-    """Return the seed for the draws of one step: mixup, stochastic depth, dropout.
-
-    A simple sum of seed and step would repeat the same draws for neighbouring trial seeds.
-    """
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
+def _place(data: Data, trial: Trial, accelerator: Accelerator) -> OnDevice | None:
+    """Return the training images on the device; None if they are streamed, shared between processes, or too many."""
+    held = data.held_in_memory(trial.recipe) if accelerator.num_processes == 1 else None
+    if held is None:
+        return None
+    device = accelerator.device
+    if device.type == "cuda" and held.train_images.nbytes > _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+        return None
+    return OnDevice(held, trial.recipe, device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import timm
 import torch
 from timm.data import Mixup
@@ -71,6 +73,18 @@ def make_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) 
         updates_per_epoch=steps,
     )
     return schedule
+
+
+def make_rates(recipe: Recipe, steps: int) -> Callable[[int], float]:
+    """Return the learning rate of an optimizer step, counted from the start of the trial, as the schedule sets it."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.effective_lr)
+    schedule = make_schedule(recipe, optimizer, steps)
+
+    def rate(number: int) -> float:
+        schedule.step_update(number)
+        return float(optimizer.param_groups[0]["lr"])
+
+    return rate
 
 
 def make_mixup(recipe: Recipe, num_classes: int) -> Mixup | None:

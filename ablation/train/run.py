@@ -33,7 +33,8 @@ from ..network.weights import has_finite_parameters
 from ..network.weights_header import CROP_FIELDS
 from .checkpoint import Checkpoints, Progress
 from .evaluation import evaluate, make_accelerator
-from .loop import Report, Training, seed_all
+from .loop import Report, Training
+from .seeds import seed_all
 from .stop import StopSignal
 from .trial_files import checkpoint_folder, read_outcome, trial_lock, weights_file, write_outcome
 
@@ -132,7 +133,7 @@ def _score(training: Training, completed: Progress, weights: Path) -> Outcome:
         test_loss=None,
         train_losses=completed.losses,
         test_images=0,
-        params=sum(parameter.numel() for parameter in training.unwrapped.parameters()),
+        params=sum(parameter.numel() for parameter in training.network.parameters()),
         seconds=completed.seconds,
         images_per_second=len(completed.losses) * training.steps * recipe.batch_size / completed.seconds,
         environment={},

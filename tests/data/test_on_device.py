@@ -66,6 +66,8 @@ class Operators(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
-        shapes = [tuple(x.shape) for x in (result if isinstance(result, (list, tuple)) else [result]) if torch.is_tensor(x)]
+        shapes = [
+            tuple(x.shape) for x in (result if isinstance(result, (list, tuple)) else [result]) if torch.is_tensor(x)
+        ]
         self.seen.append((str(func), shapes))
         return result
