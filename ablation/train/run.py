@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..design.architecture import Architecture
 from ..design.recipe import Recipe, make_plan
 from ..design.trial import Outcome, Trial
 from ..environment import describe_environment
-from ..errors import AblationError
+from ..errors import AblationError, check_number
 from ..files import writable_folder
 from ..network import build, save_weights
 from ..network.timm_creation import check_takes, create_timm
@@ -33,7 +33,7 @@ from ..network.weights import has_finite_parameters
 from ..network.weights_header import CROP_FIELDS
 from .checkpoint import Checkpoints, Progress
 from .evaluation import evaluate, make_accelerator
-from .loop import Report, Training
+from .loop import Moment, Report, Training
 from .seeds import seed_all
 from .stop import StopSignal
 from .trial_files import checkpoint_folder, read_outcome, trial_lock, weights_file, write_outcome
@@ -44,7 +44,7 @@ __all__ = ["make_network", "make_settings", "run", "seeded", "weights_file"]
 def run(
     trial: Trial,
     directory: str | Path,
-    progress: Report | None = None,
+    progress: Callable[[int, int, float], None] | None = None,
     precision: str = "no",
     accumulate: int = 1,
     *,
@@ -52,6 +52,8 @@ def run(
     compiled: bool = False,
     keep: bool = False,
     wait_seconds: float = 10.0,
+    validate_every: int = 0,
+    on_progress: Report | None = None,
 ) -> Outcome:
     """Train the network of a trial, evaluate it once on the test images, and save its weights.
 
@@ -65,11 +67,15 @@ def run(
         progress: called after each epoch with (completed epochs, total epochs, mean training loss).
         precision: "no" for float32, "bf16" for mixed precision.
         accumulate: number of parts into which each process splits its share of a batch, so that large batches fit in memory.
-        checkpoint_seconds: time between two checkpoints; 0 for a checkpoint after each step.
+        checkpoint_seconds: least time between two checkpoints, which are written at the ends of epochs and, if writing them
+            takes less than a hundredth of the time, in between; 0 for a checkpoint after each step.
         compiled: train the network compiled by `torch.compile`.
         keep: keep `checkpoints/KEY/` and write the outcome into it, from which the same call returns it, until the caller has
             stored the outcome and calls `clear_checkpoints`.
         wait_seconds: how long to wait for another process that trains the same trial in this directory.
+        validate_every: number of epochs after which the network is evaluated on the test images, besides the end; 0 for never.
+            The accuracies are kept in the outcome's environment. Nothing is chosen by them.
+        on_progress: called with a `Moment` whenever losses are known: on a CPU after each step, else a few times an epoch.
 
     Returns:
         An `Outcome`, with status "diverged" if the loss became non-finite.
@@ -78,7 +84,8 @@ def run(
         AblationError: if the data set does not exist or does not fit the recipe, the images are too small for the network,
             the batch does not divide evenly into processes and parts, the folder is not writable, another process trains the
             trial in it, or its checkpoints were written with another precision, device, accumulation or number of processes.
-        KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, after the current step has ended and a checkpoint is written.
+        KeyboardInterrupt: on SIGINT, SIGTERM, SIGHUP or SIGUSR1 in the main thread, once the current step has ended and a
+            checkpoint is written.
 
     Warns:
         CheckpointWarning: for a damaged checkpoint; the previous one is used, or the trial starts over.
@@ -87,6 +94,7 @@ def run(
         raise AblationError(f"precision {precision!r} is not possible. Possible: no, bf16")
     if not checkpoint_seconds >= 0:
         raise AblationError(f"checkpoint_seconds {checkpoint_seconds!r} must be 0 or more")
+    check_number("validate_every", validate_every, 0, whole=True, reason=": it is a number of epochs, or 0 for never")
     folder = writable_folder(directory)
     data, recipe = datasets.load(trial.data), trial.recipe
     if isinstance(trial.architecture, Architecture):
@@ -106,9 +114,19 @@ def run(
         if outcome is None or (outcome.status == "done" and not weights_file(folder, key).is_file()):
             network = make_network(trial, data, accelerator.device)
             training = Training(network, trial, data, steps, accelerator, accumulate, compiled)
-            completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
+
+            def report(moment: Moment) -> None:
+                if progress and moment.ends_epoch:
+                    progress(moment.epoch, moment.epochs, moment.loss)
+                if on_progress:
+                    on_progress(moment)
+
+            completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, report, validate_every)
             outcome = _score(training, completed, weights_file(folder, key))
-            outcome = replace(outcome, environment={**describe_environment(accelerator.device.type), **settings})
+            about = {**describe_environment(accelerator.device.type), **settings}
+            if completed.validated:
+                about["validated"] = completed.validated
+            outcome = replace(outcome, environment=about)
             if is_main and keep:
                 write_outcome(checkpoints.folder, outcome, checkpoints.settings)
         if is_main and not keep:
