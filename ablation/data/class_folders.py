@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import AblationError
 from ..pictures import SUFFIXES, printable
 from .class_order import natural_key
+from .file_list import FileList
 
 _HIDDEN, _OUTSIDE, _BROKEN = "hidden", "outside the class folders", "links that lead nowhere"
 _AGAIN, _SPECIAL, _OTHER = "links to folders already read", "pipes, sockets or devices", "not named as images"
@@ -34,7 +35,7 @@ class Found:
         skipped: number of files and folders that are not used, by reason.
     """
 
-    files: list[Path]
+    files: FileList
     labels: NDArray[np.int64]
     skipped: Counter[str]
 
@@ -81,7 +82,8 @@ def find_images(split: Path, classes: Sequence[str]) -> Found:
         found += [(file, label) for file in files]
         skipped += not_used
     found.sort(key=lambda pair: (natural_key(pair[0]), pair[0]))
-    return Found([Path(file) for file, _ in found], np.array([label for _, label in found], dtype=np.int64), skipped)
+    labels = np.array([label for _, label in found], dtype=np.int64)
+    return Found(FileList(file for file, _ in found), labels, skipped)
 
 
 def describe(skipped: Counter[str]) -> str:
