@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, create_transform, resolve_data_config
-from timm.data.random_erasing import RandomErasing
 from torch import Tensor
 
 from ..design.recipe import Recipe
@@ -39,6 +38,7 @@ from .in_memory import DRAWS, STREAMING_FIELDS, InMemory, augment, batches_per_e
 from .once import once_per_machine
 from .selection import Selection
 from .streamed import ImageFiles, check_memory, decoded_bytes, pixels
+from .training_transform import training_transform
 
 _TEST_BATCH = 64
 _MAX_PX, _MAX_BYTES = 64, 2**30  # image side and total size of a data set that is decoded into memory
@@ -145,44 +145,27 @@ class Folder:
         share = recipe.batch_size // world
         own = order[: steps * recipe.batch_size].view(-1, recipe.batch_size)[start:, rank * share : (rank + 1) * share]
         pieces = [piece for step in own for piece in step.chunk(parts)]
-        if _is_plain(recipe):
+        plain = _is_plain(recipe)
+        if plain:
             draws = torch.rand(len(order), DRAWS, generator=generator)  # as in `InMemory`
-            images, seed_and_epoch = ImageFiles(self.train_files, self.train_labels, pixels, recipe.size), None
+            images = ImageFiles(self.train_files, self.train_labels, pixels, recipe.size)
         else:
-            images, seed_and_epoch = self._transformed(recipe), (seed, epoch)
+            transform, erasing = training_transform(recipe, self.mean, self.std)
+            side = None if recipe.crop_scale else recipe.size
+            images = ImageFiles(self.train_files, self.train_labels, transform, side, erasing)
         kind = (recipe, self.mean, self.std)
         batches = stream(
             images,
             pieces,
             3 * recipe.size**2 + decoded_bytes(self._largest) // CHUNK,
             (self.mean, self.std),
-            seed_and_epoch,
+            None if plain else (seed, epoch),
             device=device,
             workers=workers,
             keep=(self._workers, kind),
         )
         for indices, (batch, labels) in zip(pieces, batches, strict=True):
-            plain = seed_and_epoch is None
             yield augment(batch, recipe, draws[indices].to(device)) if plain else batch, labels
-
-    def _transformed(self, recipe: Recipe) -> ImageFiles:
-        """Return the training images changed by timm's transforms for ImageNet."""
-        transform = create_transform(
-            (3, recipe.size, recipe.size),
-            is_training=True,
-            use_prefetcher=True,  # pixels of 8 bits: they are normalised and erased in batches
-            scale=recipe.crop_scale or (1.0, 1.0),
-            ratio=None if recipe.crop_scale else (1.0, 1.0),
-            hflip=recipe.hflip,
-            color_jitter=None,  # type: ignore[arg-type]
-            auto_augment=recipe.randaugment or None,
-            interpolation=recipe.interpolation,
-            mean=self.mean,
-            std=self.std,
-        )
-        erasing = RandomErasing(recipe.random_erasing, mode="pixel", device="cpu") if recipe.random_erasing else None
-        side = None if recipe.crop_scale else recipe.size
-        return ImageFiles(self.train_files, self.train_labels, transform, side, erasing)
 
     def test_batches(
         self, recipe: Recipe, rank: int, world: int, *, device: torch.device = CPU, workers: int | None = None
