@@ -6,14 +6,16 @@ The workers of an epoch are kept for the next one.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ..environment import cores, free_memory
 from ..errors import AblationError
@@ -115,6 +117,59 @@ def stream(
         yield assembled
 
 
+def stream_in_row(
+    images: IterableDataset[Any],
+    statistics: tuple[tuple[float, ...], tuple[float, ...]],
+    sizes: Sequence[int] | None = None,
+    skip: int = 0,
+    seeds: tuple[int, ...] = (0,),
+    device: torch.device = CPU,
+    workers: int = 1,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of normalised images and labels of a data set that is read in a row.
+
+    Args:
+        images: the data set, which yields chunks.
+        statistics: as for `stream`.
+        sizes: number of images of each batch, which a number of chunks make up; None for one batch for each chunk.
+        skip: number of images to leave out first.
+        seeds: on which the order within the workers depends.
+        device: where the batches are.
+        workers: number of worker processes.
+
+    Raises:
+        AblationError: if an image cannot be read, or there are too few.
+    """
+    seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
+    loader = DataLoader(
+        images,
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator().manual_seed(seed),
+    )
+    chunks = iter(loader)
+    while skip > 0:
+        skip -= len(_checked(next(chunks, None)).labels)
+    if sizes is None:
+        for chunk in chunks:
+            yield _assemble(iter([chunk]), len(_checked(chunk).labels), statistics, device)
+        return
+    for size in sizes:
+        yield _assemble(chunks, size, statistics, device)
+
+
+def largest_divisor(sizes: Sequence[int]) -> int:
+    """Return the largest size of a chunk of which each batch is a multiple.
+
+    >>> largest_divisor([96, 64]), largest_divisor([7])
+    (32, 7)
+    """
+    common = math.gcd(*sizes)
+    return next(size for size in range(CHUNK, 0, -1) if common % size == 0)
+
+
 def worker_count(image_bytes: int = 1) -> int:
     """Return the number of worker processes for one of the training processes on this machine."""
     room = free_memory() // 4 // local_processes() // max(1, image_bytes * _AHEAD)
@@ -138,9 +193,7 @@ def _assemble(
     offset, scale = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in statistics)
     result, labels = torch.empty(0), list[int]()
     while len(labels) < size:
-        chunk = next(chunks)
-        if isinstance(chunk, AblationError):
-            raise chunk
+        chunk = _checked(next(chunks, None))
         if not labels:
             result = torch.empty((size, *chunk.images.shape[1:]), device=device)
         target = result[len(labels) : len(labels) + len(chunk.images)]
@@ -152,6 +205,14 @@ def _assemble(
         erase(target, chunk.rectangles, chunk.noise)
         labels += chunk.labels
     return result, torch.tensor(labels).to(device, non_blocking=True)
+
+
+def _checked(chunk: Chunk | AblationError | None) -> Chunk:
+    if chunk is None:
+        raise AblationError("the data set has fewer images than it says")
+    if isinstance(chunk, AblationError):
+        raise chunk
+    return chunk
 
 
 def _listed(indices: Sequence[int] | Tensor) -> list[int]:

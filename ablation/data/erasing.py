@@ -31,12 +31,11 @@ class _Recorder:
         self.written.append(((where[1].start, where[2].start), noise))
 
 
-def draw_erasing(erasing: RandomErasing, images: Sequence[Tensor], i: int) -> tuple[list[Rectangle], list[Tensor]]:
-    """Return the rectangles to erase in image `i` and their noise, by the current states of the random generators."""
-    recorder = _Recorder(images[i].shape)
+def draw_erasing(erasing: RandomErasing, shape: torch.Size) -> list[tuple[tuple[int, int, int, int], Tensor]]:
+    """Return top, left, height and width of what is erased in an image of a shape, and the noise, by the random generators."""
+    recorder = _Recorder(shape)
     erasing(recorder)
-    found = [((i, top, left, *noise.shape[1:]), noise) for (top, left), noise in recorder.written]
-    return [rectangle for rectangle, _ in found], [noise for _, noise in found]
+    return [((top, left, noise.shape[1], noise.shape[2]), noise.flatten()) for (top, left), noise in recorder.written]
 
 
 def erase(images: Tensor, rectangles: Sequence[Rectangle], noise: Tensor) -> None:

@@ -13,16 +13,14 @@ The random draws for an image depend only on the seed, the epoch and the index o
 
 from __future__ import annotations
 
-import copy
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, create_transform, resolve_data_config
 from torch import Tensor
 
 from ..design.recipe import Recipe
@@ -36,6 +34,7 @@ from .contents import SAMPLE, contents_checksum, is_sampled, names_checksum
 from .decoded import load_decoded
 from .in_memory import DRAWS, STREAMING_FIELDS, InMemory, augment, batches_per_epoch
 from .once import once_per_machine
+from .prepared import Prepared
 from .selection import Selection
 from .streamed import ImageFiles, check_memory, decoded_bytes, pixels
 from .training_transform import training_transform
@@ -45,7 +44,7 @@ _MAX_PX, _MAX_BYTES = 64, 2**30  # image side and total size of a data set that 
 _HEADERS = 500  # files whose size is looked up for the forecast of the memory
 
 
-class Folder:
+class Folder(Prepared):
     """Images under train/ and val/ or test/, with one folder per class.
 
     Args:
@@ -63,10 +62,6 @@ class Folder:
     ) -> None:
         self.info, self.classes = info, classes
         self.orders_differ = orders_differ(classes)
-        # The defaults of timm's transforms, which most pretrained weights use too.
-        self.mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN
-        self.std: tuple[float, ...] = IMAGENET_DEFAULT_STD
-        self._config: dict[str, Any] | None = None
         self._root, self._workers = train.parent, Workers()
         known = sorted(classes)
         label_of = np.array([classes.index(name) for name in known])
@@ -180,30 +175,11 @@ class Folder:
             images = ImageFiles(self.test_files, self.test_labels, pixels, recipe.size)
             numbers = 3 * recipe.size**2
         else:
-            config: dict[str, Any] = self._config or {
-                "input_size": (3, recipe.size, recipe.size),
-                "interpolation": recipe.interpolation,
-                "crop_pct": recipe.crop_pct,
-            }
-            transform = create_transform(**{**config, "mean": self.mean, "std": self.std, "use_prefetcher": True})
+            transform, shape = self.test_transform(recipe)
             images = ImageFiles(self.test_files, self.test_labels, transform)
-            numbers = int(np.prod(config["input_size"]))
+            numbers = math.prod(shape)
         size = numbers + decoded_bytes(self._largest) // CHUNK
         yield from stream(images, batches, size, (self.mean, self.std), device=device, workers=workers)
-
-    def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Folder:
-        """Return the same images normalised with another mean and deviation."""
-        result = copy.copy(self)
-        vars(result).pop("_in_memory", None)
-        result.mean, result.std = mean, std
-        return result
-
-    def evaluated_as(self, config: Mapping[str, Any]) -> Folder:
-        """Return the same images with the test images prepared as timm does for a model with that `pretrained_cfg`."""
-        resolved = resolve_data_config({}, pretrained_cfg=dict(config))
-        result = self.normalised_by(tuple(resolved["mean"]), tuple(resolved["std"]))
-        result._config = resolved
-        return result
 
     def _steps(self, recipe: Recipe) -> int:
         """Return the number of steps per epoch, after checking that the recipe can be applied to these images."""

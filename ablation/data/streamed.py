@@ -59,6 +59,34 @@ class Chunk:
         return Chunk(self.images.pin_memory(), self.labels, self.rectangles, self.noise.pin_memory())
 
 
+class Building:
+    """A chunk to which images are added.
+
+    Args:
+        erasing: timm's random erasing, whose draws follow those of the transform of each image; or None.
+    """
+
+    def __init__(self, erasing: RandomErasing | None) -> None:
+        self._erasing, self._images, self._labels = erasing, list[Tensor](), list[int]()
+        self._rectangles, self._noise = list[Rectangle](), [torch.empty(0)]
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def add(self, image: Tensor, label: int) -> None:
+        """Add an image (C, H, W) in 8 bits, and draw what is erased in it."""
+        if self._erasing is not None:
+            for place, noise in draw_erasing(self._erasing, image.shape):
+                self._rectangles.append((len(self), *place))
+                self._noise.append(noise)
+        self._images.append(image)
+        self._labels.append(label)
+
+    def chunk(self) -> Chunk:
+        """Return the images that were added."""
+        return Chunk(torch.stack(self._images), self._labels, self._rectangles, torch.cat(self._noise))
+
+
 class ImageFiles(Dataset[Any]):
     """Image files, labels and a transform from an RGB image to a tensor.
 
@@ -94,21 +122,16 @@ class ImageFiles(Dataset[Any]):
         return image, int(self.labels[i])
 
     def __getitems__(self, request: Request) -> Chunk | AblationError:
-        images, labels, rectangles, noises = list[Tensor](), list[int](), list[Rectangle](), list[Tensor]()
-        for number, i in enumerate(request.indices):
+        building = Building(self.erasing)
+        for i in request.indices:
             try:
                 image, label = self.read(i)
             except AblationError as error:
                 return error  # raised by `stream`: a worker's own exception arrives with its traceback in the message
             if request.seed_and_epoch is not None:
                 seed_image(*request.seed_and_epoch, i)
-            images.append(self.transform(image))
-            labels.append(label)
-            if self.erasing is not None:
-                found, noise = draw_erasing(self.erasing, images, number)
-                rectangles += found
-                noises += [patch.flatten() for patch in noise]
-        return Chunk(torch.stack(images), labels, rectangles, torch.cat(noises) if noises else torch.empty(0))
+            building.add(self.transform(image), label)
+        return building.chunk()
 
 
 def seed_image(*numbers: int) -> None:
