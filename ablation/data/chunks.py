@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -109,12 +110,19 @@ def stream(
     pieces = ([batch[i : i + size] for i in range(0, len(batch), size)] for batch in batches)
     requests = (Request(_listed(piece), seed_and_epoch) for batch in pieces for piece in batch)
     loader.batch_sampler.requests = requests  # type: ignore[union-attr]
-    chunks = iter(loader)
-    for done, batch in enumerate(batches, start=1):
-        assembled = _assemble(chunks, len(batch), statistics, device)
-        if done == len(batches) and next(chunks, None) is None and keep:
-            pool.keep(kind, loader)  # before the last batch is given out: the caller may not ask for more
-        yield assembled
+    chunks, failure = iter(loader), None
+    try:
+        for done, batch in enumerate(batches, start=1):
+            assembled = _assemble(chunks, len(batch), statistics, device)
+            if done == len(batches) and next(chunks, None) is None and keep:
+                pool.keep(kind, loader)  # before the last batch is given out: the caller may not ask for more
+            yield assembled
+    except AblationError as error:
+        failure = error.with_traceback(None)
+    finally:  # ends the workers, unless they are kept; those that a traceback holds on to end 5 s later, one after the other
+        del chunks, loader
+    if failure:
+        raise failure
 
 
 def stream_in_row(
@@ -141,23 +149,31 @@ def stream_in_row(
         AblationError: if an image cannot be read, or there are too few.
     """
     seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
-    loader = DataLoader(
-        images,
-        batch_size=None,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator().manual_seed(seed),
-    )
-    chunks = iter(loader)
-    while skip > 0:
-        skip -= len(_checked(next(chunks, None)).labels)
-    if sizes is None:
-        for chunk in chunks:
-            yield _assemble(iter([chunk]), len(_checked(chunk).labels), statistics, device)
-        return
-    for size in sizes:
-        yield _assemble(chunks, size, statistics, device)
+    with warnings.catch_warnings():  # of more workers than cores: the order depends on their number, so it is fixed
+        warnings.simplefilter("ignore", UserWarning)
+        loader = DataLoader(
+            images,
+            batch_size=None,
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=device.type == "cuda",
+            generator=torch.Generator().manual_seed(seed),
+        )
+        chunks, failure = iter(loader), None
+    try:
+        while skip > 0:
+            skip -= len(_checked(next(chunks, None)).labels)
+        if sizes is None:
+            for chunk in chunks:
+                yield _assemble(iter([chunk]), len(_checked(chunk).labels), statistics, device)
+        for size in sizes or ():
+            yield _assemble(chunks, size, statistics, device)
+    except AblationError as error:
+        failure = error.with_traceback(None)
+    finally:  # as in `stream`
+        del chunks, loader
+    if failure:
+        raise failure
 
 
 def largest_divisor(sizes: Sequence[int]) -> int:

@@ -5,8 +5,8 @@ each epoch, and what is drawn for an image depends only on the seed, the epoch a
 
 Sets that are read in a row (`wds/`, `tfds/`, `hfids/`) are shuffled by timm: their shards in each epoch, and the images in a
 buffer. Each process reads shards of its own, by at most four workers. What is drawn for an image depends on the seed, the
-epoch, the process, the worker and the number of images before it, and so on the number of workers, which does not depend on the
-machine. An epoch has the images of all shards only where the shards of each worker have equally many.
+epoch, the process, the worker and the number of images before it; so it depends on the number of workers, and the order on the
+number of parts, too, but neither on the machine. An epoch has the images of all shards only where the shards of each worker have equally many.
 """
 
 from __future__ import annotations
@@ -158,7 +158,8 @@ class TimmSet(Prepared):
 
     def _compute_checksum(self) -> str:
         parts = self._parts
-        about = (parts.dataset, self.classes, self._train_size, self._test_size, sorted(parts.options.items()))
+        place = parts.reader if parts.reader in ("", "wds") else parts.dataset  # a folder can be moved
+        about = (place, self.classes, self._train_size, self._test_size, sorted(parts.options.items()))
         digest = hashlib.sha256(repr(about).encode())
         for split in (self._train, self._test):
             for file in local_files(split):
