@@ -4,9 +4,9 @@ Sets that give any image by its number are read like folders of images: each pro
 each epoch, and what is drawn for an image depends only on the seed, the epoch and its number.
 
 Sets that are read in a row (`wds/`, `tfds/`, `hfids/`) are shuffled by timm: their shards in each epoch, and the images in a
-buffer. Each process reads shards of its own, by at most four workers. What is drawn for an image depends on the seed, the
-epoch, the process, the worker and the number of images before it; so it depends on the number of workers, and the order on the
-number of parts, too, but neither on the machine. An epoch has the images of all shards only where the shards of each worker have equally many.
+buffer. Each process reads shards of its own, by at most four workers. The order and what is drawn for an image depend on the
+seed, the epoch, and the numbers of processes, parts and workers, but not on the machine. An epoch has all images only if the
+shards of each worker have equally many.
 """
 
 from __future__ import annotations
