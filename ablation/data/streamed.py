@@ -56,7 +56,8 @@ class Chunk:
 
     def pin_memory(self, device: str | None = None) -> Chunk:
         """Return the chunk in pinned memory, from which a GPU copies while it computes; `DataLoader` calls this method."""
-        return Chunk(self.images.pin_memory(), self.labels, self.rectangles, self.noise.pin_memory())
+        noise = self.noise.pin_memory() if self.rectangles else self.noise
+        return Chunk(self.images.pin_memory(), self.labels, self.rectangles, noise)
 
 
 class Building:
