@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .in_memory import InMemory
-
     Batch = tuple[Tensor, Tensor]
 
 
@@ -102,8 +100,8 @@ class Data(Protocol):
     ) -> Iterator[Batch]:
         """Yield this process's share of the test images. Across all processes, each image occurs exactly once."""
 
-    def held_in_memory(self, recipe: Recipe) -> InMemory | None:
-        """Return the images as tensors in memory, or None if this recipe streams them from files."""
+    def held_in_memory(self, recipe: Recipe) -> Data | None:
+        """Return the images as an `InMemory`, or None if this recipe streams them from files."""
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Data:
         """Return the same images normalised with another mean and deviation, such as those a network was trained with."""

@@ -148,6 +148,9 @@ class TimmSet(Prepared):
                 "is wrong, or some are damaged"
             )
 
+    def held_in_memory(self, recipe: Recipe) -> None:
+        """Return None: images of these sets are always read from their files."""
+
     def _steps(self, recipe: Recipe) -> int:
         if recipe.shift_px or not recipe.crop_scale:
             raise AblationError(

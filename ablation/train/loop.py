@@ -16,6 +16,7 @@ from timm.utils import ModelEmaV3, distribute_bn
 from torch import Tensor, nn
 
 from ..data.about import Data
+from ..data.in_memory import InMemory
 from ..data.on_device import OnDevice
 from ..design.trial import Trial
 from .checkpoint import Checkpoints, Progress, State
@@ -289,7 +290,7 @@ def _add(progress: Progress, losses: list[float], seconds: float) -> Progress:
 def _place(data: Data, trial: Trial, accelerator: Accelerator) -> OnDevice | None:
     """Return the training images on the device; None if they are streamed, shared between processes, or too many."""
     held = data.held_in_memory(trial.recipe) if accelerator.num_processes == 1 else None
-    if held is None:
+    if not isinstance(held, InMemory):
         return None
     device = accelerator.device
     if device.type == "cuda" and held.train_images.nbytes > _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
