@@ -95,7 +95,12 @@ Address = Annotated[
     typer.Option("--address", help="HOST:PORT of the Ray cluster, or auto; by default one is started on this machine."),
 ]
 Cpus = Annotated[Optional[float], typer.Option("--cpus", help="CPUs and threads per trial on Ray; by default 1.")]
-Gpus = Annotated[Optional[float], typer.Option("--gpus", help="GPUs per trial on Ray, such as 0.5; by default 0.")]
+Gpus = Annotated[
+    Optional[float],
+    typer.Option(
+        "--gpus", help="GPUs per trial on Ray, such as 0.5; by default what suits the networks, or 0 without GPUs."
+    ),
+]
 Accumulate = Annotated[int, typer.Option(help="Number of parts in which each process handles its share of a batch.")]
 ImageFiles = Annotated[
     Optional[list[Path]],

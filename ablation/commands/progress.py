@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group
@@ -118,7 +119,7 @@ def run_with_progress(study: Study, console: Console, workers: int | None) -> di
     done_before = len(study.trials) - len(missing)
     console.print(f"{len(missing)} trials to train, {done_before} already done", highlight=False)
     if study.is_local:
-        _print_forecast(missing, workers, console)
+        _print_forecast(missing, workers, study.run_options, console)
     progress = StudyProgress(len(missing), study.labels.__getitem__, _images_per_epoch, console)
     live = Live(progress, console=console, refresh_per_second=2, transient=True)
     with live if console.is_terminal else nullcontext():
@@ -151,13 +152,20 @@ def _images_per_epoch(trial: Trial) -> int:
     return datasets.load(trial.data).steps_per_epoch(trial.recipe) * trial.recipe.batch_size
 
 
-def _print_forecast(missing: Sequence[Trial], workers: int | None, console: Console) -> None:
-    """Print how long a long run will take, before it starts."""
+def _print_forecast(
+    missing: Sequence[Trial], workers: int | None, run_options: Mapping[str, Any], console: Console
+) -> None:
+    """Print where trials run on GPUs, and how long a long run will take, before it starts."""
+    from ..study.engines.sharing import place
     from ..study.forecast import forecast
 
+    if missing and (places := place(missing, workers, run_options)).gpus:
+        console.print(str(places), highlight=False)
     with progress_bar(console) as bar:
         task = bar.add_task("timing one step of each network", total=None)
-        seconds = forecast(missing, workers, lambda done, total: bar.update(task, completed=done, total=total))
+        seconds = forecast(
+            missing, workers, lambda done, total: bar.update(task, completed=done, total=total), run_options
+        )
     if seconds is not None:
         console.print(
             f"about {format_duration(seconds)} on this machine, estimated from one training step of each network; "

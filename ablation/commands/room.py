@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,20 +11,14 @@ from ..design.architecture import Architecture
 from ..design.cost import cost
 from ..design.recipes import FAMILIES, family
 from ..design.trial import Trial
-from ..environment import cores
 from ..errors import AblationError
+from ..study.engines.sharing import place
+from ..train.step_cost import FLOAT, KEPT, TRAINING_COPIES, meta_bytes, training_bytes
 from .options import StudyOptions
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ..data import DatasetInfo
 
-_FLOAT = 4  # bytes
-# Tensors kept for the backward pass, in outputs of convolutions and linear layers: those, and the outputs of norms and
-# activations. Measured on both ends of both ladders: 1.86 to 1.93.
-_KEPT = 1.8
-_TRAINING_COPIES = 4  # of the parameters: weights, gradients and the two averages of AdamW
 _STAGE_SIDE = 64  # positions; the paper's first stage has 56 of 224 px
 
 
@@ -49,31 +42,6 @@ def check_size(recipe: str, info: DatasetInfo) -> None:
     )
 
 
-def training_bytes(trial: Trial, info: DatasetInfo, parts: int = 1) -> int | None:
-    """Return the memory in bytes of one training step, or None if it cannot be told for a model of timm.
-
-    Args:
-        trial: the trial.
-        info: its data set.
-        parts: processes times accumulated parts, into which a batch is divided.
-    """
-    size, images = info.size or trial.recipe.size, max(1, trial.recipe.batch_size // parts)
-    if isinstance(trial.architecture, Architecture):
-        counted = cost(trial.architecture, size, info.num_classes, info.in_chans)
-        return int(_FLOAT * (_KEPT * counted.activations * images + _TRAINING_COPIES * counted.params))
-    name = trial.architecture.removeprefix("timm:")
-
-    def make() -> nn.Module:
-        import torch
-
-        from ..network.timm_creation import create_timm
-
-        with torch.device("meta"):  # shapes without memory
-            return create_timm(name, size=size, num_classes=info.num_classes, in_chans=info.in_chans)
-
-    return _meta_bytes(make, size, images, info.in_chans)
-
-
 def check_training(trials: Iterable[Trial], info: DatasetInfo, parts: int = 1, at_a_time: int = 1) -> None:
     """Raise an `AblationError` if the largest of some trials needs more memory than there is.
 
@@ -81,7 +49,7 @@ def check_training(trials: Iterable[Trial], info: DatasetInfo, parts: int = 1, a
         trials: trials on one data set.
         info: the data set.
         parts: processes times accumulated parts, into which a batch is divided.
-        at_a_time: trials that run at the same time on this machine.
+        at_a_time: trials that run at the same time on the GPU, or on this machine if it has none.
     """
     kinds = {(trial.architecture, trial.recipe): trial for trial in trials}
     needs = {trial: training_bytes(trial, info, parts) or 0 for trial in kinds.values()}
@@ -110,10 +78,7 @@ def check_study(options: StudyOptions, trials: Collection[Trial], info: DatasetI
     check_size(options.recipe, info)
     if options.engine != "local":
         return
-    import torch
-
-    by_default = 1 if torch.cuda.is_available() else cores()
-    check_training(trials, info, at_a_time=min(options.workers or by_default, len(trials)))
+    check_training(trials, info, at_a_time=place(trials, options.workers).per_device)
 
 
 def field_bytes(networks: Iterable[Any], size: int, images: int) -> int:
@@ -124,15 +89,15 @@ def field_bytes(networks: Iterable[Any], size: int, images: int) -> int:
         size: side of the images in pixels.
         images: number of images, all of which are kept.
     """
-    pixels = 2 * _FLOAT * 3 * images * size**2  # as read, and normalised
+    pixels = 2 * FLOAT * 3 * images * size**2  # as read, and normalised
     largest = 0
     for network in networks:
         if isinstance(network, Architecture):
             counted = cost(network, size)
-            needed = int(_FLOAT * (2 * _KEPT * counted.activations + counted.params))
+            needed = int(FLOAT * (2 * KEPT * counted.activations + counted.params))
         else:
             module = copy.deepcopy(network)
-            needed = 2 * (_meta_bytes(partial(module.to, "meta"), size, 1, 3) or 0)
+            needed = 2 * (meta_bytes(partial(module.to, "meta"), size, 1, 3) or 0)
         largest = max(largest, needed)
     return pixels + largest
 
@@ -141,9 +106,9 @@ def timing_bytes(architecture: Architecture, size: int, batch: int, step: str) -
     """Return the memory in bytes of one timed call."""
     counted = cost(architecture, size)
     if step == "training":
-        return int(_FLOAT * (_KEPT * counted.activations * batch + _TRAINING_COPIES * counted.params))
+        return int(FLOAT * (KEPT * counted.activations * batch + TRAINING_COPIES * counted.params))
     largest = max(part.channels * part.size**2 for part in counted.stages)
-    return _FLOAT * (batch * (3 * size**2 + 2 * largest) + counted.params)
+    return FLOAT * (batch * (3 * size**2 + 2 * largest) + counted.params)
 
 
 def check_bytes(needed: int, what: str, fits: Callable[[int], str]) -> None:
@@ -178,15 +143,3 @@ def largest_size(needed: Callable[[int], int], available: int, most: int) -> int
         middle = (low + high + 1) // 2
         low, high = (middle, high) if needed(32 * middle) <= available else (low, middle - 1)
     return 32 * low
-
-
-def _meta_bytes(make: Callable[[], nn.Module], size: int, images: int, in_chans: int) -> int | None:
-    """Return the memory of a training step, from a run without memory; None where a model cannot run that way."""
-    from ..measure.memory import training_memory
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # those of the real run are the ones to show
-            return training_memory(make(), size, images, in_chans).total
-    except Exception:  # models raise many kinds of exceptions; the real run will tell
-        return None

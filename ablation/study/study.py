@@ -16,8 +16,11 @@ from ..files import writable_folder
 from ..train.trial_files import clear_checkpoints
 from .adopt import refuse_if_kept_by_names
 from .engines import Engine, Event, get_engine, run_locally, run_on_ray
+from .engines.worker import check_run_options
 from .lock import driver_lock
 from .store import FILE, Store
+
+_FLOAT32 = {"no": "float32", "fp32": "float32"}  # what it is called as an option of `run`
 
 
 class Study:
@@ -27,6 +30,7 @@ class Study:
         trials: the trials to run, as plain data. A mapping gives each trial its label in tables.
         directory: created if it does not exist. Running the same study again runs only the missing trials.
         engine: "local" for processes on this machine, "ray" for a Ray cluster, or a function with the same interface.
+        run_options: options of `run` for all trials, by name, such as `{"precision": "bf16"}`.
         options: options of the engine, by name: `address`, `cpus` and `gpus` of "ray", as in `engines.run_on_ray`.
 
     Raises:
@@ -34,13 +38,21 @@ class Study:
     """
 
     def __init__(
-        self, trials: Iterable[Trial], directory: str | Path, engine: str | Engine = "local", **options: Any
+        self,
+        trials: Iterable[Trial],
+        directory: str | Path,
+        engine: str | Engine = "local",
+        *,
+        run_options: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         self.labels = dict(trials) if isinstance(trials, Mapping) else {}
         self.trials = tuple(trials)
         for name in {trial.data for trial in self.trials}:
             datasets.info(name)
         self._engine = get_engine(engine, options)
+        self.run_options = dict(run_options or {})
+        check_run_options(self.run_options)
         self._options = options
         self.directory = writable_folder(directory)
         self._checksums: dict[str, str] = {}
@@ -90,7 +102,13 @@ class Study:
             missing = {self._key(trial): trial for trial in self.missing()}
             refuse_if_kept_by_names(missing.values(), store, self.directory)
             store.plan({self._key(trial): trial for trial in self.trials}, self._checksums, self.labels)
-            events = self._engine(list(missing.values()), self.directory, workers=workers, **self._options)
+            events = self._engine(
+                list(missing.values()),
+                self.directory,
+                workers=workers,
+                run_options=self.run_options,
+                **self._options,
+            )
             with _exit_on_signals(), closing(events):  # closing stops the workers, also after an exception
                 for event in events:
                     self._store_event(event, store)
@@ -118,11 +136,14 @@ class Study:
             stored = store.outcomes()
         outcomes = {trial: stored.get(self._key(trial)) for trial in self.trials}
         known = {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
+        wanted = _FLOAT32.get(self.run_options.get("precision", "no"), self.run_options.get("precision"))
         for trial, outcome in known.items():
-            if (precision := outcome.environment.get("precision", "no")) != "no":
+            precision = outcome.environment.get("precision", "no")
+            precision = _FLOAT32.get(precision, precision)
+            if wanted not in (precision, "auto"):
                 raise AblationError(
                     f"{self.labels.get(trial, trial.architecture)}, seed {trial.seed}, was trained with precision {precision} in "
-                    f"{self.directory}, and a study trains in float32: give another folder"
+                    f"{self.directory}, and this study trains in {wanted}: give another folder"
                 )
         return known
 

@@ -17,14 +17,21 @@ from tests.study.samples import children, outcome
 TRIALS = ALL_TRIALS[:4]
 
 
+_broken = False  # in a worker: whether a trial has met an error there, after which all of CUDA's calls would fail
+
+
 def _fake_run(trial, directory, progress):
-    """Replace training: seed 1 is killed once, seed 2 always raises, seed 3 is an invalid trial."""
+    """Replace training: seed 1 is killed once, seed 2 always raises and breaks its process, seed 3 is an invalid trial."""
+    global _broken
+    if _broken:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
     progress(1, 1, 0.5)
     attempts = Path(directory) / str(trial.seed)
     attempts.write_text(attempts.read_text() + "x" if attempts.exists() else "x")
     if trial.seed == 1 and attempts.read_text() == "x":
         os.kill(os.getpid(), signal.SIGKILL)
     if trial.seed == 2:
+        _broken = True
         raise RuntimeError("deliberate")
     if trial.seed == 3:
         raise AblationError("invalid")

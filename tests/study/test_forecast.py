@@ -18,7 +18,7 @@ def fake_timing(monkeypatch):
     """Replace the measurement; return the seconds of a trial by its width, and the list of timed widths."""
     seconds, timed = {4: 1000.0, 8: 3000.0}, []
 
-    def trial_seconds(trial):
+    def trial_seconds(trial, run_options):
         timed.append(trial.architecture.width)
         return seconds[trial.architecture.width]
 

@@ -1,22 +1,17 @@
-"""Events that engines report while trials run, and the code that worker processes of all engines share."""
+"""Events that engines report while trials run, and what becomes of a trial whose worker met an error."""
 
 from __future__ import annotations
 
 import os
-import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ...design.trial import Outcome, Trial
-from ...environment import keep_freed_memory
-from ...errors import AblationError
 
 # A lack of memory or a lost machine may be temporary; a trial that fails three times most likely fails for its own reason.
 ATTEMPTS = 3
-_WAIT_SECONDS = 60.0  # a worker whose driver was killed ends within seconds, after a minute at most on a busy machine
 
 
 @dataclass(frozen=True)
@@ -42,41 +37,9 @@ class Event:
     outcome: Outcome | None = None
 
 
-Engine = Callable[[Sequence[Trial], Path], Generator[Event, None, None]]  # when closed, it stops its workers
-Report = Callable[[int, int, float], None]  # called with epoch, epochs, mean training loss
-Run = Callable[[Trial, Path, Report], Outcome]
-
-
-def run_trial(trial: Trial, directory: Path, report: Report) -> Outcome:
-    """Train one network. Torch is imported here, in the worker, and not in the driver.
-
-    Its checkpoints are kept until the driver has stored the outcome.
-    """
-    from ...train.run import run
-
-    return run(trial, directory, report, keep=True, wait_seconds=_WAIT_SECONDS)
-
-
-def configure_worker(threads: int) -> None:
-    """Prepare this process to train with the given number of threads."""
-    keep_freed_memory()
-    import torch
-
-    torch.set_num_threads(threads)
-
-
-def run_and_catch(run: Run, trial: Trial, directory: Path, report: Report) -> tuple[str, Any]:
-    """Run a trial and return its result as plain data that any engine can send.
-
-    Returns:
-        ("outcome", outcome), ("refused", message) for an invalid trial, or ("raised", traceback).
-    """
-    try:
-        return "outcome", run(trial, directory, report)
-    except AblationError as error:
-        return "refused", f"AblationError: {error}"
-    except Exception:
-        return "raised", traceback.format_exc()
+Engine = Callable[
+    ..., Generator[Event, None, None]
+]  # called with trials and directory; when closed, it stops its workers
 
 
 def final_event(trial: Trial, attempt: int, kind: str, content: Any) -> Event | None:

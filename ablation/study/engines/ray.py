@@ -6,12 +6,11 @@ engines fail in the same way. Nodes only train and report: only the driver write
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import uuid
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,10 @@ from ...design.trial import Trial
 from ...errors import AblationError
 from ...files import writable_folder
 from .cluster import connected
-from .events import Event, Run, configure_worker, final_event, run_and_catch
-from .events import run_trial as _run
+from .events import Event, final_event
+from .ray_shares import check_shares, default_gpus
+from .worker import FAULTS, Run, configure_worker, run_and_catch
+from .worker import run_trial as _run
 
 _GRACE_SECONDS = 20.0  # time that tasks have to finish their step and write a checkpoint
 _POLL_SECONDS = 0.5  # how long the driver waits for a task to end before it fetches epoch events
@@ -37,13 +38,15 @@ def run_on_ray(
     workers: int | None = None,
     address: str | None = None,
     cpus: float = 1.0,
-    gpus: float = 0.0,
+    gpus: float | None = None,
+    run_options: Mapping[str, Any] | None = None,
 ) -> Generator[Event, None, None]:
     """Run trials as tasks on a Ray cluster and yield what happens to them.
 
     A trial whose process or machine is lost resumes from its checkpoint wherever there is room. A trial that is lost or
-    raises three times ends as failed; an invalid trial fails immediately. The other trials continue. With one CPU per
-    trial, outcomes are those of the local engine, bit for bit.
+    raises three times ends as failed; an invalid trial fails immediately. The other trials continue. A process in which a trial
+    raised an error runs no other one, and a trial that shared a GPU with too little memory is tried again on one of its own.
+    With one CPU per trial, outcomes are those of the local engine, bit for bit.
 
     Args:
         trials: what to run.
@@ -52,15 +55,20 @@ def run_on_ray(
         address: HOST:PORT of a cluster that this machine belongs to, or "auto"; by default RAY_ADDRESS. Without either, Ray is
             started on this machine and stopped with the study.
         cpus: CPUs per trial, and threads, at least one.
-        gpus: GPUs per trial, such as 0.5 for two trials on one GPU; 0 trains on the CPU.
+        gpus: GPUs per trial, such as 0.5 for two trials on one GPU; 0 trains on the CPU. By default 0 if no node has a GPU, and
+            otherwise the share with which as many trials run on each GPU as `workers` or, without it, `trials_per_gpu` tells.
+        run_options: options of `run`, by name.
 
     Raises:
         AblationError: if Ray is not installed, the cluster cannot be joined, no node is large enough, or a node does not see the
             directory.
     """
     check_shares(cpus, gpus)
-    with connected(address, workers, cpus, gpus) as ray, _marker_file(directory) as marker:
-        tasks = _Tasks(ray, trials, marker, workers or _SUBMITTED, cpus, gpus)
+    options = dict(run_options or {})
+    with connected(address, workers, cpus, gpus or 0.0) as ray, _marker_file(directory) as marker:
+        if gpus is None:
+            gpus = 0.0 if options.get("device") == "cpu" else default_gpus(ray, trials, workers, cpus)
+        tasks = _Tasks(ray, trials, marker, workers or _SUBMITTED, cpus, gpus, options)
         try:
             while tasks.busy:
                 yield from tasks.wait_for_events()
@@ -68,30 +76,22 @@ def run_on_ray(
             tasks.stop()
 
 
-def check_shares(cpus: float = 1.0, gpus: float = 0.0, **others: Any) -> None:
-    """Refuse CPU and GPU shares that no cluster can provide.
-
-    Raises:
-        AblationError: if cpus is not positive, or gpus is above 1 and not a whole number: Ray does not share several GPUs.
-    """
-    if not 0 < cpus < math.inf:
-        raise AblationError(f"cpus {cpus!r} must be more than 0")
-    if not 0 <= gpus < math.inf or (gpus > 1 and gpus != int(gpus)):
-        raise AblationError(f"gpus {gpus!r} must be a share from 0 to 1, or a whole number")
-
-
 @dataclass
 class _Task:
-    """A running trial, and how many of its events have been yielded."""
+    """A running trial, how many of its events have been yielded, and the error after which its process ends."""
 
     trial: Trial
     attempt: int
+    gpus: float
     seen: int = 0
+    fault: tuple[str, Any] | None = None
 
     def new_events(self, first: int, items: Sequence[tuple[Any, ...]]) -> Iterator[Event]:
         """Yield the events that were not seen before; `first` is the number of the first item."""
         for number, (kind, *content) in enumerate(items, start=first):
-            if number >= self.seen:
+            if kind in FAULTS:
+                self.fault = kind, content[0]
+            elif number >= self.seen:
                 self.seen = number + 1
                 yield Event(self.trial, kind, self.attempt, *content)
 
@@ -99,10 +99,19 @@ class _Task:
 class _Tasks:
     """The waiting trials, and the tasks that run the others."""
 
-    def __init__(self, ray: Any, trials: Sequence[Trial], marker: Path, limit: int, cpus: float, gpus: float) -> None:
-        self.ray, self.marker, self.limit, self.gpus = ray, marker, limit, gpus
+    def __init__(
+        self,
+        ray: Any,
+        trials: Sequence[Trial],
+        marker: Path,
+        limit: int,
+        cpus: float,
+        gpus: float,
+        run_options: Mapping[str, Any],
+    ) -> None:
+        self.ray, self.marker, self.limit, self.run_options = ray, marker, limit, run_options
         self.threads = max(1, int(cpus))
-        self.waiting = deque((trial, 1) for trial in trials)
+        self.waiting = deque((trial, 1, gpus) for trial in trials)
         self.running: dict[Any, _Task] = {}
         self.task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_work)
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -118,9 +127,9 @@ class _Tasks:
     def wait_for_events(self) -> Iterator[Event]:
         """Submit trials while there is room, wait until a task ends or a while has passed, and yield the new events."""
         while self.waiting and len(self.running) < self.limit:
-            trial, attempt = self.waiting.popleft()
-            arguments = (self.queue, attempt, _run, trial, self.marker, self.threads, self.gpus)
-            self.running[self.task.remote(*arguments)] = _Task(trial, attempt)
+            trial, attempt, gpus = self.waiting.popleft()
+            arguments = (self.queue, attempt, _run, trial, self.marker, self.threads, gpus, self.run_options)
+            self.running[self.task.options(num_gpus=gpus).remote(*arguments)] = _Task(trial, attempt, gpus)
         ended, _ = self.ray.wait(list(self.running), timeout=_POLL_SECONDS)
         running = {(task.trial, task.attempt): task for task in self.running.values()}
         for trial, attempt, number, item in self.ray.get(self.queue.pop_all.remote()):
@@ -129,12 +138,14 @@ class _Tasks:
         for reference in ended:
             task = self.running.pop(reference)
             kind, content, items = self._result(reference)
+            kind, content = task.fault or (kind, content)
             yield from task.new_events(0, items)  # those that the queue had not delivered yet
             event = final_event(task.trial, task.attempt, kind, content)
             if event:
                 yield event
             else:
-                self.waiting.appendleft((task.trial, task.attempt + 1))
+                gpus = max(task.gpus, 1.0) if kind == "no memory" and task.gpus else task.gpus
+                self.waiting.appendleft((task.trial, task.attempt + 1, gpus))
 
     def stop(self) -> None:
         """Stop all tasks. They first finish their step and write a checkpoint, if there is time."""
@@ -178,7 +189,14 @@ class _EventQueue:
 
 
 def _work(
-    queue: Any, attempt: int, run: Run, trial: Trial, marker: Path, threads: int, gpus: float
+    queue: Any,
+    attempt: int,
+    run: Run,
+    trial: Trial,
+    marker: Path,
+    threads: int,
+    gpus: float,
+    run_options: Mapping[str, Any],
 ) -> tuple[str, Any, list[tuple[Any, ...]]]:
     """Run one trial on a node. All events are returned again with the result, since queued ones may arrive after it."""
     import ray
@@ -197,7 +215,13 @@ def _work(
 
     send("started")
     configure_worker(threads)
-    return *run_and_catch(run, trial, marker.parent, lambda *epoch: send("epoch", *epoch)), sent
+    share = int(1 / gpus) if 0 < gpus < 1 else 1
+    kind, content = run_and_catch(run, trial, marker.parent, lambda *epoch: send("epoch", *epoch), run_options, share)
+    if kind in FAULTS:
+        # Ray would give the process to another task. Waited for, so that the queue has the error when the driver sees the end.
+        ray.get(queue.put.remote(trial, attempt, len(sent), (kind, content)))
+        os._exit(1)
+    return kind, content, sent
 
 
 @contextmanager
