@@ -37,6 +37,7 @@ class DeviceSteps:
         precision: a name in `PRECISIONS`.
         accumulate: parts in which a batch is processed.
         compiled: whether `torch.compile` is applied to the network.
+        memory_format: of the images that the network gets.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class DeviceSteps:
         precision: str,
         accumulate: int,
         compiled: bool,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         self.trial, self.recipe, self.images, self.steps = trial, trial.recipe, images, images.steps
         self._parameters = list(network.parameters())
         self._network = torch.compile(network) if compiled else network
         self._optimizer, self._average, self._accumulate = optimizer, average, accumulate
+        self._memory_format = memory_format
         self._loss = make_loss(self.recipe)
         self._rates = make_rates(self.recipe, self.steps)
         self._dtype = PRECISIONS[precision]
@@ -141,6 +144,7 @@ class DeviceSteps:
         images, labels = self.images.batch(self._step)
         if self._mixing:
             images, labels = self._mixing(images, labels, self._step)
+        images = images.contiguous(memory_format=self._memory_format)
         self._optimizer.zero_grad(set_to_none=True)
         total = self._rate.new_zeros(())
         for part_images, part_labels in self._parts(images, labels):

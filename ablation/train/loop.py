@@ -19,6 +19,7 @@ from ..data.on_device import OnDevice
 from ..design.trial import Trial
 from .checkpoint import Checkpoints, Progress, State
 from .device_steps import DeviceSteps
+from .devices import stored_precision
 from .eager_steps import EagerSteps
 from .optimization import check_batch, make_optimizer
 from .stop import StopSignal
@@ -63,6 +64,7 @@ class Training:
         compiled: whether `torch.compile` is applied to the network.
         on_device: whether the images lie on the device and are augmented there; by default on any device but the CPU, where
             the images are held in memory, they fit, and only one process trains.
+        memory_format: of the images that the network gets.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Training:
         accumulate: int,
         compiled: bool,
         on_device: bool | None = None,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         recipe = trial.recipe
         check_batch(recipe, network, accelerator.num_processes, accumulate)
@@ -90,10 +93,11 @@ class Training:
         images = _place(data, trial, accelerator) if on_device else None
         self.taken: Steps
         if images is None:
-            self.taken = EagerSteps(*common, data, steps, accelerator, accumulate, compiled)
+            self.taken = EagerSteps(*common, data, steps, accelerator, accumulate, compiled, memory_format)
         else:
-            precision = {"no": "fp32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
-            self.taken = DeviceSteps(*common, images, data.info.num_classes, precision, accumulate, compiled)
+            precision = stored_precision(accelerator.mixed_precision)
+            classes = data.info.num_classes
+            self.taken = DeviceSteps(*common, images, classes, precision, accumulate, compiled, memory_format)
 
     def run_to_end(self, checkpoints: Checkpoints, every: float, stop: StopSignal, report: Report | None) -> Progress:
         """Train to the last epoch, starting from the newest checkpoint if there is one.

@@ -32,11 +32,13 @@ from ..network.timm_creation import check_takes, create_timm
 from ..network.weights import has_finite_parameters
 from ..network.weights_header import CROP_FIELDS
 from .checkpoint import Checkpoints, Progress
+from .devices import choose, stored_precision
 from .evaluation import evaluate, make_accelerator
 from .loop import Report, Training
 from .seeds import seed_all
 from .stop import StopSignal
 from .trial_files import checkpoint_folder, read_outcome, trial_lock, weights_file, write_outcome
+from .tuning import fast_training, settle_layout
 
 __all__ = ["make_network", "make_settings", "run", "seeded", "weights_file"]
 
@@ -45,9 +47,10 @@ def run(
     trial: Trial,
     directory: str | Path,
     progress: Report | None = None,
-    precision: str = "no",
+    precision: str = "auto",
     accumulate: int = 1,
     *,
+    device: str = "auto",
     checkpoint_seconds: float = 30.0,
     compiled: bool = False,
     keep: bool = False,
@@ -55,16 +58,19 @@ def run(
 ) -> Outcome:
     """Train the network of a trial, evaluate it once on the test images, and save its weights.
 
-    Training is in the given precision, evaluation always in float32. Errors in the trial are found before the first step. The
-    caller's random states are not changed. A trial that was interrupted, even by SIGKILL, resumes from its newest undamaged
-    checkpoint; on a CPU its weights and outcome are bit-identical to those of an uninterrupted trial.
+    Training is in the given precision; a GPU that has TF32 computes products of float32 numbers in it. Evaluation is always in
+    float32, without TF32. Errors in the trial are found before the first step. The caller's random states are not changed. A
+    trial that was interrupted, even by SIGKILL, resumes from its newest undamaged checkpoint; on a CPU its weights and outcome
+    are bit-identical to those of an uninterrupted trial.
 
     Args:
         trial: architecture, recipe, data set and seed.
         directory: where `weights/KEY.safetensors` is written and, until the trial ends, `checkpoints/KEY/`.
         progress: called after each epoch with (completed epochs, total epochs, mean training loss).
-        precision: "no" for float32, "bf16" for mixed precision.
+        precision: "fp32", or "bf16" or "fp16" for mixed precision; by default, what the device is fast in: bf16 on a GPU of
+            compute capability 8 or more, fp16 on one of 7, fp32 on others, on MPS and on a CPU.
         accumulate: number of parts into which each process splits its share of a batch, so that large batches fit in memory.
+        device: "cpu", "cuda" or "mps"; by default, a GPU if there is one.
         checkpoint_seconds: time between two checkpoints; 0 for a checkpoint after each step.
         compiled: train the network compiled by `torch.compile`.
         keep: keep `checkpoints/KEY/` and write the outcome into it, from which the same call returns it, until the caller has
@@ -75,16 +81,16 @@ def run(
         An `Outcome`, with status "diverged" if the loss became non-finite.
 
     Raises:
-        AblationError: if the data set does not exist or does not fit the recipe, the images are too small for the network,
-            the batch does not divide evenly into processes and parts, the folder is not writable, another process trains the
-            trial in it, or its checkpoints were written with another precision, device, accumulation or number of processes.
+        AblationError: if this machine does not have the device, the device cannot train in the precision, the data set does not
+            exist or does not fit the recipe, the images are too small for the network, the batch does not divide evenly into
+            processes and parts, the folder is not writable, another process trains the trial in it, or its checkpoints were
+            written with another precision, device, accumulation or number of processes.
         KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, after the current step has ended and a checkpoint is written.
 
     Warns:
         CheckpointWarning: for a damaged checkpoint; the previous one is used, or the trial starts over.
     """
-    if precision not in ("no", "bf16"):
-        raise AblationError(f"precision {precision!r} is not possible. Possible: no, bf16")
+    choice = choose(device, precision)
     if not checkpoint_seconds >= 0:
         raise AblationError(f"checkpoint_seconds {checkpoint_seconds!r} must be 0 or more")
     folder = writable_folder(directory)
@@ -92,10 +98,10 @@ def run(
     if isinstance(trial.architecture, Architecture):
         trial.architecture.sizes(data.info.size or recipe.size)
     steps = data.steps_per_epoch(recipe)
-    accelerator = make_accelerator(precision)
+    accelerator = make_accelerator(choice.precision, choice.device)
     make_plan(recipe, steps, accelerator.num_processes, accumulate)  # raises if the batch does not divide evenly
     key = trial.key(data.checksum)
-    settings = make_settings(precision, accelerator.num_processes, accumulate)
+    settings = make_settings(choice.precision, accelerator.num_processes, accumulate)
     checkpoints = Checkpoints(
         checkpoint_folder(folder, key), {**settings, "compiled": compiled, "device": accelerator.device.type}
     )
@@ -105,10 +111,17 @@ def run(
         outcome = read_outcome(checkpoints.folder, checkpoints.settings)
         if outcome is None or (outcome.status == "done" and not weights_file(folder, key).is_file()):
             network = make_network(trial, data, accelerator.device)
-            training = Training(network, trial, data, steps, accelerator, accumulate, compiled)
-            completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
+            layout = settle_layout(checkpoints.recorded("memory_format"), network, trial, data, accelerator, accumulate)
+            checkpoints.settings["memory_format"] = layout
+            with fast_training(layout, accelerator.device) as memory_format:
+                training = Training(
+                    network, trial, data, steps, accelerator, accumulate, compiled, memory_format=memory_format
+                )
+                completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
             outcome = _score(training, completed, weights_file(folder, key))
-            outcome = replace(outcome, environment={**describe_environment(accelerator.device.type), **settings})
+            how = {"tf32": choice.tf32, "memory_format": layout, "steps": training.taken.kind}
+            about = describe_environment(accelerator.device.type)
+            outcome = replace(outcome, environment={**about, **settings, **how})
             if is_main and keep:
                 write_outcome(checkpoints.folder, outcome, checkpoints.settings)
         if is_main and not keep:
@@ -118,7 +131,7 @@ def run(
 
 def make_settings(precision: str, processes: int, accumulate: int) -> dict[str, Any]:
     """Return the settings of a trial that its key does not contain; they are part of the environment of its outcome."""
-    return {"precision": precision, "processes": processes, "accumulate": accumulate}
+    return {"precision": stored_precision(precision), "processes": processes, "accumulate": accumulate}
 
 
 def _score(training: Training, completed: Progress, weights: Path) -> Outcome:
@@ -184,7 +197,8 @@ def make_network(trial: Trial, data: Data, device: torch.device) -> nn.Module:
 def seeded(seed: int) -> Iterator[None]:
     """Seed every random generator inside this context, and restore the previous states at the end."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    gpus = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(gpus or None):  # torch warns of several GPUs that are not named
         seed_all(seed)
         try:
             yield

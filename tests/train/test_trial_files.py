@@ -44,7 +44,7 @@ def test_a_kept_outcome_is_returned_without_training(kept, monkeypatch):
     monkeypatch.setattr(training.Training, "run_to_end", no_training)
     assert run(TRIAL, folder, keep=True) == outcome
     with pytest.raises(
-        AblationError, match=r"trained with precision no, accumulate 1, not with precision bf16, accumulate 2"
+        AblationError, match=r"trained with precision fp32, accumulate 1, not with precision bf16, accumulate 2"
     ):
         run(TRIAL, folder, precision="bf16", accumulate=2)
     assert outcome.environment["processes"] == 1
@@ -95,7 +95,7 @@ def test_a_worker_keeps_its_checkpoints_until_the_driver_has_stored_the_outcome(
     [("precision", "bf16"), ("accumulate", 2), ("processes", 2), ("device", "cuda"), ("compiled", True)],
 )
 def test_a_resume_with_other_settings_is_refused(tmp_path, name, other):
-    settings = {"precision": "no", "accumulate": 1, "processes": 1, "device": "cpu", "compiled": False}
+    settings = {"precision": "fp32", "accumulate": 1, "processes": 1, "device": "cpu", "compiled": False}
     state = State(Progress(1, 2), {"network.weight": torch.ones(2)}, {})
     Checkpoints(tmp_path, settings).save(state)
     assert Checkpoints(tmp_path, settings).load().progress == state.progress
@@ -177,7 +177,7 @@ def test_the_command_trains_once_and_then_prints_the_stored_outcome(tmp_path, mo
         (row,) = store.rows()
     assert row["status"] == "done" and row["key"] == key_of(TRIAL) and f"top-1 {row['accuracy']:.2f} %" in first[3]
     assert Study([TRIAL], tmp_path).missing() == ()
-    with pytest.raises(AblationError, match="trained with precision no, not with precision bf16"):
+    with pytest.raises(AblationError, match="trained with precision fp32, not with precision bf16"):
         command.train(TrainOptions(data=TRIAL.data, store=tmp_path, precision="bf16"))
     weights_file(tmp_path, key_of(TRIAL)).unlink()
     with pytest.raises(AssertionError, match="training started"):
