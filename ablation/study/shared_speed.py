@@ -37,7 +37,7 @@ def slowdown(prepare: Prepare, arguments: tuple[Any, ...], processes: int, gpu: 
     try:
         with (
             environment_variables({"CUDA_VISIBLE_DEVICES": gpu}),
-            ProcessPoolExecutor(processes, context, _start, (barrier, threads)) as pool,
+            ProcessPoolExecutor(processes, context, _start, (barrier, configure_worker, threads)) as pool,
         ):
             # Each process takes one of these calls, since none ends before all have begun.
             calls = [pool.submit(_measure, prepare, arguments, number == 0) for number in range(processes)]
@@ -47,10 +47,10 @@ def slowdown(prepare: Prepare, arguments: tuple[Any, ...], processes: int, gpu: 
     return statistics.median(shared for _, shared in measured) / measured[0][0]
 
 
-def _start(barrier: Any, threads: int) -> None:
+def _start(barrier: Any, configure: Callable[[int], None], threads: int) -> None:
     global _all_ready
     _all_ready = barrier
-    configure_worker(threads)
+    configure(threads)
 
 
 def _measure(prepare: Prepare, arguments: tuple[Any, ...], is_first: bool) -> tuple[float, float]:

@@ -12,9 +12,14 @@ from ablation import AblationError, Study
 from ablation.study.engines import ATTEMPTS, Event, run_locally
 from ablation.study.lock import describe_driver, driver_lock
 from tests.study.samples import TRIALS as ALL_TRIALS
-from tests.study.samples import children, outcome
+from tests.study.samples import children, configure_nothing, outcome
 
 TRIALS = ALL_TRIALS[:4]
+
+
+@pytest.fixture(autouse=True)
+def workers_without_torch(monkeypatch):
+    monkeypatch.setattr("ablation.study.engines.local.configure_worker", configure_nothing)
 
 
 _broken = False  # in a worker: whether a trial has met an error there, after which all of CUDA's calls would fail
@@ -70,9 +75,11 @@ def test_a_single_worker_is_replaced_until_its_trial_has_failed(tmp_path, monkey
 
 def test_a_failed_trial_is_not_done_and_is_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr("ablation.study.engines.local._run", _fake_run)
+    monkeypatch.setattr("ablation.study.engines.events.ATTEMPTS", 2)
     study = Study(TRIALS, tmp_path)
     assert set(study.run(workers=1)) == {TRIALS[0], TRIALS[1]}
     assert study.missing() == (TRIALS[2], TRIALS[3]) and set(study.failed()) == {TRIALS[2], TRIALS[3]}
+    monkeypatch.setattr("ablation.study.engines.events.ATTEMPTS", 1)
     seen = []
     study.run(workers=1, on_event=lambda event: seen.append(event.trial))
     assert set(seen) == {TRIALS[2], TRIALS[3]}

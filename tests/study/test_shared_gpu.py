@@ -1,19 +1,27 @@
 """Workers that share a GPU, on invented GPUs: who uses which, and what happens where memory runs out."""
 
 import os
+import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import torch
 
-from ablation import AblationError, Study, Trial, run
+from ablation import AblationError, Study, Trial
 from ablation.study import shared_speed
-from ablation.study.engines import Event, run_locally, sharing
+from ablation.study.engines import Event, local, run_locally, sharing
 from ablation.study.engines.sharing import Machine
 from ablation.study.engines.worker import run_and_catch
-from tests.study.samples import SHORT, TINY, TRIALS, outcome
+from tests.study.samples import SHORT, TINY, TRIALS, configure_nothing, outcome
+
+
+@pytest.fixture(autouse=True)
+def workers_without_torch(monkeypatch):
+    """For the same reason, nothing in this module imports torch before a test runs: workers import the module."""
+    for module in ("engines.local", "shared_speed"):
+        monkeypatch.setattr(f"ablation.study.{module}.configure_worker", configure_nothing)
 
 
 @pytest.fixture
@@ -33,7 +41,7 @@ def gpus(monkeypatch):
 def _visible(trial, directory, progress, **options):
     """Return the GPUs that are visible in place of an outcome's environment, once all workers have started."""
     (Path(directory) / f"{os.getpid()}").touch()
-    while len(list(Path(directory).iterdir())) < 3:
+    while len(list(Path(directory).iterdir())) < 2:
         time.sleep(0.01)
     return outcome(environment={"visible": os.environ["CUDA_VISIBLE_DEVICES"], "options": options})
 
@@ -43,23 +51,36 @@ def ends(events):
     return {event.trial.seed: event for event in events if event.kind == "ended"}
 
 
-def test_each_worker_uses_one_gpu_and_outcomes_tell_who_shared_it(tmp_path, gpus, monkeypatch):
+def test_each_worker_uses_one_gpu_and_has_the_options_of_run(tmp_path, gpus, monkeypatch):
     gpus("5", "3")
     monkeypatch.setattr("ablation.study.engines.local._run", _visible)
-    found = ends(run_locally(TRIALS[:3], tmp_path, workers=3, run_options={"precision": "bf16"}))
-    environments = [event.outcome.environment for event in found.values()]
-    assert sorted(environment["visible"] for environment in environments) == ["3", "5", "5"]
-    for environment in environments:
-        assert environment.get("trials_per_device") == (2 if environment["visible"] == "5" else None)
-        assert environment["options"] == {"precision": "bf16"}
+    found = ends(run_locally(TRIALS[:2], tmp_path, run_options={"precision": "bf16"}, workers=2))
+    environments = sorted((event.outcome.environment for event in found.values()), key=lambda one: one["visible"])
+    assert environments == [{"visible": name, "options": {"precision": "bf16"}} for name in ("3", "5")]
+
+
+def test_gpus_are_hidden_from_a_study_on_the_cpu(tmp_path, gpus):
+    gpus("0")
+    trials = [TRIALS[0]]
+    pool = local._Pool([], tmp_path, sharing.place(trials, run_options={"device": "cpu"}), {"device": "cpu"})
+    asked = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(local, "_Worker", lambda number, gpu, *others: asked.append(gpu))
+        pool._new(0)
+        pool.run_options = {}
+        pool._new(0)
+    assert asked == ["", None]
 
 
 def _too_large(trial, directory, progress):
-    """Seed 1 needs more memory than there is; seed 0 runs until that has been found."""
-    found = Path(directory) / "found"
+    """Seed 1 needs more memory than there is, which is found while seed 0 runs."""
+    beside, found = Path(directory) / "beside", Path(directory) / "found"
     if trial.seed == 1:
+        while not beside.exists():
+            time.sleep(0.01)
         found.touch()
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nSee documentation")
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB.\nSee documentation")
+    beside.touch()
     while not found.exists():
         time.sleep(0.01)
     return outcome()
@@ -78,13 +99,13 @@ def test_where_memory_runs_out_one_worker_fewer_shares_the_gpu(tmp_path, gpus, m
     assert starts.count(1) == 2 and found[1].attempt == 1, "an attempt beside others does not count"
     reason = found[1].outcome.reason
     assert "seed 1, batch_size 64, on digits: the device, which it had alone, has too little memory" in reason
-    assert reason.endswith("OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB.")
+    assert reason.endswith("RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB.")
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "no memory"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), "no memory"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "no memory"),
         (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be"), "no memory"),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), "raised"),
@@ -101,7 +122,18 @@ def test_a_lack_of_memory_is_told_from_other_errors(error, kind, tmp_path):
     assert ("which 4 trials shared, has too little memory. Possible: fewer workers" in message) == (kind == "no memory")
 
 
+def test_torch_says_that_memory_ran_out(tmp_path):
+    import torch
+
+    def broken(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    assert run_and_catch(broken, TRIALS[0], tmp_path, print, {})[0] == "no memory"
+
+
 def test_options_of_run_reach_it_and_outcomes_of_another_precision_are_refused(tmp_path):
+    from ablation import run
+
     def engine(trials, directory, run_options):
         yield Event(trials[0], "ended", outcome=run(trials[0], directory, keep=True, **run_options))
 
@@ -127,11 +159,22 @@ def counted():
 
 
 @contextmanager
-def broken():
-    raise torch.OutOfMemoryError("CUDA out of memory")
+def without_memory():
+    raise RuntimeError("CUDA out of memory")
     yield
 
 
 def test_slower_steps_beside_others_are_measured():
     assert shared_speed.slowdown(counted, (), 2, None, 1) == 3, "the median of 5 and 1"
-    assert shared_speed.slowdown(broken, (), 1, None, 1) == 1, "as slow as one after another"
+
+
+def test_processes_that_do_not_fit_together_are_as_slow_as_one_after_another(monkeypatch):
+    def broken(*arguments):
+        raise BrokenProcessPool("killed")
+
+    monkeypatch.setattr(shared_speed, "ProcessPoolExecutor", broken)
+    assert shared_speed.slowdown(counted, (), 4, None, 1) == 4
+    monkeypatch.setattr(shared_speed, "_all_ready", threading.Barrier(2))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        shared_speed._measure(without_memory, (), True)
+    assert shared_speed._all_ready.broken, "the others do not wait"

@@ -72,7 +72,10 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         # Not a daemon: daemons may not have child processes, and the data loader needs them.
         self.process = context.Process(
-            target=_work, args=(theirs, _run, threads, dict(run_options)), name=f"ablation-{number}", daemon=False
+            target=_work,
+            args=(theirs, configure_worker, _run, threads, dict(run_options)),
+            name=f"ablation-{number}",
+            daemon=False,
         )
         with environment_variables({"CUDA_VISIBLE_DEVICES": gpu}):
             self.process.start()
@@ -221,11 +224,11 @@ class _Pool:
             self.waiting.appendleft((trial, attempt + 1))
 
 
-def _work(pipe: Connection, run: Any, threads: int, run_options: Mapping[str, Any]) -> None:
+def _work(pipe: Connection, configure: Any, run: Any, threads: int, run_options: Mapping[str, Any]) -> None:
     """Run trials until the driver stops this worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver, which stops its workers
     threading.Thread(target=_exit_with_driver, daemon=True).start()
-    configure_worker(threads)
+    configure(threads)
     pipe.send(("ready", None))
 
     def report(epoch: int, epochs: int, loss: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -54,9 +55,8 @@ def configure_worker(threads: int) -> None:
 
 def release_gpu_memory() -> None:
     """Return the GPU memory that torch keeps for later tensors, if this process has used a GPU."""
-    import torch
-
-    if torch.cuda.is_initialized():
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_initialized():
         gc.collect()
         torch.cuda.empty_cache()
 
@@ -90,18 +90,9 @@ def run_and_catch(
 
 
 def _is_lack_of_memory(error: Exception) -> bool:
-    """Whether a GPU has too little memory: an error of torch's allocator, or of CUDA and its libraries, which have their own."""
-    import torch
-
-    told = (
-        "CUDA error: out of memory",
-        "CUBLAS_STATUS_ALLOC_FAILED",
-        "CUDNN_STATUS_ALLOC_FAILED",
-        "MPS backend out of",
-    )
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in told)
-    )
+    """Whether a GPU has too little memory, by the words of torch's allocator and of CUDA's libraries."""
+    words = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(one in str(error) for one in words)
 
 
 def _memory_message(trial: Trial, share: int, error: Exception) -> str:
