@@ -20,6 +20,7 @@ from ..design.trial import Outcome, Trial
 from ..errors import AblationError
 from ..study.engines import Event
 from ..study.study import Study
+from ..train.devices import announcement
 from .console import format_duration, progress_bar
 
 
@@ -118,8 +119,11 @@ def run_with_progress(study: Study, console: Console, workers: int | None) -> di
     missing = study.missing()
     done_before = len(study.trials) - len(missing)
     console.print(f"{len(missing)} trials to train, {done_before} already done", highlight=False)
-    if study.is_local:
-        _print_forecast(missing, workers, study.run_options, console)
+    if missing and study.is_local:
+        options = study.settled_options()  # raises before anything is timed
+        if said := announcement(study.run_options.get("device", "auto"), study.run_options.get("precision", "auto")):
+            console.print(said, highlight=False, soft_wrap=True)
+        _print_forecast(missing, workers, options, console)
     progress = StudyProgress(len(missing), study.labels.__getitem__, _images_per_epoch, console)
     live = Live(progress, console=console, refresh_per_second=2, transient=True)
     with live if console.is_terminal else nullcontext():

@@ -7,6 +7,7 @@ slower than float32, although `torch.cuda.is_bf16_supported` says True there; fr
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,23 +24,11 @@ _TITLES = {"cpu": "a CPU", "mps": "MPS"}
 
 
 @dataclass(frozen=True)
-class Hardware:
-    """What a machine has besides its CPU.
+class Gpu:
+    """The CUDA device of this process: its name and its compute capability."""
 
-    Args:
-        gpu: name of the CUDA device of this process, or "".
-        capability: its compute capability.
-        mps: whether there is a GPU by Apple.
-    """
-
-    gpu: str = ""
-    capability: tuple[int, int] = (0, 0)
-    mps: bool = False
-
-    @property
-    def devices(self) -> list[str]:
-        """Names of the devices, the one to be chosen by default first."""
-        return ["cuda"] * bool(self.gpu) + ["mps"] * self.mps + ["cpu"]
+    name: str
+    capability: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -59,47 +48,64 @@ class Choice:
     said: str
 
 
-def choose(device: str = "auto", precision: str = "auto", hardware: Hardware | None = None) -> Choice:
+def choose(
+    device: str = "auto", precision: str = "auto", devices: Sequence[str] | None = None, gpu: Gpu | None = None
+) -> Choice:
     """Choose the device and precision of a trial on this machine.
 
     Args:
         device: a name in `DEVICES`.
         precision: a name in `PRECISIONS`, or "no" for "fp32".
-        hardware: what the machine has; by default, what this one has.
+        devices: what the machine has, as from `present_devices`; by default, what this one has.
+        gpu: its CUDA device, if it has one; by default, that of this process.
 
     Raises:
         AblationError: if the machine does not have the device, or the device cannot train in the precision.
 
-    >>> print(choose("auto", "auto", Hardware("NVIDIA T4", (7, 5))).said)
+    >>> print(choose("auto", "auto", ["cuda", "cpu"], Gpu("NVIDIA T4", (7, 5))).said)
     cuda (NVIDIA T4), fp16: no bf16 before compute capability 8
     """
     asked = check_precision(precision)
-    found = hardware or this_hardware(check_device(device))
-    place = choose_device(device, found).type
-    chosen = choose_precision(precision, place, found.capability)
-    said = f"{place} ({found.gpu}), {chosen}" if place == "cuda" else f"{place}, {chosen}"
-    if place == "cuda" and found.capability < _BF16_FROM:
+    kind = choose_device(device, devices).type
+    if kind != "cuda":
+        chosen = choose_precision(precision, kind)
+        return Choice(kind, chosen, False, f"{kind}, {chosen}")
+    gpu = gpu or _this_gpu()
+    chosen, said = choose_precision(precision, kind, gpu.capability), ""
+    if gpu.capability < _BF16_FROM:
         if chosen == "bf16":
-            said += ": emulated and slow before compute capability 8"
+            said = ": emulated and slow before compute capability 8"
         elif asked == "auto":
-            said += f": no bf16 before compute capability 8{', no fast fp16 before 7' * (chosen == 'fp32')}"
-    return Choice(place, chosen, place == "cuda" and found.capability >= _BF16_FROM, said)
+            said = f": no bf16 before compute capability 8{', no fast fp16 before 7' * (chosen == 'fp32')}"
+    return Choice(kind, chosen, gpu.capability >= _BF16_FROM, f"{kind} ({gpu.name}), {chosen}{said}")
 
 
-def choose_device(name: str = "auto", hardware: Hardware | None = None) -> torch.device:
+def announcement(device: str, precision: str) -> str:
+    """Return the choice in one line; "" for float32 on the CPU of a machine without a GPU where nothing else was asked for."""
+    choice = choose(device, precision)
+    return "" if choice.device == "cpu" and device == check_precision(precision) == "auto" else choice.said
+
+
+def choose_device(name: str = "auto", devices: Sequence[str] | None = None) -> torch.device:
     """Return the device of a name in `DEVICES`: with "auto", a GPU where there is one.
+
+    Args:
+        name: the name.
+        devices: what the machine has, the default first; by default, what this one has. A GPU is not opened.
 
     Raises:
         AblationError: if the machine does not have it.
     """
+    check_device(name)
     import torch
 
-    devices = (hardware or this_hardware(check_device(name))).devices
-    if check_device(name) == "auto":
-        return torch.device(devices[0])
-    if name not in devices:
-        raise AblationError(f"device {name!r}: this machine has none. Possible: auto, {', '.join(devices)}")
-    return torch.device(name)
+    if name == "cpu":
+        return torch.device(name)
+    devices = present_devices() if devices is None else devices
+    if name != "auto" and name not in devices:
+        possible = ", ".join(one for one in DEVICES if one == "auto" or one in devices)
+        raise AblationError(f"device {name!r}: this machine has none. Possible: {possible}")
+    return torch.device(devices[0] if name == "auto" else name)
 
 
 def choose_precision(name: str, device: str, capability: tuple[int, int] = (0, 0)) -> str:
@@ -142,15 +148,16 @@ def stored_precision(name: str) -> str:
     return "fp32" if name == _FP32 else name
 
 
-def this_hardware(device: str = "auto") -> Hardware:
-    """Return what this machine has, without waking a GPU that "cpu" does not need."""
-    if device == "cpu" or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "on"):
-        return Hardware()  # the variable is set by `accelerate launch --cpu`
+def present_devices() -> list[str]:
+    """Return the devices of this machine, the one to be chosen by default first."""
+    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes", "on"):
+        return ["cpu"]  # the variable is set by `accelerate launch --cpu`
     import torch
 
-    gpu = torch.cuda.is_available()
-    return Hardware(
-        torch.cuda.get_device_name() if gpu else "",
-        torch.cuda.get_device_capability() if gpu else (0, 0),
-        torch.backends.mps.is_available(),
-    )
+    return ["cuda"] * bool(torch.cuda.device_count()) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+
+
+def _this_gpu() -> Gpu:
+    import torch
+
+    return Gpu(torch.cuda.get_device_name(), torch.cuda.get_device_capability())

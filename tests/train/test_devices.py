@@ -8,22 +8,22 @@ import torch
 from ablation import AblationError, Trial, run
 from ablation import data as datasets
 from ablation.train import devices
-from ablation.train.devices import Hardware, choose, choose_device, choose_precision
+from ablation.train.devices import Gpu, announcement, choose, choose_device
 from ablation.train.evaluation import make_accelerator
 from ablation.train.run import seeded
 from ablation.train.trial_files import check_settings
 from tests.train.small import NETWORK, RECIPE
 
-CPU, MAC = Hardware(), Hardware(mps=True)
+CPU, MAC = (["cpu"], None), (["mps", "cpu"], None)
 H100, A100, T4, P100 = (
-    Hardware(name, capability)
+    (["cuda", "cpu"], Gpu(name, capability))
     for name, capability in (("NVIDIA H100", (9, 0)), ("NVIDIA A100", (8, 0)), ("NVIDIA T4", (7, 5)), ("P100", (6, 0)))
 )
 SHORT = RECIPE.replace(epochs=1, warmup_epochs=0)
 
 
 @pytest.mark.parametrize(
-    ("hardware", "device", "precision", "chosen"),
+    ("machine", "device", "precision", "chosen"),
     [
         (CPU, "auto", "auto", ("cpu", "fp32", False, "cpu, fp32")),
         (CPU, "cpu", "bf16", ("cpu", "bf16", False, "cpu, bf16")),
@@ -53,20 +53,17 @@ SHORT = RECIPE.replace(epochs=1, warmup_epochs=0)
         ),
     ],
 )
-def test_choices(hardware, device, precision, chosen):
-    choice = choose(device, precision, hardware)
-    assert dataclasses.astuple(choice) == chosen
-    assert choose_device(device, hardware) == torch.device(choice.device)
-    assert choose_precision(precision, choice.device, hardware.capability) == choice.precision
+def test_choices(machine, device, precision, chosen):
+    assert dataclasses.astuple(choose(device, precision, *machine)) == chosen
 
 
 @pytest.mark.parametrize(
-    ("hardware", "device", "precision", "message"),
+    ("machine", "device", "precision", "message"),
     [
         (CPU, "cuda", "auto", "device 'cuda': this machine has none. Possible: auto, cpu"),
         (CPU, "mps", "auto", "device 'mps': this machine has none. Possible: auto, cpu"),
-        (A100, "mps", "auto", "device 'mps': this machine has none. Possible: auto, cuda, cpu"),
-        (MAC, "cuda", "auto", "device 'cuda': this machine has none. Possible: auto, mps, cpu"),
+        (A100, "mps", "auto", "device 'mps': this machine has none. Possible: auto, cpu, cuda"),
+        (MAC, "cuda", "auto", "device 'cuda': this machine has none. Possible: auto, cpu, mps"),
         (A100, "cud", "auto", "unknown device 'cud'; did you mean 'cuda'? Possible: auto, cpu, cuda, mps"),
         (CPU, "auto", "fp16", "precision 'fp16' is not possible on a CPU. Possible: auto, fp32, bf16"),
         (MAC, "auto", "fp16", "precision 'fp16' is not possible on MPS. Possible: auto, fp32, bf16"),
@@ -74,25 +71,28 @@ def test_choices(hardware, device, precision, chosen):
         (A100, "auto", "bf61", "unknown precision 'bf61'; did you mean 'bf16'? Possible: auto, fp32, bf16, fp16"),
     ],
 )
-def test_refusals(hardware, device, precision, message):
+def test_refusals(machine, device, precision, message):
     with pytest.raises(AblationError) as error:
-        choose(device, precision, hardware)
+        choose(device, precision, *machine)
     assert str(error.value) == message
 
 
 def test_emulated_bf16_is_not_taken_for_bf16(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
     assert choose().said == "cuda (Tesla T4), fp16: no bf16 before compute capability 8"
-    assert choose("cpu").said == "cpu, fp32"
+    assert announcement("auto", "auto") == choose().said
+    assert choose("cpu").said == announcement("cpu", "auto") == "cpu, fp32"
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")  # as `accelerate launch --cpu` sets it
     assert choose().said == "cpu, fp32"
+    assert announcement("auto", "auto") == ""
+    assert announcement("auto", "no") == "cpu, fp32" and announcement("auto", "bf16") == "cpu, bf16"
 
 
 def test_a_gpu_is_not_woken_for_the_cpu(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: pytest.fail("asked for a GPU"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: pytest.fail("asked for a GPU"))
     assert choose("cpu", "auto").device == choose_device("cpu").type == "cpu"
 
 
@@ -126,7 +126,7 @@ def test_no_is_another_name_of_fp32(tmp_path, stored, now):
 
 
 def test_trials_are_refused_before_anything_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(devices, "this_hardware", lambda device: CPU)
+    monkeypatch.setattr(devices, "present_devices", lambda: ["cpu"])
     monkeypatch.setattr(datasets, "load", lambda name: pytest.fail("data were loaded"))
     for options, message in (
         ({"device": "cuda"}, "device 'cuda': this machine has none"),
