@@ -13,6 +13,7 @@ from ..design.recipe_limits import MAX_BATCH, MAX_SIZE
 from ..design.trial import MAX_SEEDS
 from ..environment import free_memory
 from ..errors import AblationError, check_number, shown, unknown
+from ..train.devices import check_device, check_precision
 
 MAX_LABEL = 200  # characters; a longer one leaves no room for a table
 MAX_WORKERS = 10_000  # on a cluster; on this machine, memory sets the limit
@@ -35,9 +36,12 @@ class StudyOptions:
         workers: trials at a time, or None for as many as there is room for.
         engine: "local" or "ray".
         engine_options: options of the engine, by name.
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: "auto", "fp32", "bf16" or "fp16".
 
     Raises:
-        AblationError: if a number is out of its bounds, or this machine has no memory for so many workers.
+        AblationError: if a choice does not exist, a number is out of its bounds, or this machine has no memory for so many
+            workers.
     """
 
     data: str
@@ -50,11 +54,15 @@ class StudyOptions:
     workers: int | None = None
     engine: str = "local"
     engine_options: dict[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         check_number("seeds", self.seeds, 1, MAX_SEEDS, whole=True, reason=": it is the number of seeds per network")
         if len(self.label) > MAX_LABEL:
             raise AblationError(f"label {shown(self.label)} must have {MAX_LABEL} characters or less")
+        check_device(self.device)
+        check_precision(self.precision)
         if self.workers is not None:
             check_number("workers", self.workers, 1, MAX_WORKERS, whole=True)
             if self.engine == "local":
@@ -64,6 +72,11 @@ class StudyOptions:
     def data_title(self) -> str:
         """Name of the data in tables and figures."""
         return self.label or self.data
+
+    @property
+    def run_options(self) -> dict[str, str]:
+        """Options of `run` that were given: a study without any, and without missing trials, needs no torch."""
+        return {name: value for name in ("device", "precision") if (value := getattr(self, name)) != "auto"}
 
 
 @dataclass(frozen=True)

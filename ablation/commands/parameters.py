@@ -101,6 +101,16 @@ Gpus = Annotated[
         "--gpus", help="GPUs per trial on Ray, such as 0.5; by default what suits the networks, or 0 without GPUs."
     ),
 ]
+Device = Annotated[
+    str, typer.Option("--device", help="Where to train: auto, cpu, cuda or mps; auto is a GPU if there is one.")
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="Numbers to train with: auto, fp32, bf16 or fp16; auto is what a GPU is fast in, and fp32 without one.",
+    ),
+]
 Accumulate = Annotated[int, typer.Option(help="Number of parts in which each process handles its share of a batch.")]
 ImageFiles = Annotated[
     Optional[list[Path]],

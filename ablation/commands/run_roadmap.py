@@ -24,7 +24,7 @@ def run_roadmap(options: StudyOptions) -> None:
     check_study(options, trials, info)
     writable_folder(options.out)
     labels = {trial: rung.title for trial, rung in trials.items()}
-    study = Study(labels, options.store, options.engine, **options.engine_options)
+    study = Study(labels, options.store, options.engine, run_options=options.run_options, **options.engine_options)
     console = make_console()
     size = info.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {info.num_classes} classes"

@@ -53,7 +53,7 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
     check_study(options, trials, info)
     writable_folder(options.out)
     labels = {trial: point.title for trial, point in trials.items()}
-    study = Study(labels, options.store, options.engine, **options.engine_options)
+    study = Study(labels, options.store, options.engine, run_options=options.run_options, **options.engine_options)
     console = make_console()
     outcomes = run_with_progress(study, console, options.workers)
     measured = accuracies(chosen, recipe, data, outcomes)

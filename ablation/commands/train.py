@@ -18,6 +18,7 @@ from ..errors import AblationError, check_number, shown
 from ..study.ladder import ladder_rungs
 from ..study.rows import default_label
 from ..study.store import FILE, Store
+from ..train.devices import announcement, check_device, check_precision, choose
 from ..train.trial_files import check_settings, clear_checkpoints, weights_file
 from .console import make_console
 from .room import check_size, check_training
@@ -34,9 +35,10 @@ class TrainOptions:
         steps, start: a road of steps and the ResNet it starts from.
         rung, model: a rung by name, or a timm model, instead of steps.
         data, recipe, seed: data set, recipe family and seed of the trial.
-        precision: "no" (float32) or "bf16".
+        precision: "auto", "fp32" (or "no"), "bf16" or "fp16".
         accumulate: number of parts in which each process handles its share of a batch.
         store: folder for the outcome, weights and checkpoints.
+        device: "auto", "cpu", "cuda" or "mps".
     """
 
     steps: tuple[str, ...] = ()
@@ -46,9 +48,10 @@ class TrainOptions:
     data: str = "digits"
     recipe: str = "micro"
     seed: int = 0
-    precision: str = "no"
+    precision: str = "auto"
     accumulate: int = 1
     store: Path = Path("runs")
+    device: str = "auto"
 
 
 def train(options: TrainOptions) -> None:
@@ -56,8 +59,7 @@ def train(options: TrainOptions) -> None:
 
     If several processes train, only the main one prints.
     """
-    if options.precision not in ("no", "bf16"):
-        raise AblationError(f"precision {shown(options.precision)} is not possible. Possible: no, bf16")
+    asked = (check_device(options.device), check_precision(options.precision))
     check_number("accumulate", options.accumulate, 1, MAX_BATCH, whole=True)
     devices, rank, _ = (_process_number(*variable) for variable in _GROUP)
     trial = _trial(options)
@@ -66,9 +68,10 @@ def train(options: TrainOptions) -> None:
         check_size(options.recipe, info)
     from ..train.run import make_settings, run
 
+    chosen = choose(*asked)
     data = datasets.load(options.data)
     plan = make_plan(trial.recipe, data.steps_per_epoch(trial.recipe), devices, options.accumulate)
-    check_training([trial], info, parts=devices * options.accumulate)
+    check_training([trial], info, parts=devices * options.accumulate, device=chosen.device)
     console = make_console(silent=rank != 0)
     heading = f"{default_label(trial)}, recipe {trial.recipe.name}, {options.data}, seed {options.seed}"
     console.print(heading, soft_wrap=True)
@@ -80,14 +83,27 @@ def train(options: TrainOptions) -> None:
     key, file = trial.key(data.checksum), options.store / FILE
     outcome = _stored(options.store, key)
     if outcome:
-        check_settings(file, outcome.environment, make_settings(options.precision, devices, options.accumulate))
+        settings = make_settings(chosen.precision, devices, options.accumulate)
+        if "auto" in asked[1:]:  # what is stored was not asked for, and is taken as it is
+            del settings["precision"]
+        check_settings(file, outcome.environment, settings)
         advice = "this outcome is stored in it; another --store trains it again"
         console.print(f"{options.store} has trained this before: {advice}", soft_wrap=True, highlight=False)
     else:
+        if said := announcement(*asked):
+            console.print(said, soft_wrap=True, highlight=False)
         if rank == 0:
             Store(file).close()  # so that a store that cannot be written is found before training
         try:
-            outcome = run(trial, options.store, report, options.precision, options.accumulate, keep=True)
+            outcome = run(
+                trial,
+                options.store,
+                report,
+                options.precision,
+                options.accumulate,
+                device=options.device,
+                keep=True,
+            )
         except KeyboardInterrupt:
             print("ablation: interrupted. A checkpoint is kept: the same command resumes from it", file=sys.stderr)
             raise
