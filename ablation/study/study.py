@@ -81,8 +81,14 @@ class Study:
             SystemExit: with code 143 on SIGTERM and 129 on SIGHUP. Like KeyboardInterrupt on Ctrl-C, it is raised after the
                 workers have written their checkpoints.
         """
-        if not self.missing():
+        unfinished = self.missing()
+        if not unfinished:
             return self.outcomes()
+        if started := next((trial for trial in unfinished if trial.init), None):
+            raise AblationError(
+                f"a trial of this study starts from the weights {started.init}, and a study has no file of them: train it with "
+                "`ablation.run(..., init_from=FILE)` or `ablation train --init-from FILE`"
+            )
         shared = self._engine is run_on_ray
         with driver_lock(self.directory), Store(self.directory / FILE, shared=shared) as store:
             for trial in self.outcomes():  # left if a driver was killed after it had stored the outcome
