@@ -9,7 +9,8 @@ import typer
 
 from .commands import parameters as given
 from .commands.door import run_command
-from .commands.options import NetworkOptions, StudyOptions, TimingOptions
+from .commands.help_sections import SectionedCommand
+from .commands.options import NetworkOptions, StudyOptions, TimingOptions, recipe_changes
 from .commands.parameters import given_options, refuse_options
 from .version import __version__
 
@@ -62,12 +63,16 @@ def profile(
         print_costs(steps or [], start, size, reconcile, timing)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def roadmap(
     data: given.DataName = "digits",
     recipe: given.RecipeName = "micro",
     seeds: given.Seeds = 3,
     start: given.Start = "resnet50",
+    epochs: given.Epochs = None,
+    batch_size: given.StudyBatchSize = None,
+    drop_path: given.DropPath = None,
+    ema: given.Ema = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
     store: given.StoreFolder = Path("runs"),
@@ -82,12 +87,13 @@ def roadmap(
     """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. Resumes where it stopped."""
     from .commands.run_roadmap import run_roadmap
 
-    engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
+    changes = recipe_changes(epochs, None, batch_size, drop_path, ema)
     common = (data, recipe, seeds, start, label, out, store, workers, engine)
-    run_roadmap(StudyOptions(*common, engine_options, device=device, precision=precision))
+    engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
+    run_roadmap(StudyOptions(*common, engine_options, changes, device=device, precision=precision))
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def train(
     context: typer.Context,
     steps: given.Steps = None,
@@ -96,10 +102,19 @@ def train(
     model: given.Model = None,
     data: given.DataName = "digits",
     recipe: given.RecipeName = "micro",
-    seed: Annotated[int, typer.Option(help="Seed, 0 or more.")] = 0,
+    seed: given.Seed = 0,
+    epochs: given.Epochs = None,
+    lr: given.Rate = None,
+    batch_size: given.BatchSize = None,
+    drop_path: given.DropPath = None,
+    ema: given.Ema = None,
+    init_from: given.InitFrom = None,
     device: given.Device = "auto",
     precision: given.Precision = "auto",
     accumulate: given.Accumulate = 1,
+    workers: given.LoaderWorkers = None,
+    compiled: given.Compile = False,
+    log_with: given.LogWith = None,
     store: given.StoreFolder = Path("runs"),
 ) -> None:
     """Train one network: steps, a rung or a timm model. Under torchrun or accelerate launch, on all devices of the group."""
@@ -108,8 +123,9 @@ def train(
 
     if model is not None:
         refuse_options(context, ["start"], "is for steps and --rung, not for --model")
-    chosen = (tuple(steps or ()), start, rung, model)
-    train_network(TrainOptions(*chosen, data, recipe, seed, precision, accumulate, store, device=device))
+    chosen = (tuple(steps or ()), start, rung, model, data, recipe, seed, precision, accumulate, store)
+    changes = recipe_changes(epochs, lr, batch_size, drop_path, ema)
+    train_network(TrainOptions(*chosen, changes, init_from, workers, compiled, log_with or "", device))
 
 
 @app.command()
@@ -128,7 +144,7 @@ def evaluate(
     evaluate_network(NetworkOptions(model, weights, pretrained, averaged), data, recipe, class_order)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def study(
     context: typer.Context,
     design: given.DesignName,
@@ -138,6 +154,10 @@ def study(
     seeds: given.Seeds = 3,
     start: given.Start = "resnet50",
     count: Annotated[int, typer.Option(help="Number of random orderings.")] = 20,
+    epochs: given.Epochs = None,
+    batch_size: given.StudyBatchSize = None,
+    drop_path: given.DropPath = None,
+    ema: given.Ema = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
     store: given.StoreFolder = Path("runs"),
@@ -154,9 +174,10 @@ def study(
 
     if design != "orderings":
         refuse_options(context, ["count"], "is for the design orderings")
-    engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
+    changes = recipe_changes(epochs, None, batch_size, drop_path, ema)
     common = (data, recipe, seeds, start, label, out, store, workers, engine)
-    options = StudyOptions(*common, engine_options, device=device, precision=precision)
+    engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
+    options = StudyOptions(*common, engine_options, changes, device=device, precision=precision)
     run_study(design, steps or [], count, options)
 
 
@@ -241,13 +262,9 @@ def attribute(
     model: given.Model = None,
     weights: given.Weights = None,
     pretrained: given.Pretrained = False,
-    method: Annotated[
-        Optional[list[str]], typer.Option(help="Method; may be repeated. By default, five of them.")
-    ] = None,
+    method: given.Methods = None,
     target: Annotated[Optional[int], typer.Option(help="Class to explain; by default the predicted one.")] = None,
-    size: Annotated[
-        Optional[int], typer.Option(help="Side of the images in pixels; by default, that of the network.")
-    ] = None,
+    size: given.ImageSize = None,
     data: given.DataName = "digits",
     recipe: given.RecipeName = "micro",
     start: given.Start = "resnet50",

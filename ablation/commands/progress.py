@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from .. import data as datasets
+from ..design.recipe import Recipe
+from ..design.recipe_changes import RecipeChanges
 from ..design.trial import Outcome, Trial
 from ..errors import AblationError
 from ..study.engines import Event
@@ -150,6 +152,13 @@ def run_with_progress(study: Study, console: Console, workers: int | None) -> di
     if failed:
         raise AblationError(f"{len(failed)} of {len(study.trials)} trials failed; the same command retries them")
     return outcomes
+
+
+def print_scaled(changes: RecipeChanges, recipes: Iterable[Recipe], console: Console) -> None:
+    """Print what another number of epochs changes in recipes besides it, a line for each."""
+    for recipe in recipes:
+        if scaled := changes.scaled(recipe):
+            console.print(f"recipe {recipe.name}: {scaled}", highlight=False, soft_wrap=True)
 
 
 def _images_per_epoch(trial: Trial) -> int:

@@ -65,14 +65,23 @@ class Data(Protocol):
         """Return the number of optimizer steps per epoch; an incomplete last batch is dropped."""
 
     def train_batches(
-        self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int, start: int = 0
+        self,
+        recipe: Recipe,
+        seed: int,
+        epoch: int,
+        rank: int,
+        world: int,
+        start: int = 0,
+        *,
+        workers: int | None = None,
     ) -> Iterator[Batch]:
         """Yield this process's share of each batch of one epoch, from step `start` on.
 
-        The order of the images depends only on the seed and the epoch.
+        The order of the images depends only on the seed and the epoch. `workers` processes read files, or as many as cores and
+        memory allow; they have no effect on images in memory.
         """
 
-    def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[Batch]:
+    def test_batches(self, recipe: Recipe, rank: int, world: int, *, workers: int | None = None) -> Iterator[Batch]:
         """Yield this process's share of the test images. Across all processes, each image occurs exactly once."""
 
     def held_in_memory(self, recipe: Recipe) -> InMemory | None:

@@ -116,7 +116,15 @@ class Folder:
         return steps
 
     def train_batches(
-        self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int, start: int = 0
+        self,
+        recipe: Recipe,
+        seed: int,
+        epoch: int,
+        rank: int,
+        world: int,
+        start: int = 0,
+        *,
+        workers: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         steps = self._steps(recipe)
         if self._fits_in_memory(recipe):
@@ -130,7 +138,7 @@ class Folder:
         if _is_plain(recipe):
             draws = torch.rand(len(order), DRAWS, generator=generator)  # as in `InMemory`
             images = ImageFiles(self.train_files, self.train_labels, pixels, recipe.size)
-            for indices, (batch, labels) in zip(own, stream(images, own.tolist(), size), strict=True):
+            for indices, (batch, labels) in zip(own, stream(images, own.tolist(), size, workers), strict=True):
                 yield augment(normalised(batch, self.mean, self.std), recipe, draws[indices]), labels
             return
         transform = create_transform(
@@ -149,10 +157,12 @@ class Folder:
         )
         side = None if recipe.crop_scale else recipe.size
         yield from stream(
-            ImageFiles(self.train_files, self.train_labels, transform, side, (seed, epoch)), own.tolist(), size
+            ImageFiles(self.train_files, self.train_labels, transform, side, (seed, epoch)), own.tolist(), size, workers
         )
 
-    def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def test_batches(
+        self, recipe: Recipe, rank: int, world: int, *, workers: int | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         # Each image occurs once for any number of processes.
         files, labels = self.test_files[rank::world], self.test_labels[rank::world]
         batches = [list(range(i, min(i + _TEST_BATCH, len(files)))) for i in range(0, len(files), _TEST_BATCH)]
@@ -162,7 +172,7 @@ class Folder:
                 return
             images = ImageFiles(files, labels, pixels, recipe.size)
             size = _TEST_BATCH * 3 * recipe.size**2 * 4 + decoded_bytes(self._largest)
-            for batch, batch_labels in stream(images, batches, size):
+            for batch, batch_labels in stream(images, batches, size, workers):
                 yield normalised(batch, self.mean, self.std), batch_labels
             return
         config: dict[str, Any] = self._config or {
@@ -172,7 +182,7 @@ class Folder:
         }
         transform = create_transform(**{**config, "mean": self.mean, "std": self.std})
         size = _TEST_BATCH * 4 * int(np.prod(config["input_size"])) + decoded_bytes(self._largest)
-        yield from stream(ImageFiles(files, labels, transform), batches, size)
+        yield from stream(ImageFiles(files, labels, transform), batches, size, workers)
 
     def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Folder:
         """Return the same images normalised with another mean and deviation."""

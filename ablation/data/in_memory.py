@@ -68,7 +68,15 @@ class InMemory:
         return batches_per_epoch(len(self.train_labels), recipe, self.info)
 
     def train_batches(
-        self, recipe: Recipe, seed: int, epoch: int, rank: int, world: int, start: int = 0
+        self,
+        recipe: Recipe,
+        seed: int,
+        epoch: int,
+        rank: int,
+        world: int,
+        start: int = 0,
+        *,
+        workers: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         order, draws = draw_epoch(len(self.train_labels), seed, epoch)
         share = recipe.batch_size // world
@@ -80,7 +88,9 @@ class InMemory:
             images = augment(images, recipe, draws[own])
             yield images, self.train_labels[own]
 
-    def test_batches(self, recipe: Recipe, rank: int, world: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def test_batches(
+        self, recipe: Recipe, rank: int, world: int, *, workers: int | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels = self.test_images[rank::world], self.test_labels[rank::world]
         for batch, batch_labels in zip(images.split(_TEST_BATCH), labels.split(_TEST_BATCH), strict=True):
             yield normalised(batch, self.mean, self.std), batch_labels

@@ -57,20 +57,23 @@ class ImageFiles(Dataset[Any]):
         return self.transform(image), int(self.labels[i])
 
 
-def stream(images: ImageFiles, batches: Sequence[list[int]], batch_bytes: int) -> Iterator[tuple[Tensor, Tensor]]:
+def stream(
+    images: ImageFiles, batches: Sequence[list[int]], batch_bytes: int, workers: int | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches of images and labels, read by as many worker processes as cores and memory allow.
 
     Args:
         images: the image files.
         batches: indices of the images of each batch.
         batch_bytes: size of a batch, and of one image while it is decoded.
+        workers: number of worker processes; None for as many as cores and memory allow.
 
     Raises:
         AblationError: for the first image that cannot be read.
     """
     room = free_memory() // 2 // max(1, batch_bytes * _AHEAD)
-    workers = max(1, min(_MAX_WORKERS, cores(), room))
-    loader = DataLoader(images, batch_sampler=batches, num_workers=workers, collate_fn=_collate)
+    number = max(1, min(_MAX_WORKERS, cores(), room)) if workers is None else workers
+    loader = DataLoader(images, batch_sampler=batches, num_workers=number, collate_fn=_collate)
     for batch in loader:
         if isinstance(batch, AblationError):
             raise batch

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import data as datasets
 from ..design.trial import Outcome, Trial
+from ..errors import AblationError
 from ..files import writable_folder
 from ..train.trial_files import clear_checkpoints
 from .adopt import refuse_if_kept_by_names
@@ -105,8 +106,14 @@ class Study:
             SystemExit: with code 143 on SIGTERM and 129 on SIGHUP. Like KeyboardInterrupt on Ctrl-C, it is raised after the
                 workers have written their checkpoints.
         """
-        if not self.missing():
+        unfinished = self.missing()
+        if not unfinished:
             return self.outcomes()
+        if started := next((trial for trial in unfinished if trial.init), None):
+            raise AblationError(
+                f"a trial of this study starts from the weights {started.init}, and a study has no file of them: train it with "
+                "`ablation.run(..., init_from=FILE)` or `ablation train --init-from FILE`"
+            )
         options = self.settled_options()
         shared = self._engine is run_on_ray
         with driver_lock(self.directory), Store(self.directory / FILE, shared=shared) as store:

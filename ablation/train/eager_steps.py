@@ -33,6 +33,7 @@ class EagerSteps:
         accelerator: devices, processes and precision.
         accumulate: parts in which each process handles its share of a batch.
         compiled: whether `torch.compile` is applied to the network.
+        workers: processes that read image files; None for as many as cores and memory allow.
         memory_format: of the images that the network gets.
     """
 
@@ -49,11 +50,12 @@ class EagerSteps:
         accelerator: Accelerator,
         accumulate: int,
         compiled: bool,
+        workers: int | None = None,
         memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         self.trial, self.recipe, self.data, self.steps = trial, trial.recipe, data, steps
         self._accelerator, self._accumulate, self._average = accelerator, accumulate, average
-        self._memory_format = memory_format
+        self._workers, self._memory_format = workers, memory_format
         self._schedule = make_schedule(self.recipe, optimizer, steps)
         self._mixup = make_mixup(self.recipe, data.info.num_classes)
         self._loss = make_loss(self.recipe)
@@ -69,7 +71,9 @@ class EagerSteps:
             stop: not used here: the caller checks it after each step.
         """
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
-        batches = self.data.train_batches(self.recipe, self.trial.seed, epoch, rank, world, first)
+        batches = self.data.train_batches(
+            self.recipe, self.trial.seed, epoch, rank, world, first, workers=self._workers
+        )
         for step, (images, labels) in enumerate(batches, start=first):
             yield [self._take_step(epoch * self.steps + step, images, labels)]
 

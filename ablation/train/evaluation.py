@@ -22,6 +22,7 @@ def evaluate(
     recipe: Recipe,
     accelerator: Accelerator | None = None,
     logits_of: Sequence[int] | None = None,
+    workers: int | None = None,
 ) -> tuple[float, float, int]:
     """Evaluate a network on all test images, each exactly once, in float32 without TF32, so that the device matters little.
 
@@ -31,6 +32,7 @@ def evaluate(
         recipe: how the images are prepared.
         accelerator: the devices and processes; by default this process.
         logits_of: index of the logit of each class, where the network has them in another order than the data.
+        workers: processes that read image files; None for as many as cores and memory allow.
 
     Returns:
         Top-1 accuracy in percent, mean cross-entropy, and the number of images.
@@ -41,7 +43,8 @@ def evaluate(
     # split into batches and between processes.
     totals = torch.zeros(3, dtype=torch.float64)
     with torch.inference_mode(), float32_products(accelerator.device, tf32=False):
-        for images, labels in data.test_batches(recipe, accelerator.process_index, accelerator.num_processes):
+        rank, world = accelerator.process_index, accelerator.num_processes
+        for images, labels in data.test_batches(recipe, rank, world, workers=workers):
             images = images.to(accelerator.device)
             logits = network(images.contiguous(memory_format=torch.channels_last)).float().cpu()
             if logits_of is not None:

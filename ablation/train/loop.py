@@ -64,6 +64,7 @@ class Training:
         compiled: whether `torch.compile` is applied to the network.
         on_device: whether the images lie on the device and are augmented there; by default on any device but the CPU, where
             the images are held in memory, they fit, and only one process trains.
+        workers: processes that read image files; None for as many as cores and memory allow.
         memory_format: of the images that the network gets.
     """
 
@@ -77,12 +78,13 @@ class Training:
         accumulate: int,
         compiled: bool,
         on_device: bool | None = None,
+        workers: int | None = None,
         memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         recipe = trial.recipe
         check_batch(recipe, network, accelerator.num_processes, accumulate)
         self.trial, self.recipe, self.data, self.steps = trial, recipe, data, steps
-        self.accelerator = accelerator
+        self.accelerator, self.workers = accelerator, workers
         self.ema = ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None
         self.network = network
         optimizer = make_optimizer(recipe, network)
@@ -93,7 +95,7 @@ class Training:
         images = _place(data, trial, accelerator) if on_device else None
         self.taken: Steps
         if images is None:
-            self.taken = EagerSteps(*common, data, steps, accelerator, accumulate, compiled, memory_format)
+            self.taken = EagerSteps(*common, data, steps, accelerator, accumulate, compiled, workers, memory_format)
         else:
             precision = stored_precision(accelerator.mixed_precision)
             classes = data.info.num_classes

@@ -24,19 +24,24 @@ from ..data.about import Data
 from ..design.architecture import Architecture
 from ..design.recipe import Recipe, make_plan
 from ..design.trial import Outcome, Trial
-from ..environment import describe_environment
-from ..errors import AblationError
+from ..environment import MAX_LOADER_WORKERS, describe_environment
+from ..errors import AblationError, check_number
 from ..files import writable_folder
 from ..network import build, save_weights
+from ..network.starting_weights import StartingWeights
 from ..network.timm_creation import check_takes, create_timm
 from ..network.weights import has_finite_parameters
 from ..network.weights_header import CROP_FIELDS
 from .checkpoint import Checkpoints, Progress
+from .compiling import explain_compiler
 from .devices import choose, stored_precision
 from .evaluation import evaluate, make_accelerator
+from .initial import check_start, load_initial
 from .loop import Report, Training
+from .optimization import make_rates
 from .seeds import seed_all
 from .stop import StopSignal
+from .tracking import Tracking, check_tracker, logged
 from .trial_files import checkpoint_folder, read_outcome, trial_lock, weights_file, write_outcome
 from .tuning import fast_training, settle_layout
 
@@ -55,6 +60,9 @@ def run(
     compiled: bool = False,
     keep: bool = False,
     wait_seconds: float = 10.0,
+    loader_workers: int | None = None,
+    init_from: str | Path | StartingWeights | None = None,
+    log_with: str = "",
 ) -> Outcome:
     """Train the network of a trial, evaluate it once on the test images, and save its weights.
 
@@ -76,15 +84,20 @@ def run(
         keep: keep `checkpoints/KEY/` and write the outcome into it, from which the same call returns it, until the caller has
             stored the outcome and calls `clear_checkpoints`.
         wait_seconds: how long to wait for another process that trains the same trial in this directory.
+        loader_workers: processes that read image files for each training process; None for as many as cores and memory allow.
+        init_from: weights file to start from, or what `read_start` returned for it. Its digest is the trial's `init`.
+        log_with: "tensorboard", "wandb", "mlflow" or "csv" to log each epoch, or "". The files of tensorboard and csv are in
+            `logs/`.
 
     Returns:
         An `Outcome`, with status "diverged" if the loss became non-finite.
 
     Raises:
         AblationError: if this machine does not have the device, the device cannot train in the precision, the data set does not
-            exist or does not fit the recipe, the images are too small for the network, the batch does not divide evenly into
-            processes and parts, the folder is not writable, another process trains the trial in it, or its checkpoints were
-            written with another precision, device, accumulation or number of processes.
+            exist or does not fit the recipe, the images are too small for the network, the weights to start from are not those of
+            the trial or do not fit, the network cannot be compiled, the tracker's package is missing, the batch does not divide
+            evenly into processes and parts, the folder is not writable, another process trains the trial in it, or its
+            checkpoints were written with another precision, device, accumulation or number of processes.
         KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, after the current step has ended and a checkpoint is written.
 
     Warns:
@@ -93,6 +106,10 @@ def run(
     choice = choose(device, precision)
     if not checkpoint_seconds >= 0:
         raise AblationError(f"checkpoint_seconds {checkpoint_seconds!r} must be 0 or more")
+    if loader_workers is not None:
+        check_number("loader_workers", loader_workers, 1, MAX_LOADER_WORKERS, whole=True)
+    check_tracker(log_with)
+    start = check_start(trial, init_from)
     folder = writable_folder(directory)
     data, recipe = datasets.load(trial.data), trial.recipe
     if isinstance(trial.architecture, Architecture):
@@ -102,6 +119,8 @@ def run(
     make_plan(recipe, steps, accelerator.num_processes, accumulate)  # raises if the batch does not divide evenly
     key = trial.key(data.checksum)
     settings = make_settings(choice.precision, accelerator.num_processes, accumulate)
+    chosen = {"compiled": compiled, "loader_workers": loader_workers, "init": trial.init, "log_with": log_with}
+    extras = {name: value for name, value in chosen.items() if value}
     checkpoints = Checkpoints(
         checkpoint_folder(folder, key), {**settings, "compiled": compiled, "device": accelerator.device.type}
     )
@@ -111,17 +130,31 @@ def run(
         outcome = read_outcome(checkpoints.folder, checkpoints.settings)
         if outcome is None or (outcome.status == "done" and not weights_file(folder, key).is_file()):
             network = make_network(trial, data, accelerator.device)
+            if start is not None:
+                load_initial(network, trial, data, start)
             layout = settle_layout(checkpoints.recorded("memory_format"), network, trial, data, accelerator, accumulate)
             checkpoints.settings["memory_format"] = layout
+            log = None
+            if log_with and is_main:
+                log = Tracking(log_with, folder, trial, key, {**settings, **extras}, checkpoints.folder)
             with fast_training(layout, accelerator.device) as memory_format:
                 training = Training(
-                    network, trial, data, steps, accelerator, accumulate, compiled, memory_format=memory_format
+                    network,
+                    trial,
+                    data,
+                    steps,
+                    accelerator,
+                    accumulate,
+                    compiled,
+                    workers=loader_workers,
+                    memory_format=memory_format,
                 )
-                completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, progress)
+                with logged(progress, log, make_rates(recipe, steps), steps) as report, explain_compiler(compiled):
+                    completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, report)
             outcome = _score(training, completed, weights_file(folder, key))
             how = {"tf32": choice.tf32, "memory_format": layout, "steps": training.taken.kind}
             about = describe_environment(accelerator.device.type)
-            outcome = replace(outcome, environment={**about, **settings, **how})
+            outcome = replace(outcome, environment={**about, **settings, **how, **extras})
             if is_main and keep:
                 write_outcome(checkpoints.folder, outcome, checkpoints.settings)
         if is_main and not keep:
@@ -156,7 +189,7 @@ def _score(training: Training, completed: Progress, weights: Path) -> Outcome:
     if not finite:
         return outcome
     started = time.perf_counter()
-    accuracy, test_loss, images = evaluate(final, data, recipe, accelerator)
+    accuracy, test_loss, images = evaluate(final, data, recipe, accelerator, workers=training.workers)
     if accelerator.is_main_process:
         size = data.info.size or recipe.size
         cfg = {**vars(final).get("pretrained_cfg", {}), "mean": data.mean, "std": data.std}

@@ -188,7 +188,7 @@ def test_a_network_gets_images_in_its_format(on_device):
         settle_layout(layout, network, TRIAL, data, accelerator, 1)
         memory_format = LAYOUTS[layout].memory_format
         steps = data.steps_per_epoch(RECIPE)
-        made = Training(network, TRIAL, data, steps, accelerator, 1, False, on_device, memory_format)
+        made = Training(network, TRIAL, data, steps, accelerator, 1, False, on_device, memory_format=memory_format)
         next(made.taken.losses(0, 0, StopSignal()))
         assert seen and all(images.is_contiguous(memory_format=memory_format) for images in seen)
         assert network[0].weight.is_contiguous(memory_format=memory_format)
