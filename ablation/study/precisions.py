@@ -57,7 +57,7 @@ def precision_of(
 
 
 def settle_precision(options: Mapping[str, Any], stored: str | None, missing: int, local: bool) -> dict[str, Any]:
-    """Return the options of the missing trials, with the precision that all of them are trained with.
+    """Return the options of the missing trials, which have one precision.
 
     Args:
         options: the study's `run_options`.
@@ -78,4 +78,5 @@ def settle_precision(options: Mapping[str, Any], stored: str | None, missing: in
             f"the stored trials of this study were trained with precision {stored}, and this machine would train the {missing} "
             f"missing ones otherwise ({chosen.said}): give --precision {stored} (as stored), or another --store"
         )
-    return {**options, "precision": chosen.precision}
+    # The GPUs of a machine may differ, and workers would then choose differently.
+    return {**options, "precision": chosen.precision} if chosen.device == "cuda" else dict(options)

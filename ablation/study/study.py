@@ -78,7 +78,7 @@ class Study:
         return tuple(trial for trial in self.trials if trial not in done)
 
     def settled_options(self) -> dict[str, Any]:
-        """Return the options of `run` for the missing trials, with the precision that all of them are trained with.
+        """Return the options of `run` for the missing trials, which have one precision.
 
         Raises:
             AblationError: if this machine does not have the device, or by default trains in another precision than that of the
