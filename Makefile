@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
+# A rented machine has its own torch, and no network for another.
+GPU_PYTHON = $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup roadmap figures cifar profile lab test bench lint notebooks exercises site lock clean
+.PHONY: help setup roadmap figures cifar profile lab test gpu bench lint notebooks exercises site lock clean
 
 help: ## Say what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +50,10 @@ lab: $(READY) ## Open JupyterLab on the notebooks.
 
 test: $(READY) ## Run all tests, the quick ones first, in WORKERS processes of one thread (2 unless said otherwise).
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+
+gpu: ## Where CUDA is: run the tests that need it, then time into figures/gpu.csv. Takes the system's Python without .venv.
+	$(GPU_PYTHON) -m pytest -p no:benchmark -m gpu -q $$(grep -rl "mark.gpu" tests --include='test_*.py')
+	$(GPU_PYTHON) -m tests.bench.gpu
 
 bench: $(READY) ## Time ours beside others, in interleaved pairs.
 	$(BIN)/python -m tests.bench

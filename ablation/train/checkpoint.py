@@ -14,6 +14,8 @@ import io
 import json
 import os
 import shutil
+import threading
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,6 +49,7 @@ class Progress:
         losses: mean training loss of each completed epoch.
         not_learning: as in `Outcome`.
         seconds: training time so far, including the time before each resumption.
+        validated: top-1 accuracy in percent after some epochs, by the number of the epoch, in which JSON needs a text.
     """
 
     epoch: int = 0
@@ -55,6 +58,7 @@ class Progress:
     losses: tuple[float, ...] = ()
     not_learning: bool = False
     seconds: float = 0.0
+    validated: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,41 @@ class Checkpoints:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
         self.folder, self.settings = folder, dict(settings or {})
+        self.write_seconds = 0.0  # of the last checkpoint
+        self._writing: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def save_beside(self, state: State) -> None:
+        """Write a checkpoint in a thread, beside the training, once the previous one is written.
+
+        Args:
+            state: its tensors must not change later.
+
+        Raises:
+            AblationError: if the previous checkpoint could not be written.
+        """
+        self.finish()
+
+        def write() -> None:
+            try:
+                self.save(state)
+            except BaseException as error:
+                self._error = error
+
+        self._writing = threading.Thread(target=write, name="checkpoint")
+        self._writing.start()
+
+    def finish(self) -> None:
+        """Wait until a checkpoint that is being written beside the training is complete.
+
+        Raises:
+            AblationError: if it cannot be written.
+        """
+        if self._writing:
+            self._writing.join()
+        self._writing, error, self._error = None, self._error, None
+        if error:
+            raise error
 
     def save(self, state: State) -> None:
         """Write a checkpoint, and delete all except the newest two.
@@ -83,6 +122,7 @@ class Checkpoints:
         Raises:
             AblationError: if the checkpoint cannot be written; earlier checkpoints are kept.
         """
+        started = time.perf_counter()
         optimizer = io.BytesIO()
         torch.save(state.optimizer, optimizer)
         parts = {
@@ -111,6 +151,7 @@ class Checkpoints:
             _flush(self.folder)
             for old in self._folders()[:-_KEEP]:
                 shutil.rmtree(old)
+            self.write_seconds = time.perf_counter() - started
         except OSError as error:
             raise AblationError(f"cannot write a checkpoint to {target}: {error.strerror or error}") from None
 

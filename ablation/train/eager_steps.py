@@ -60,7 +60,12 @@ class EagerSteps:
         self._mixup = make_mixup(self.recipe, data.info.num_classes)
         self._loss = make_loss(self.recipe)
         self._unwrapped = network
-        self._network, self._optimizer = accelerator.prepare(torch.compile(network) if compiled else network, optimizer)
+        attributes = set(vars(network))
+        prepared, self._optimizer = accelerator.prepare(network, optimizer)
+        # Accelerate replaces the network's `forward` by one in the precision of training; here only steps are to use that.
+        for name in set(vars(network)) - attributes:
+            delattr(network, name)
+        self._network = torch.compile(prepared) if compiled else prepared
 
     def losses(self, epoch: int, first: int, stop: StopSignal) -> Iterator[list[float]]:
         """Take the steps of an epoch from `first` on, and yield the loss of each.

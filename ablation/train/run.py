@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ from .compiling import explain_compiler
 from .devices import choose, stored_precision
 from .evaluation import evaluate, make_accelerator
 from .initial import check_start, load_initial
-from .loop import Report, Training
+from .loop import Moment, Report, Training
 from .optimization import make_rates
 from .seeds import seed_all
 from .stop import StopSignal
@@ -51,7 +51,7 @@ __all__ = ["make_network", "make_settings", "run", "seeded", "weights_file"]
 def run(
     trial: Trial,
     directory: str | Path,
-    progress: Report | None = None,
+    progress: Callable[[int, int, float], None] | None = None,
     precision: str = "auto",
     accumulate: int = 1,
     *,
@@ -63,6 +63,8 @@ def run(
     loader_workers: int | None = None,
     init_from: str | Path | StartingWeights | None = None,
     log_with: str = "",
+    validate_every: int = 0,
+    on_progress: Report | None = None,
 ) -> Outcome:
     """Train the network of a trial, evaluate it once on the test images, and save its weights.
 
@@ -79,7 +81,8 @@ def run(
             compute capability 8 or more, fp16 on one of 7, fp32 on others, on MPS and on a CPU.
         accumulate: number of parts into which each process splits its share of a batch, so that large batches fit in memory.
         device: "cpu", "cuda" or "mps"; by default, a GPU if there is one.
-        checkpoint_seconds: time between two checkpoints; 0 for a checkpoint after each step.
+        checkpoint_seconds: least time between two checkpoints, which are written at the ends of epochs and, if writing them
+            takes less than a hundredth of the time, in between; 0 for a checkpoint after each step.
         compiled: train the network compiled by `torch.compile`.
         keep: keep `checkpoints/KEY/` and write the outcome into it, from which the same call returns it, until the caller has
             stored the outcome and calls `clear_checkpoints`.
@@ -88,6 +91,9 @@ def run(
         init_from: weights file to start from, or what `read_start` returned for it. Its digest is the trial's `init`.
         log_with: "tensorboard", "wandb", "mlflow" or "csv" to log each epoch, or "". The files of tensorboard and csv are in
             `logs/`.
+        validate_every: number of epochs after which the network is evaluated on the test images, besides the end; 0 for never.
+            The accuracies are kept in the outcome's environment. Nothing is chosen by them.
+        on_progress: called with a `Moment` whenever losses are known: on a CPU after each step, else a few times an epoch.
 
     Returns:
         An `Outcome`, with status "diverged" if the loss became non-finite.
@@ -98,7 +104,8 @@ def run(
             the trial or do not fit, the network cannot be compiled, the tracker's package is missing, the batch does not divide
             evenly into processes and parts, the folder is not writable, another process trains the trial in it, or its
             checkpoints were written with another precision, device, accumulation or number of processes.
-        KeyboardInterrupt: on SIGINT or SIGTERM in the main thread, after the current step has ended and a checkpoint is written.
+        KeyboardInterrupt: on SIGINT, SIGTERM, SIGHUP or SIGUSR1 in the main thread, once the current step has ended and a
+            checkpoint is written.
 
     Warns:
         CheckpointWarning: for a damaged checkpoint; the previous one is used, or the trial starts over.
@@ -110,6 +117,7 @@ def run(
         check_number("loader_workers", loader_workers, 1, MAX_LOADER_WORKERS, whole=True)
     check_tracker(log_with)
     start = check_start(trial, init_from)
+    check_number("validate_every", validate_every, 0, whole=True, reason=": it is a number of epochs, or 0 for never")
     folder = writable_folder(directory)
     data, recipe = datasets.load(trial.data), trial.recipe
     if isinstance(trial.architecture, Architecture):
@@ -149,12 +157,20 @@ def run(
                     workers=loader_workers,
                     memory_format=memory_format,
                 )
-                with logged(progress, log, make_rates(recipe, steps), steps) as report, explain_compiler(compiled):
-                    completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, report)
+                with logged(progress, log, make_rates(recipe, steps), steps) as ended, explain_compiler(compiled):
+
+                    def report(moment: Moment) -> None:
+                        if ended and moment.ends_epoch:
+                            ended(moment.epoch, moment.epochs, moment.loss)
+                        if on_progress:
+                            on_progress(moment)
+
+                    completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, report, validate_every)
             outcome = _score(training, completed, weights_file(folder, key))
             how = {"tf32": choice.tf32, "memory_format": layout, "steps": training.taken.kind}
+            validated = {"validated": completed.validated} if completed.validated else {}
             about = describe_environment(accelerator.device.type)
-            outcome = replace(outcome, environment={**about, **settings, **how, **extras})
+            outcome = replace(outcome, environment={**about, **settings, **how, **extras, **validated})
             if is_main and keep:
                 write_outcome(checkpoints.folder, outcome, checkpoints.settings)
         if is_main and not keep:

@@ -1,4 +1,4 @@
-"""A handler that defers SIGINT, SIGTERM and SIGHUP to the end of the current training step."""
+"""A handler that defers SIGINT, SIGTERM, SIGHUP and SIGUSR1 to the end of the current training step."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import signal
 import threading
 from typing import Any
 
-STOPPING = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]  # no SIGHUP on Windows
+# SIGHUP is sent when a terminal is closed. SIGUSR1 is what Slurm is asked to send before a job's time is up
+# (`--signal=USR1@120`). Windows has neither.
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 
 
 class StopSignal:
     """Context manager that records a stop signal, so that the current step can finish and be saved.
 
-    SIGHUP is sent when a terminal is closed. A second SIGINT raises KeyboardInterrupt immediately. Python allows signal
-    handlers only in the main thread; in any other thread this context manager does nothing.
+    A second SIGINT raises KeyboardInterrupt immediately. Python allows signal handlers only in the main thread; in any other
+    thread this context manager does nothing.
     """
 
     def __init__(self) -> None:

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..design.trial import Trial
 from ..errors import AblationError, first_line, unknown
 from ..files import write_atomically
 
-if TYPE_CHECKING:
-    from .loop import Report
+Report = Callable[[int, int, float], None]  # called with epoch, epochs, mean training loss
 
 # Name of each tracker and the packages of which it needs one.
 TRACKERS: dict[str, tuple[str, ...]] = {

@@ -37,8 +37,8 @@ CASES = {
 }
 
 
-def make_training(recipe, accumulate=1, on_device=True, precision="no", seed=3):
-    trial, data = Trial(TINY, recipe, "digits", seed), datasets.load("digits")
+def make_training(recipe, accumulate=1, on_device=True, precision="no", architecture=TINY):
+    trial, data = Trial(architecture, recipe, "digits", seed=3), datasets.load("digits")
     accelerator = make_accelerator(precision)
     network = make_network(trial, data, accelerator.device)
     steps = data.steps_per_epoch(recipe)
@@ -158,30 +158,3 @@ class Reads(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.count += func.__name__.split(".")[0] in self.NAMES
         return func(*args, **(kwargs or {}))
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", ["adamw", "sgd", "all"])
-def test_captured_steps_give_the_losses_of_the_reference(name, tmp_path):
-    recipe, accumulate = CASES[name]
-    recipe = recipe.replace(drop_path=0.0)  # drawn on the GPU in another order
-    results = {}
-    for on_device in (False, True):
-        with seeded(3):
-            training = make_training(recipe, accumulate, on_device)
-            results[on_device] = take_epoch(training)
-    assert training.taken.kind == "captured"
-    assert results[True] == pytest.approx(results[False], rel=1e-3)
-
-
-@pytest.mark.gpu
-def test_a_captured_trial_resumes(tmp_path):
-    recipe = CASES["all"][0]
-    whole = make_training(recipe).run_to_end(Checkpoints(tmp_path / "whole"), math.inf, StopSignal(), None)
-    stop = StopSignal()
-    with pytest.raises(KeyboardInterrupt):
-        make_training(recipe).run_to_end(
-            Checkpoints(tmp_path / "a"), math.inf, stop, lambda *_: setattr(stop, "requested", True)
-        )
-    resumed = make_training(recipe).run_to_end(Checkpoints(tmp_path / "a"), math.inf, StopSignal(), None)
-    assert resumed.losses == pytest.approx(whole.losses, rel=1e-3)

@@ -13,8 +13,8 @@ import pytest
 
 from ablation import run
 from ablation.data.named import load
-from ablation.train import run as training
 from ablation.train.checkpoint import Checkpoints, CheckpointWarning
+from ablation.train.eager_steps import EagerSteps
 from ablation.train.run import weights_file
 from tests.train.small import TRIAL
 
@@ -45,7 +45,7 @@ def assert_resumes_identically(folder, uninterrupted):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("step", [0, 7, 21, 43])
 def test_a_signal_stops_training_after_the_current_step(tmp_path, monkeypatch, uninterrupted, number, step):
-    taken, original = [], training.Training._step
+    taken, original = [], EagerSteps._take_step
 
     def step_with_signal(self, count, *batch):
         taken.append(count)
@@ -55,7 +55,7 @@ def test_a_signal_stops_training_after_the_current_step(tmp_path, monkeypatch, u
 
     handler = signal.getsignal(number)
     with monkeypatch.context() as patched:
-        patched.setattr(training.Training, "_step", step_with_signal)
+        patched.setattr(EagerSteps, "_take_step", step_with_signal)
         with pytest.raises(KeyboardInterrupt):
             run(TRIAL, tmp_path)
     assert signal.getsignal(number) is handler
@@ -66,18 +66,18 @@ def test_a_signal_stops_training_after_the_current_step(tmp_path, monkeypatch, u
 
 
 def test_a_trial_stopped_after_every_step_gives_the_same_result(tmp_path, monkeypatch, uninterrupted):
-    original = training.Training._stop_requested
-    monkeypatch.setattr(training.Training, "_stop_requested", lambda self, stop: True)
+    original = EagerSteps.stop_requested
+    monkeypatch.setattr(EagerSteps, "stop_requested", lambda self, stop: True)
     for _ in range(44):
         with pytest.raises(KeyboardInterrupt):
             run(TRIAL, tmp_path)
-    monkeypatch.setattr(training.Training, "_stop_requested", original)
+    monkeypatch.setattr(EagerSteps, "stop_requested", original)
     assert_resumes_identically(tmp_path, uninterrupted)
 
 
 @pytest.mark.parametrize("damaged", [1, 2])
 def test_damaged_checkpoints_are_reported_and_the_result_is_the_same(tmp_path, monkeypatch, uninterrupted, damaged):
-    original = training.Training._step
+    original = EagerSteps._take_step
 
     def step_with_signal(self, count, *batch):
         if count == 30:
@@ -85,7 +85,7 @@ def test_damaged_checkpoints_are_reported_and_the_result_is_the_same(tmp_path, m
         return original(self, count, *batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training.Training, "_step", step_with_signal)
+        patched.setattr(EagerSteps, "_take_step", step_with_signal)
         with pytest.raises(KeyboardInterrupt):
             run(TRIAL, tmp_path, checkpoint_seconds=0)
     folders = sorted((tmp_path / "checkpoints" / KEY).iterdir())

@@ -29,6 +29,7 @@ from ablation import data as datasets
 from ablation.data.in_memory import InMemory
 from ablation.design.recipes import FAMILIES
 from ablation.train import run as training
+from ablation.train.eager_steps import EagerSteps
 
 # The first gradient of this network is large, and SGD learns only if it is clipped. Many later gradients have a norm below 2, so
 # that doubling the gradient changes the step.
@@ -98,15 +99,15 @@ def losses_of(trial: Trial, folder: Path, accumulate: int = 1) -> Losses:
 @contextmanager
 def on_each_step(callback: Callable[[int, float], object]) -> Iterator[None]:
     """Call a function with the number and loss of each step of the training loop."""
-    original = training.Training._step
+    original = EagerSteps._take_step
 
-    def step(self: training.Training, number: int, *batch: Tensor) -> float:
+    def step(self: EagerSteps, number: int, *batch: Tensor) -> float:
         loss = original(self, number, *batch)
         callback(number, loss)
         return loss
 
     with Patch.context() as patched:
-        patched.setattr(training.Training, "_step", step)
+        patched.setattr(EagerSteps, "_take_step", step)
         yield
 
 
@@ -191,7 +192,7 @@ def train_until(folder: Path, who: str, last: int) -> None:
     """Train a trial to its end, or until "process 1" or "torchrun" receives SIGTERM after step `last`."""
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     targets = {("process 1", 1): os.getpid(), ("torchrun", 0): os.getppid()}
-    stop_requested, save, current = training.Training._stop_requested, training.save_weights, -1
+    stop_requested, save, current = EagerSteps.stop_requested, training.save_weights, -1
     with (folder / f"steps-{rank}").open("a", buffering=1) as steps, Patch.context() as patched:
 
         def record(step: int, loss: float) -> None:
@@ -199,7 +200,7 @@ def train_until(folder: Path, who: str, last: int) -> None:
             current = step
             steps.write(json.dumps([step, loss]) + "\n")
 
-        def send_signal(self: training.Training, stop: training.StopSignal) -> bool:
+        def send_signal(self: EagerSteps, stop: training.StopSignal) -> bool:
             if current == last and (who, rank) in targets:
                 os.kill(targets[who, rank], signal.SIGTERM)
                 _wait_for(stop)
@@ -210,7 +211,7 @@ def train_until(folder: Path, who: str, last: int) -> None:
                 names.write(f"{file.name}\n")
             save(network, file)
 
-        patched.setattr(training.Training, "_stop_requested", send_signal)
+        patched.setattr(EagerSteps, "stop_requested", send_signal)
         patched.setattr(training, "save_weights", record_save)
         with on_each_step(record):
             outcome = training.run(FOR_THREE if world == 3 else TRIAL, folder, checkpoint_seconds=1e6)
