@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
+from ..data.about import Data
 from ..data.on_device import OnDevice
 from ..design.trial import Trial
 from .captured import CapturedStep
@@ -21,6 +23,7 @@ from .seeds import seed_all, step_seed
 from .stop import StopSignal
 
 READINGS = 4  # of the losses, per epoch
+_SHARE_OF_MEMORY = 0.25  # of what is free on a GPU: images that take more are copied to it batch by batch
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -166,3 +169,14 @@ class DeviceSteps:
     def _parts(self, images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         # The memory format of a part of the batch is that of the batch.
         yield from zip(images.chunk(self._accumulate), labels.chunk(self._accumulate), strict=True)
+
+
+def place_images(data: Data, trial: Trial, accelerator: Accelerator) -> OnDevice | None:
+    """Return the training images on the device; None if they are streamed, shared between processes, or too many."""
+    held = data.held_in_memory(trial.recipe) if accelerator.num_processes == 1 else None
+    if held is None:
+        return None
+    device = accelerator.device
+    if device.type == "cuda" and held.train_images.nbytes > _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+        return None
+    return OnDevice(held, trial.recipe, device)

@@ -16,10 +16,9 @@ from timm.utils import ModelEmaV3, distribute_bn
 from torch import Tensor, nn
 
 from ..data.about import Data
-from ..data.on_device import OnDevice
 from ..design.trial import Trial
 from .checkpoint import Checkpoints, Progress, State
-from .device_steps import DeviceSteps
+from .device_steps import DeviceSteps, place_images
 from .devices import stored_precision
 from .eager_steps import EagerSteps
 from .evaluation import evaluate
@@ -28,7 +27,6 @@ from .stop import StopSignal
 
 # A network is not learning if its loss after the warm-up is not lower than that of guessing by at least this share.
 _MIN_IMPROVEMENT = 0.01
-_SHARE_OF_MEMORY = 0.25  # of what is free on a GPU: images that take more are copied to it batch by batch
 
 _LONGEST = 900.0  # seconds between two checkpoints, however long it takes to write one
 _SHARE_OF_TIME = 100.0  # at most a hundredth of the time within an epoch is spent on writing checkpoints
@@ -127,7 +125,7 @@ class Training:
         common = (trial, network, optimizer, average)
         if on_device is None:
             on_device = accelerator.device.type != "cpu"
-        images = _place(data, trial, accelerator) if on_device else None
+        images = place_images(data, trial, accelerator) if on_device else None
         self.taken: Steps
         if images is None:
             self.taken = EagerSteps(*common, data, steps, accelerator, accumulate, compiled, workers, memory_format)
@@ -292,14 +290,3 @@ def _add(progress: Progress, losses: list[float], seconds: float) -> Progress:
     for loss in losses:
         total += loss
     return replace(progress, step=progress.step + len(losses), epoch_loss=total, seconds=seconds)
-
-
-def _place(data: Data, trial: Trial, accelerator: Accelerator) -> OnDevice | None:
-    """Return the training images on the device; None if they are streamed, shared between processes, or too many."""
-    held = data.held_in_memory(trial.recipe) if accelerator.num_processes == 1 else None
-    if held is None:
-        return None
-    device = accelerator.device
-    if device.type == "cuda" and held.train_images.nbytes > _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
-        return None
-    return OnDevice(held, trial.recipe, device)

@@ -230,3 +230,32 @@ def test_a_resumed_trial_goes_on_in_the_layout_it_began_with(tmp_path, monkeypat
     assert Checkpoints(folder).recorded("no such setting") is None
     assert Checkpoints(tmp_path / "none").recorded("memory_format") is None
     assert run(TRIAL, tmp_path).environment["memory_format"] == "contiguous"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("layout", [None, *LAYOUTS])
+def test_trials_on_a_gpu_train_in_every_layout_and_precision(layout, precision, tmp_path, monkeypatch):
+    """With the layout that is chosen, and with each of them."""
+    if layout:
+        monkeypatch.setattr(tuning, "choose_layout", lambda *_: layout)
+    before = settings()
+    outcome = run(TRIAL, tmp_path, precision=precision, device="cuda")
+    about = outcome.environment
+    assert about["memory_format"] in ([layout] if layout else LAYOUTS) and about["precision"] == precision
+    assert about["steps"] == "captured" and about["tf32"] == (torch.cuda.get_device_capability() >= (8, 0))
+    assert outcome.train_losses[1] < outcome.train_losses[0] and settings() == before
+
+
+@pytest.mark.gpu
+def test_tf32_is_used_where_it_is_asked_for_and_nowhere_else():
+    if torch.cuda.get_device_capability() < (8, 0):
+        pytest.skip("this GPU has no TF32")
+    left, right = torch.randn(256, 256, device="cuda"), torch.randn(256, 256, device="cuda")
+    images, kernel = torch.randn(8, 64, 32, 32, device="cuda"), torch.randn(64, 64, 3, 3, device="cuda")
+    for product, one, two in ((torch.matmul, left, right), (nn.functional.conv2d, images, kernel)):
+        exact, errors = product(one.double(), two.double()), {}
+        for tf32 in (True, False):
+            with float32_products(CUDA, tf32):
+                errors[tf32] = (product(one, two) - exact).abs().max().item()
+        assert errors[True] > 10 * errors[False]
