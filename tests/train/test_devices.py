@@ -143,3 +143,18 @@ def test_the_generators_of_all_gpus_are_named_so_that_torch_does_not_warn(monkey
     monkeypatch.setattr(torch.random, "fork_rng", lambda devices: named.append(devices) or fork([]))
     with seeded(0):
         assert named == [[0, 1]]
+
+
+@pytest.mark.parametrize("said", ["", "cuda (Tesla T4), fp16: no bf16 before compute capability 8"])
+def test_the_command_says_what_was_chosen_once_before_training(tmp_path, monkeypatch, capsys, said):
+    from ablation.commands import train as command
+
+    trial = Trial(NETWORK, SHORT, "digits#320")
+    monkeypatch.setattr(command, "_trial", lambda options: (trial.recipe, trial))
+    monkeypatch.setattr(command, "announcement", lambda device, precision: said)
+    monkeypatch.setattr(
+        "ablation.train.run.run", lambda *arguments, **options: pytest.fail(f"{options['device']} asked")
+    )
+    with pytest.raises(pytest.fail.Exception, match="cpu asked"):
+        command.train(command.TrainOptions(data=trial.data, store=tmp_path, device="cpu"))
+    assert capsys.readouterr().out.splitlines()[2:] == [said] * bool(said)
