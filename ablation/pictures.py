@@ -174,4 +174,4 @@ def _to_rgb(image: Image.Image, raw_mode: str) -> tuple[Image.Image, list[str]]:
         notes.append("transparency composited on white")
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return image.convert("RGB"), notes
+    return image if image.mode == "RGB" else image.convert("RGB"), notes

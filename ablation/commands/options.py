@@ -169,5 +169,5 @@ def _check_room(workers: int) -> None:
     if workers > 1 and workers * WORKER_BYTES > available:
         raise AblationError(
             f"workers {workers} need {workers * WORKER_BYTES / 1e9:,.1f} GB of memory, of which {available / 1e9:.1f} GB are "
-            f"available: at most {max(1, available // WORKER_BYTES)} fit; by default there is one per core or GPU"
+            f"available: at most {max(1, available // WORKER_BYTES)} fit; by default there is one per core, or a few per GPU"
         )

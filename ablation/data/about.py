@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..design.recipe import Recipe
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from .in_memory import InMemory
@@ -36,7 +37,7 @@ class DatasetInfo:
 
 
 class Data(Protocol):
-    """Interface that training requires of a data set. Batches are (N, C, H, W) float32 and (N,) int64, on the CPU."""
+    """Interface that training requires of a data set. Batches are (N, C, H, W) float32 and (N,) int64."""
 
     info: DatasetInfo
     # Mean and standard deviation of the training images per channel, for pixels from 0 to 1; images are normalised with them.
@@ -61,8 +62,13 @@ class Data(Protocol):
     def checksum(self) -> str:
         """Checksum of the images and labels. Trials on data with different checksums are different experiments."""
 
-    def steps_per_epoch(self, recipe: Recipe) -> int:
-        """Return the number of optimizer steps per epoch; an incomplete last batch is dropped."""
+    def steps_per_epoch(self, recipe: Recipe, parts: int = 1) -> int:
+        """Return the number of optimizer steps per epoch; an incomplete last batch is dropped.
+
+        Args:
+            recipe: of the training.
+            parts: as for `train_batches`; the memory for them is checked.
+        """
 
     def train_batches(
         self,
@@ -73,15 +79,27 @@ class Data(Protocol):
         world: int,
         start: int = 0,
         *,
+        parts: int = 1,
+        device: torch.device = ...,
         workers: int | None = None,
     ) -> Iterator[Batch]:
         """Yield this process's share of each batch of one epoch, from step `start` on.
 
-        The order of the images depends only on the seed and the epoch. `workers` processes read files, or as many as cores and
-        memory allow; they have no effect on images in memory.
+        The order of the images depends only on the seed and the epoch, and what is drawn for an image only on these and its
+        index: neither on the number of processes, parts and workers nor on the device.
+
+        Args:
+            recipe, seed, epoch: of the training.
+            rank, world: number of this process, and how many there are.
+            start: first step.
+            parts: number of parts into which each share is split. They follow each other: the first step's, the second's.
+            device: where the batches are to be; the CPU by default. Files are sent there as pixels of 8 bits.
+            workers: processes that read files; None for as many as the cores and the memory allow. No effect in memory.
         """
 
-    def test_batches(self, recipe: Recipe, rank: int, world: int, *, workers: int | None = None) -> Iterator[Batch]:
+    def test_batches(
+        self, recipe: Recipe, rank: int, world: int, *, device: torch.device = ..., workers: int | None = None
+    ) -> Iterator[Batch]:
         """Yield this process's share of the test images. Across all processes, each image occurs exactly once."""
 
     def held_in_memory(self, recipe: Recipe) -> InMemory | None:

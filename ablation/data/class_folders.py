@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import AblationError
 from ..pictures import SUFFIXES, printable
 from .class_order import natural_key
+from .file_list import FileList
 
 _HIDDEN, _OUTSIDE, _BROKEN = "hidden", "outside the class folders", "links that lead nowhere"
 _AGAIN, _SPECIAL, _OTHER = "links to folders already read", "pipes, sockets or devices", "not named as images"
@@ -34,7 +35,7 @@ class Found:
         skipped: number of files and folders that are not used, by reason.
     """
 
-    files: list[Path]
+    files: FileList
     labels: NDArray[np.int64]
     skipped: Counter[str]
 
@@ -80,8 +81,10 @@ def find_images(split: Path, classes: Sequence[str]) -> Found:
             )
         found += [(file, label) for file in files]
         skipped += not_used
-    found.sort(key=lambda pair: (natural_key(pair[0]), pair[0]))
-    return Found([Path(file) for file, _ in found], np.array([label for _, label in found], dtype=np.int64), skipped)
+    start = len(str(split))  # what all paths begin with has no part in their order
+    found.sort(key=lambda pair: (natural_key(pair[0][start:]), pair[0]))
+    labels = np.array([label for _, label in found], dtype=np.int64)
+    return Found(FileList(file for file, _ in found), labels, skipped)
 
 
 def describe(skipped: Counter[str]) -> str:
@@ -143,7 +146,7 @@ def _walk(
                 skipped[_BROKEN] += 1
             elif not _is(entry, os.DirEntry.is_file):
                 skipped[_SPECIAL] += 1
-            elif (suffix := Path(entry.name).suffix.lower()) in SUFFIXES:
+            elif (suffix := _suffix(entry.name)) in SUFFIXES:
                 files.append(entry.path)
             else:
                 skipped[f"{_OTHER} ({printable(suffix) or 'no suffix'})"] += 1
@@ -185,6 +188,11 @@ def _is(entry: os.DirEntry[str], test: Callable[[os.DirEntry[str]], bool]) -> bo
         return test(entry)
     except OSError:  # a link that leads back to itself
         return False
+
+
+def _suffix(name: str) -> str:
+    """Return the suffix in lower case; a `Path` would take as long as all else that is done for a file."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 def _is_broken(entry: os.DirEntry[str]) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import AblationError
 from ..pictures import printable
+from .file_list import FileList
 
 MAX_BYTES = 2**30  # up to here every file is read, which takes seconds
 SAMPLE = 1000  # files whose contents are read in a larger data set
@@ -18,7 +19,7 @@ SAMPLE = 1000  # files whose contents are read in a larger data set
 def is_sampled(splits: Mapping[str, Sequence[Path]]) -> bool:
     """Return whether the files are too large together to be read for a checksum."""
     total = 0
-    for file in itertools.chain.from_iterable(splits.values()):
+    for file in itertools.chain.from_iterable(map(_names, splits.values())):
         total += _status(file).st_size
         if total > MAX_BYTES:  # a million files need not all be looked up
             return True
@@ -77,8 +78,12 @@ def _digest(file: Path) -> bytes:
         raise AblationError(f"{printable(file)} may not be read: {error.strerror}") from None
 
 
-def _status(file: Path) -> os.stat_result:
+def _names(files: Sequence[Path]) -> Iterable[str | Path]:
+    return files.names() if isinstance(files, FileList) else files
+
+
+def _status(file: str | Path) -> os.stat_result:
     try:
-        return file.stat()
+        return os.stat(file)  # noqa: PTH116
     except OSError as error:
         raise AblationError(f"{printable(file)} may not be read: {error.strerror}") from None

@@ -13,35 +13,38 @@ The random draws for an image depend only on the seed, the epoch and the index o
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, create_transform, resolve_data_config
 from torch import Tensor
 
 from ..design.recipe import Recipe
 from ..errors import AblationError
 from ..pictures import printable, read_size
 from .about import DatasetInfo
+from .chunks import CHUNK, CPU, Workers, stream
 from .class_folders import describe, find_images
 from .class_order import orders_differ
 from .contents import SAMPLE, contents_checksum, is_sampled, names_checksum
 from .decoded import load_decoded
-from .in_memory import DRAWS, STREAMING_FIELDS, InMemory, augment, batches_per_epoch, normalised
+from .in_memory import DRAWS, STREAMING_FIELDS, InMemory, augment, batches_per_epoch
+from .once import once_per_machine
+from .prepared import Prepared
 from .selection import Selection
-from .streamed import ImageFiles, check_memory, decoded_bytes, pixels, stream
+from .streamed import ImageFiles, check_memory, decoded_bytes, pixels
+from .training_transform import training_transform
 
 _TEST_BATCH = 64
 _MAX_PX, _MAX_BYTES = 64, 2**30  # image side and total size of a data set that is decoded into memory
 _HEADERS = 500  # files whose size is looked up for the forecast of the memory
 
 
-class Folder:
+class Folder(Prepared):
     """Images under train/ and val/ or test/, with one folder per class.
 
     Args:
@@ -59,27 +62,26 @@ class Folder:
     ) -> None:
         self.info, self.classes = info, classes
         self.orders_differ = orders_differ(classes)
-        # The defaults of timm's transforms, which most pretrained weights use too.
-        self.mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN
-        self.std: tuple[float, ...] = IMAGENET_DEFAULT_STD
-        self._config: dict[str, Any] | None = None
-        self._root = train.parent
+        self._root, self._workers = train.parent, Workers()
         known = sorted(classes)
         label_of = np.array([classes.index(name) for name in known])
         found, found_test = find_images(train, known), find_images(test, known)
         self._skipped = found.skipped + found_test.skipped
         files, numbers = found.files, found.labels
         chosen, held_out = selection(numbers, info.name)
-        self.train_files, self.train_labels = [files[i] for i in chosen], label_of[numbers[chosen]]
+        self.train_files, self.train_labels = files.take(chosen), label_of[numbers[chosen]]
         if held_out is None:
             self.test_files, self.test_labels = found_test.files, label_of[found_test.labels]
         else:
-            self.test_files, self.test_labels = [files[i] for i in held_out], label_of[numbers[held_out]]
+            self.test_files, self.test_labels = files.take(held_out), label_of[numbers[held_out]]
 
     @cached_property
     def checksum(self) -> str:
         """Checksum of the names, labels and contents of all files in use; for large sets of a sample of the contents."""
-        return contents_checksum(self._root, self._splits, self.classes)
+        return once_per_machine(
+            f"checksum {self.info.name} {self.classes}",
+            lambda: contents_checksum(self._root, self._splits, self.classes),
+        )
 
     @cached_property
     def names_checksum(self) -> str | None:
@@ -105,14 +107,13 @@ class Folder:
         return f"{printable(self.info.name)}: {'; '.join(parts)}" if parts else ""
 
     @property
-    def _splits(self) -> dict[str, list[Path]]:
+    def _splits(self) -> dict[str, Sequence[Path]]:
         return {"train": self.train_files, "test": self.test_files}
 
-    def steps_per_epoch(self, recipe: Recipe) -> int:
+    def steps_per_epoch(self, recipe: Recipe, parts: int = 1) -> int:
         steps = self._steps(recipe)
-        check_memory(
-            recipe.batch_size, recipe.size, self._largest, recipe.name
-        )  # here only: not in the middle of a training
+        # Here only: not in the middle of a training.
+        check_memory(recipe.batch_size, recipe.size, self._largest, recipe.name, parts)
         return steps
 
     def train_batches(
@@ -124,79 +125,61 @@ class Folder:
         world: int,
         start: int = 0,
         *,
+        parts: int = 1,
+        device: torch.device = CPU,
         workers: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         steps = self._steps(recipe)
         if self._fits_in_memory(recipe):
-            yield from self._in_memory.train_batches(recipe, seed, epoch, rank, world, start)
+            yield from self._in_memory.train_batches(
+                recipe, seed, epoch, rank, world, start, parts=parts, device=device
+            )
             return
         generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
         order = torch.randperm(len(self.train_files), generator=generator)
         share = recipe.batch_size // world
         own = order[: steps * recipe.batch_size].view(-1, recipe.batch_size)[start:, rank * share : (rank + 1) * share]
-        size = share * 3 * recipe.size**2 * 4 + decoded_bytes(self._largest)
-        if _is_plain(recipe):
+        pieces = [piece for step in own for piece in step.chunk(parts)]
+        plain = _is_plain(recipe)
+        if plain:
             draws = torch.rand(len(order), DRAWS, generator=generator)  # as in `InMemory`
             images = ImageFiles(self.train_files, self.train_labels, pixels, recipe.size)
-            for indices, (batch, labels) in zip(own, stream(images, own.tolist(), size, workers), strict=True):
-                yield augment(normalised(batch, self.mean, self.std), recipe, draws[indices]), labels
-            return
-        transform = create_transform(
-            (3, recipe.size, recipe.size),
-            is_training=True,
-            scale=recipe.crop_scale or (1.0, 1.0),
-            ratio=None if recipe.crop_scale else (1.0, 1.0),
-            hflip=recipe.hflip,
-            color_jitter=None,  # type: ignore[arg-type]
-            auto_augment=recipe.randaugment or None,
-            re_prob=recipe.random_erasing,
-            re_mode="pixel",
-            interpolation=recipe.interpolation,
-            mean=self.mean,
-            std=self.std,
+        else:
+            transform, erasing = training_transform(recipe, self.mean, self.std)
+            side = None if recipe.crop_scale else recipe.size
+            images = ImageFiles(self.train_files, self.train_labels, transform, side, erasing)
+        kind = (recipe, self.mean, self.std)
+        batches = stream(
+            images,
+            pieces,
+            3 * recipe.size**2 + decoded_bytes(self._largest) // CHUNK,
+            (self.mean, self.std),
+            None if plain else (seed, epoch),
+            device=device,
+            workers=workers,
+            keep=(self._workers, kind),
         )
-        side = None if recipe.crop_scale else recipe.size
-        yield from stream(
-            ImageFiles(self.train_files, self.train_labels, transform, side, (seed, epoch)), own.tolist(), size, workers
-        )
+        for indices, (batch, labels) in zip(pieces, batches, strict=True):
+            yield augment(batch, recipe, draws[indices].to(device)) if plain else batch, labels
 
     def test_batches(
-        self, recipe: Recipe, rank: int, world: int, *, workers: int | None = None
+        self, recipe: Recipe, rank: int, world: int, *, device: torch.device = CPU, workers: int | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         # Each image occurs once for any number of processes.
-        files, labels = self.test_files[rank::world], self.test_labels[rank::world]
-        batches = [list(range(i, min(i + _TEST_BATCH, len(files)))) for i in range(0, len(files), _TEST_BATCH)]
+        own = np.arange(rank, len(self.test_files), world)
+        batches = [own[i : i + _TEST_BATCH].tolist() for i in range(0, len(own), _TEST_BATCH)]
         if self._config is None and self._is_used_whole(recipe):
             if self._fits_in_memory(recipe):
-                yield from self._in_memory.test_batches(recipe, rank, world)
+                yield from self._in_memory.test_batches(recipe, rank, world, device=device)
                 return
-            images = ImageFiles(files, labels, pixels, recipe.size)
-            size = _TEST_BATCH * 3 * recipe.size**2 * 4 + decoded_bytes(self._largest)
-            for batch, batch_labels in stream(images, batches, size, workers):
-                yield normalised(batch, self.mean, self.std), batch_labels
-            return
-        config: dict[str, Any] = self._config or {
-            "input_size": (3, recipe.size, recipe.size),
-            "interpolation": recipe.interpolation,
-            "crop_pct": recipe.crop_pct,
-        }
-        transform = create_transform(**{**config, "mean": self.mean, "std": self.std})
-        size = _TEST_BATCH * 4 * int(np.prod(config["input_size"])) + decoded_bytes(self._largest)
-        yield from stream(ImageFiles(files, labels, transform), batches, size, workers)
-
-    def normalised_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Folder:
-        """Return the same images normalised with another mean and deviation."""
-        result = copy.copy(self)
-        vars(result).pop("_in_memory", None)
-        result.mean, result.std = mean, std
-        return result
-
-    def evaluated_as(self, config: Mapping[str, Any]) -> Folder:
-        """Return the same images with the test images prepared as timm does for a model with that `pretrained_cfg`."""
-        resolved = resolve_data_config({}, pretrained_cfg=dict(config))
-        result = self.normalised_by(tuple(resolved["mean"]), tuple(resolved["std"]))
-        result._config = resolved
-        return result
+            images = ImageFiles(self.test_files, self.test_labels, pixels, recipe.size)
+            numbers = 3 * recipe.size**2
+        else:
+            transform, shape = self.test_transform(recipe)
+            images = ImageFiles(self.test_files, self.test_labels, transform)
+            numbers = math.prod(shape)
+        size = numbers + decoded_bytes(self._largest) // CHUNK
+        yield from stream(images, batches, size, (self.mean, self.std), device=device, workers=workers)
 
     def _steps(self, recipe: Recipe) -> int:
         """Return the number of steps per epoch, after checking that the recipe can be applied to these images."""
@@ -243,8 +226,9 @@ class Folder:
     @cached_property
     def _largest(self) -> tuple[int, int]:
         """Return the size of the image with the most pixels among up to `_HEADERS` files, spread evenly."""
-        files = self.train_files + self.test_files
-        chosen = files[:: max(1, len(files) // _HEADERS)]
+        train, test = self.train_files, self.test_files
+        step = max(1, (len(train) + len(test)) // _HEADERS)
+        chosen = itertools.chain(train[::step], test[::step])
         return max((read_size(file) for file in chosen), key=lambda size: size[0] * size[1])
 
     @cached_property

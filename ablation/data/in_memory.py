@@ -19,6 +19,7 @@ from ..errors import AblationError
 from .about import DatasetInfo
 
 _TEST_BATCH = 256
+_CPU = torch.device("cpu")
 STREAMING_FIELDS = ("crop_scale", "randaugment")  # recipe fields applied to single images while they are read
 DRAWS = 7  # per image and epoch: two for the shift, one for the flip, four for erasing
 _ERASED_AREA, _ERASED_ASPECT = (0.02, 1 / 3), (0.3, 1 / 0.3)  # Zhong et al. 2017, arXiv 1708.04896, as in timm
@@ -58,7 +59,7 @@ class InMemory:
         self.train_images, self.train_labels = train_images, train_labels
         self.test_images, self.test_labels = test_images, test_labels
 
-    def steps_per_epoch(self, recipe: Recipe) -> int:
+    def steps_per_epoch(self, recipe: Recipe, parts: int = 1) -> int:
         for name in STREAMING_FIELDS:
             if getattr(recipe, name):
                 raise AblationError(
@@ -76,6 +77,8 @@ class InMemory:
         world: int,
         start: int = 0,
         *,
+        parts: int = 1,
+        device: torch.device = _CPU,
         workers: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         order, draws = draw_epoch(len(self.train_labels), seed, epoch)
@@ -86,14 +89,15 @@ class InMemory:
             # index_select copies whole images; indexing uint8 images byte by byte takes ten times as long.
             images = normalised(self.train_images.index_select(0, own), self.mean, self.std)
             images = augment(images, recipe, draws[own])
-            yield images, self.train_labels[own]
+            pieces = zip(images.chunk(parts), self.train_labels[own].chunk(parts), strict=True)
+            yield from ((piece.to(device), labels.to(device)) for piece, labels in pieces)
 
     def test_batches(
-        self, recipe: Recipe, rank: int, world: int, *, workers: int | None = None
+        self, recipe: Recipe, rank: int, world: int, *, device: torch.device = _CPU, workers: int | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels = self.test_images[rank::world], self.test_labels[rank::world]
         for batch, batch_labels in zip(images.split(_TEST_BATCH), labels.split(_TEST_BATCH), strict=True):
-            yield normalised(batch, self.mean, self.std), batch_labels
+            yield normalised(batch, self.mean, self.std).to(device), batch_labels.to(device)
 
     def held_in_memory(self, recipe: Recipe) -> InMemory:
         """Return this data set."""

@@ -1,4 +1,4 @@
-"""Data sets by name: the bundled digits, a procedural data set, data sets of torchvision, and folders of images.
+"""Data sets by name: the bundled digits, a procedural data set, sets of torchvision and timm, and folders of images.
 
 `digits` is the test part of the Optical Recognition of Handwritten Digits data set (Alpaydin and Kaynak 1998, UCI): 1,797
 real 8 x 8 images that are included in scikit-learn, so no download is needed. The split is fixed and stratified: every fifth
@@ -23,12 +23,13 @@ from .class_order import sort_classes
 from .longrange import distance_of, load_longrange, longrange_info
 from .published_sets import SETS, imagenette_folder, load_published
 from .selection import FOLDERS, folder_path, split_name
+from .timm_names import PREFIX, timm_info
 
 if TYPE_CHECKING:
     from .in_memory import InMemory
     from .selection import Selection
 
-NAMES = ("digits", "longrange", *SETS, "imagefolder:PATH", "imagenet:PATH")
+NAMES = ("digits", "longrange", *SETS, "imagefolder:PATH", "imagenet:PATH", "timm:NAME")
 DIGITS_SIZE = 8
 _TEST_SPLITS = ("val", "test")
 
@@ -56,6 +57,8 @@ def info(name: str) -> DatasetInfo:
         return longrange_info(distance_of(base))
     if base in SETS:
         return SETS[base].info
+    if base.startswith(PREFIX):
+        return timm_info(base)
     if base.startswith(FOLDERS):
         _, _, classes = _folders(base)
         return DatasetInfo(name, None, len(classes), 3)
@@ -91,6 +94,10 @@ def load(name: str, class_order: str = "torchvision") -> Data:
     if class_order != "torchvision":
         sort_classes((), class_order)  # raises if there is no such order
         raise AblationError(f"the labels of {base} are fixed: class_order applies to folders of images")
+    if base.startswith(PREFIX):
+        from .timm_sets import TimmSet
+
+        return TimmSet(description)
     if base in SETS:
         return _select(load_published(base), selection, name)
     whole = _digits() if base == "digits" else load_longrange(distance_of(base))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import AblationError
 from ..pictures import printable
+from .timm_names import PREFIX
 
 FOLDERS = ("imagefolder:", "imagenet:")
 _SELECTION = re.compile(r"([0-9]{1,12})(?:\+([0-9]{1,12}))?")
@@ -77,6 +78,8 @@ def split_name(name: str) -> tuple[str, Selection]:
     >>> split_name("digits#500")
     ('digits', Selection(train=500, held_out=None))
     """
+    if name.startswith(PREFIX):
+        return name, Selection()  # timm's readers have splits of their own
     is_path = name.startswith(FOLDERS)
     base, mark, text = name.rpartition("#") if is_path else name.partition("#")
     if not mark or (is_path and folder_path(name).is_dir()):

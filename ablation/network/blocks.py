@@ -98,6 +98,9 @@ class Block(nn.Module):
         is_unused = isinstance(last, nn.BatchNorm2d) and branch.dtype == shortcut.dtype  # after the addition
         if is_unused and can_overwrite(branch, last, self.branch, self.drop_path):
             return activate(self.act, branch.add_(shortcut))
+        if type(last) is LayerScale2d and type(shortcut) is Tensor and branch.dtype == shortcut.dtype:
+            # Where it is part of a product, the branch has autocast's precision, but the sum keeps that of layer scale.
+            shortcut = shortcut.to(torch.promote_types(shortcut.dtype, last.gamma.dtype))
         return activate(self.act, branch + shortcut)
 
 

@@ -8,10 +8,23 @@ channel (Touvron et al. 2021, arXiv 2103.17239).
 
 from __future__ import annotations
 
-from timm.layers import LayerNorm2d
-from torch import nn
+import timm.layers
+from timm.layers import fast_layer_norm
+from torch import Tensor, nn
 
 from ..design import registry
+from .accelerator import keeps_precision
+
+
+class LayerNorm2d(timm.layers.LayerNorm2d):
+    """Normalisation over the channels of (N, C, H, W); on a GPU under autocast, a map in bf16 or fp16 is not cast to fp32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not keeps_precision(x):
+            return super().forward(x)
+        x = x.permute(0, 2, 3, 1)
+        return fast_layer_norm(x, list(self.normalized_shape), self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+
 
 _NORMS = {"batch": nn.BatchNorm2d, "layer": LayerNorm2d}
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}

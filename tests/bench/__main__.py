@@ -23,11 +23,13 @@ from tests.bench.engine import bench_engine
 from tests.bench.fields import bench_fields
 from tests.bench.pipeline import bench_pipeline
 from tests.bench.start import bench_start
+from tests.bench.streaming import bench_streaming
 from tests.bench.training import bench_training
 
 PARTS = {  # slow parts use fewer pairs, to limit the total time
     "start": lambda pairs, console: bench_start(console),
     "pipeline": bench_pipeline,
+    "streaming": lambda pairs, console: bench_streaming(max(3, pairs // 5), console),
     "fields": lambda pairs, console: bench_fields(max(4, pairs // 3), console),
     "training": bench_training,
     "engine": lambda pairs, console: bench_engine(max(2, pairs // 5), console),
@@ -41,7 +43,7 @@ def main() -> None:
         "--pairs",
         type=int,
         default=25,
-        help="interleaved pairs per ratio; fields uses a third of it, engine a fifth",
+        help="interleaved pairs per ratio; fields uses a third of it, streaming and engine a fifth",
     )
     parser.add_argument("--only", choices=PARTS, help="run one part instead of all")
     arguments = parser.parse_args()

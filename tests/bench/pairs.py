@@ -39,7 +39,14 @@ def seconds(call: Call) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(ours: Call, theirs: Call, pairs: int, tick: Callable[[], None], warm: bool = True) -> Pairs:
+def interleaved(
+    ours: Call,
+    theirs: Call,
+    pairs: int,
+    tick: Callable[[], None],
+    warm: bool = True,
+    clock: Callable[[Call], float] = seconds,
+) -> Pairs:
     """Time pairs of calls with alternating order.
 
     Args:
@@ -47,6 +54,7 @@ def interleaved(ours: Call, theirs: Call, pairs: int, tick: Callable[[], None], 
         pairs: number of pairs.
         tick: called after each pair.
         warm: whether to call each function once before timing; not needed if every call starts new processes.
+        clock: returns the seconds of one call.
     """
     if warm:
         ours(), theirs()
@@ -54,7 +62,7 @@ def interleaved(ours: Call, theirs: Call, pairs: int, tick: Callable[[], None], 
     sides = [(ours, timed.ours), (theirs, timed.theirs)]
     for _ in range(pairs):
         for call, times in sides:
-            times.append(seconds(call))
+            times.append(clock(call))
         sides.reverse()
         tick()
     return timed

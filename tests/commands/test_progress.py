@@ -5,9 +5,11 @@ import io
 from rich.console import Console
 
 from ablation import Outcome, Trial, convnext
-from ablation.commands.progress import StudyProgress
+from ablation.commands.progress import StudyProgress, _print_forecast
 from ablation.design.recipes import FAMILIES
-from ablation.study.engines import Event
+from ablation.study import forecast as forecasts
+from ablation.study.engines import Event, sharing
+from ablation.study.engines.sharing import Machine
 
 TRIALS = [Trial(convnext("atto"), FAMILIES["micro"].modern, "digits", seed) for seed in range(3)]
 OUTCOME = Outcome("done", 90.0, 0.5, (1.0,), 355, 1000, 3.0, 100.0, {})
@@ -43,3 +45,14 @@ def test_the_table_shows_rates_and_remaining_times():
     send(1, TRIALS[1], "ended", 2, outcome=OUTCOME)
     send(1, TRIALS[2], "ended", 1, outcome=OUTCOME)
     assert "3/3" in shown() and "about" not in shown()
+
+
+def test_where_trials_run_on_gpus_is_said_before_how_long_they_take(monkeypatch):
+    asked = []
+    monkeypatch.setattr(sharing, "this_machine", lambda device="auto": Machine("cuda", 2, ("0",)))
+    monkeypatch.setattr(sharing, "free_gpu_bytes", lambda: 15 * 10**9)
+    monkeypatch.setattr(forecasts, "forecast", lambda *arguments: asked.append(arguments) or 7200.0)
+    console = Console(file=io.StringIO(), width=200)
+    _print_forecast(TRIALS, None, {"precision": "fp16"}, console)
+    assert console.file.getvalue().startswith("2 trials at a time on 1 GPU\nabout 2.0 hours on this machine, estimated")
+    assert asked[0][0] == TRIALS and asked[0][-1] == {"precision": "fp16"}

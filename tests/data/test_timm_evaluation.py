@@ -11,6 +11,8 @@ from timm.data import create_transform, resolve_data_config
 from timm.models._registry import _model_pretrained_cfgs
 
 from ablation import data as datasets
+from ablation.data.chunks import _assemble
+from ablation.data.streamed import Request
 from ablation.design.recipes import FAMILIES
 from tests.commands.running import ablation
 
@@ -54,11 +56,10 @@ def test_pixels_are_those_of_timm(folder, monkeypatch):
         assert labels.tolist() == [0, 1]
 
 
-def in_this_process(images, batches, size):
+def in_this_process(images, batches, image_bytes, statistics, **options):
     """Read without worker processes, which take longer to start than these images to read."""
-    for batch in batches:
-        pairs = [images[i] for i in batch]
-        yield torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
+    chunks = (images.__getitems__(Request(batch)) for batch in batches)
+    return (_assemble(iter([chunk]), len(chunk.images), statistics, torch.device("cpu")) for chunk in chunks)
 
 
 def test_the_recipe_decides_where_there_is_no_configuration(folder):

@@ -1,5 +1,6 @@
 """The GPUs of a trial on Ray, by table, with Ray replaced: no cluster with GPUs is needed."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -13,21 +14,21 @@ GB = 10**9
 
 
 class Reference:
-    """The result of a task."""
+    """A task, which runs when its result is fetched."""
 
     def __init__(self, value):
         self.value = value
 
 
 class FakeRay:
-    """What the engine needs of Ray: nodes, and tasks that run when they are submitted.
+    """What the engine needs of Ray: nodes, and tasks.
 
     Args:
         nodes: CPUs and GPUs of each node.
         work: what runs in place of every task.
     """
 
-    exceptions = SimpleNamespace(RayError=ZeroDivisionError)
+    exceptions = SimpleNamespace(RayError=ZeroDivisionError)  # what a lost task raises here
     util = SimpleNamespace(scheduling_strategies=SimpleNamespace(NodeAffinitySchedulingStrategy=lambda *_, **__: None))
 
     def __init__(self, nodes, work):
@@ -40,7 +41,7 @@ class FakeRay:
         return SimpleNamespace(get_node_id=lambda: "here")
 
     def remote(self, **resources):
-        queue = SimpleNamespace(pop_all=SimpleNamespace(remote=lambda: Reference([])))
+        queue = SimpleNamespace(pop_all=SimpleNamespace(remote=lambda: Reference(list)))
         task = SimpleNamespace(
             remote=lambda *arguments: self.submit(resources, arguments),
             options=lambda **other: self.remote(**{**resources, **other})(engine._work),
@@ -49,13 +50,13 @@ class FakeRay:
 
     def submit(self, resources, arguments):
         self.asked.append(resources["num_gpus"])
-        return Reference(self.work(*arguments))
+        return Reference(partial(self.work, *arguments))
 
     def wait(self, references, timeout):
         return references[:1], references[1:]
 
     def get(self, reference):
-        return reference.value
+        return reference.value()
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,9 @@ def test_shares_by_default(nodes, trials, workers, cpus, expected):
     assert all(0 < gpus <= 0.01 for gpus in ray.asked), "reading the memory of a GPU fits beside other work"
 
 
-def test_a_gpu_with_little_memory_is_not_shared():
+def test_a_gpu_with_little_or_unknown_memory_is_not_shared():
     assert default_gpus(FakeRay([(16, 1)], lambda: 1 * GB), TRIALS, None, 1) == 1
+    assert default_gpus(FakeRay([(16, 1)], lambda: 1 / 0), TRIALS, None, 1) == 1
 
 
 @pytest.mark.parametrize("trials", range(1, 9))

@@ -46,4 +46,8 @@ def default_gpus(ray: Any, trials: Sequence[Trial], workers: int | None, cpus: f
     if at_a_time <= 1 or len(trials) <= 1:
         return 1.0
     free = ray.remote(num_cpus=0, num_gpus=_LEAST_SHARE, max_retries=0)(free_gpu_bytes)
-    return gpu_share(trials_per_gpu(trials, ray.get(free.remote()), at_a_time))
+    try:
+        gpu_bytes = ray.get(free.remote())
+    except ray.exceptions.RayError:  # its torch does not see the GPU, or the node is lost: the trials will tell
+        return 1.0
+    return gpu_share(trials_per_gpu(trials, gpu_bytes, at_a_time))
