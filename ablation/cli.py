@@ -7,41 +7,11 @@ from typing import Annotated, Optional
 
 import typer
 
+from .commands import parameters as given
 from .commands.door import run_command
-from .commands.options import NetworkOptions, StudyOptions, TimingOptions
-from .commands.parameters import (
-    Accumulate,
-    Address,
-    Averaged,
-    ClassOrder,
-    Cpus,
-    DataName,
-    DesignName,
-    EngineName,
-    ExportFile,
-    Figures,
-    Gpus,
-    ImageFiles,
-    ImageFolder,
-    Label,
-    LookSize,
-    Model,
-    Pretrained,
-    RecipeName,
-    Reconcile,
-    RungName,
-    SameImages,
-    Seeds,
-    Start,
-    Steps,
-    StoreFolder,
-    VariedSteps,
-    Weights,
-    What,
-    Workers,
-    given_options,
-    refuse_options,
-)
+from .commands.help_sections import SectionedCommand
+from .commands.options import NetworkOptions, StudyOptions, TimingOptions, recipe_changes
+from .commands.parameters import given_options, refuse_options
 from .version import __version__
 
 app = typer.Typer(
@@ -68,8 +38,8 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 @app.command()
 def profile(
     context: typer.Context,
-    steps: Steps = None,
-    start: Start = "resnet50",
+    steps: given.Steps = None,
+    start: given.Start = "resnet50",
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
     timing: Annotated[bool, typer.Option("--timing", help="Time each network on this machine as well.")] = False,
     batch: Annotated[int, typer.Option(help="Images per timed call.")] = 8,
@@ -77,8 +47,8 @@ def profile(
     memory_format: Annotated[str, typer.Option(help="NCHW or channels-last.")] = "channels-last",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     compiled: Annotated[bool, typer.Option("--compiled", help="Time through torch.compile.")] = False,
-    reconcile: Reconcile = None,
-    out: Figures = Path("figures"),
+    reconcile: given.Reconcile = None,
+    out: given.Figures = Path("figures"),
 ) -> None:
     """Print parameters, MACs and receptive fields of both ladders, compared with the paper, or of a custom road."""
     if timing and reconcile is None:
@@ -93,41 +63,59 @@ def profile(
         print_costs(steps or [], start, size, reconcile, timing)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def roadmap(
-    data: DataName = "digits",
-    recipe: RecipeName = "micro",
-    seeds: Seeds = 3,
-    start: Start = "resnet50",
-    label: Label = "",
-    out: Figures = Path("figures"),
-    store: StoreFolder = Path("runs"),
-    workers: Workers = None,
-    engine: EngineName = "local",
-    address: Address = None,
-    cpus: Cpus = None,
-    gpus: Gpus = None,
+    data: given.DataName = "digits",
+    recipe: given.RecipeName = "micro",
+    seeds: given.Seeds = 3,
+    start: given.Start = "resnet50",
+    epochs: given.Epochs = None,
+    batch_size: given.StudyBatchSize = None,
+    drop_path: given.DropPath = None,
+    ema: given.Ema = None,
+    label: given.Label = "",
+    out: given.Figures = Path("figures"),
+    store: given.StoreFolder = Path("runs"),
+    workers: given.Workers = None,
+    engine: given.EngineName = "local",
+    address: given.Address = None,
+    cpus: given.Cpus = None,
+    gpus: given.Gpus = None,
+    device: given.Device = "auto",
+    precision: given.Precision = "auto",
 ) -> None:
     """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. Resumes where it stopped."""
     from .commands.run_roadmap import run_roadmap
 
-    given = given_options(address=address, cpus=cpus, gpus=gpus)
-    run_roadmap(StudyOptions(data, recipe, seeds, start, label, out, store, workers, engine, given))
+    changes = recipe_changes(epochs, None, batch_size, drop_path, ema)
+    common = (data, recipe, seeds, start, label, out, store, workers, engine)
+    engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
+    run_roadmap(StudyOptions(*common, engine_options, changes, device=device, precision=precision))
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def train(
     context: typer.Context,
-    steps: Steps = None,
-    start: Start = "resnet50",
-    rung: RungName = None,
-    model: Model = None,
-    data: DataName = "digits",
-    recipe: RecipeName = "micro",
-    seed: Annotated[int, typer.Option(help="Seed, 0 or more.")] = 0,
-    precision: Annotated[str, typer.Option(help="no (float32) or bf16.")] = "no",
-    accumulate: Accumulate = 1,
-    store: StoreFolder = Path("runs"),
+    steps: given.Steps = None,
+    start: given.Start = "resnet50",
+    rung: given.RungName = None,
+    model: given.Model = None,
+    data: given.DataName = "digits",
+    recipe: given.RecipeName = "micro",
+    seed: given.Seed = 0,
+    epochs: given.Epochs = None,
+    lr: given.Rate = None,
+    batch_size: given.BatchSize = None,
+    drop_path: given.DropPath = None,
+    ema: given.Ema = None,
+    init_from: given.InitFrom = None,
+    device: given.Device = "auto",
+    precision: given.Precision = "auto",
+    accumulate: given.Accumulate = 1,
+    workers: given.LoaderWorkers = None,
+    compiled: given.Compile = False,
+    log_with: given.LogWith = None,
+    store: given.StoreFolder = Path("runs"),
 ) -> None:
     """Train one network: steps, a rung or a timm model. Under torchrun or accelerate launch, on all devices of the group."""
     from .commands.train import TrainOptions
@@ -135,19 +123,20 @@ def train(
 
     if model is not None:
         refuse_options(context, ["start"], "is for steps and --rung, not for --model")
-    chosen = (tuple(steps or ()), start, rung, model)
-    train_network(TrainOptions(*chosen, data, recipe, seed, precision, accumulate, store))
+    chosen = (tuple(steps or ()), start, rung, model, data, recipe, seed, precision, accumulate, store)
+    changes = recipe_changes(epochs, lr, batch_size, drop_path, ema)
+    train_network(TrainOptions(*chosen, changes, init_from, workers, compiled, log_with or "", device))
 
 
 @app.command()
 def evaluate(
-    model: Model = None,
-    weights: Weights = None,
-    pretrained: Pretrained = False,
-    data: DataName = "digits",
-    recipe: RecipeName = "micro",
-    class_order: ClassOrder = None,
-    averaged: Averaged = True,
+    model: given.Model = None,
+    weights: given.Weights = None,
+    pretrained: given.Pretrained = False,
+    data: given.DataName = "digits",
+    recipe: given.RecipeName = "micro",
+    class_order: given.ClassOrder = None,
+    averaged: given.Averaged = True,
 ) -> None:
     """Evaluate a network on the test images of a data set: trained weights, or a timm model."""
     from .commands.evaluate import evaluate as evaluate_network
@@ -155,56 +144,67 @@ def evaluate(
     evaluate_network(NetworkOptions(model, weights, pretrained, averaged), data, recipe, class_order)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def study(
     context: typer.Context,
-    design: DesignName,
-    steps: VariedSteps = None,
-    data: DataName = "digits",
-    recipe: RecipeName = "micro",
-    seeds: Seeds = 3,
-    start: Start = "resnet50",
+    design: given.DesignName,
+    steps: given.VariedSteps = None,
+    data: given.DataName = "digits",
+    recipe: given.RecipeName = "micro",
+    seeds: given.Seeds = 3,
+    start: given.Start = "resnet50",
     count: Annotated[int, typer.Option(help="Number of random orderings.")] = 20,
-    label: Label = "",
-    out: Figures = Path("figures"),
-    store: StoreFolder = Path("runs"),
-    workers: Workers = None,
-    engine: EngineName = "local",
-    address: Address = None,
-    cpus: Cpus = None,
-    gpus: Gpus = None,
+    epochs: given.Epochs = None,
+    batch_size: given.StudyBatchSize = None,
+    drop_path: given.DropPath = None,
+    ema: given.Ema = None,
+    label: given.Label = "",
+    out: given.Figures = Path("figures"),
+    store: given.StoreFolder = Path("runs"),
+    workers: given.Workers = None,
+    engine: given.EngineName = "local",
+    address: given.Address = None,
+    cpus: given.Cpus = None,
+    gpus: given.Gpus = None,
+    device: given.Device = "auto",
+    precision: given.Precision = "auto",
 ) -> None:
     """Train every network of a design; print effects, interactions and Shapley values. `study ladder` is `roadmap`."""
     from .commands.run_study import run_study
 
     if design != "orderings":
         refuse_options(context, ["count"], "is for the design orderings")
-    given = given_options(address=address, cpus=cpus, gpus=gpus)
-    options = StudyOptions(data, recipe, seeds, start, label, out, store, workers, engine, given)
+    changes = recipe_changes(epochs, None, batch_size, drop_path, ema)
+    common = (data, recipe, seeds, start, label, out, store, workers, engine)
+    engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
+    options = StudyOptions(*common, engine_options, changes, device=device, precision=precision)
     run_study(design, steps or [], count, options)
 
 
 @app.command()
 def rates(
     data: Annotated[str, typer.Option("--data", help="Data set with held-out images, such as digits#500+500.")],
-    recipe: RecipeName = "micro",
+    recipe: given.RecipeName = "micro",
     original: Annotated[str, typer.Option(help="Rates of the original recipe, such as 0.01,0.02.")] = "",
     modern: Annotated[str, typer.Option(help="Rates of the modern recipe.")] = "",
     epochs: Annotated[Optional[int], typer.Option(help="Epochs per trial; by default, those of the recipe.")] = None,
-    label: Label = "",
-    out: Figures = Path("figures"),
-    store: StoreFolder = Path("runs"),
-    workers: Workers = None,
+    label: given.Label = "",
+    out: given.Figures = Path("figures"),
+    store: given.StoreFolder = Path("runs"),
+    workers: given.Workers = None,
+    device: given.Device = "auto",
+    precision: given.Precision = "auto",
 ) -> None:
     """Compare learning rates on held-out training images; write figures/rates-DATA.png and .csv."""
     from .commands.compare_rates import compare_rates
 
-    options = StudyOptions(data, recipe, label=label, out=out, store=store, workers=workers)
+    where = (label, out, store, workers)
+    options = StudyOptions(data, recipe, 1, "resnet50", *where, device=device, precision=precision)
     compare_rates(original, modern, epochs, options)
 
 
 @app.command()
-def status(store: StoreFolder = Path("runs")) -> None:
+def status(store: given.StoreFolder = Path("runs")) -> None:
     """Show which trials of a store are done, running or failed, and why."""
     from .commands.status import show_status
 
@@ -212,7 +212,9 @@ def status(store: StoreFolder = Path("runs")) -> None:
 
 
 @app.command()
-def export(file: Annotated[Path, typer.Argument(help="CSV file to write.")], store: StoreFolder = Path("runs")) -> None:
+def export(
+    file: Annotated[Path, typer.Argument(help="CSV file to write.")], store: given.StoreFolder = Path("runs")
+) -> None:
     """Write every trial of a store as a row of a CSV file."""
     from .commands.export import export_trials
 
@@ -221,9 +223,9 @@ def export(file: Annotated[Path, typer.Argument(help="CSV file to write.")], sto
 
 @app.command("import")
 def import_(
-    file: ExportFile,
-    store: StoreFolder = Path("runs"),
-    same_images: SameImages = None,
+    file: given.ExportFile,
+    store: given.StoreFolder = Path("runs"),
+    same_images: given.SameImages = None,
 ) -> None:
     """Merge the outcomes of an exported file into a store, to continue a study that ran on another machine."""
     from .commands.import_ import import_trials
@@ -234,15 +236,15 @@ def import_(
 @app.command()
 def see(
     context: typer.Context,
-    steps: Steps = None,
-    what: What = "fields",
-    start: Start = "resnet50",
-    model: Model = None,
-    weights: Weights = None,
-    pretrained: Pretrained = False,
-    size: LookSize = None,
-    images: ImageFolder = None,
-    out: Figures = Path("figures"),
+    steps: given.Steps = None,
+    what: given.What = "fields",
+    start: given.Start = "resnet50",
+    model: given.Model = None,
+    weights: given.Weights = None,
+    pretrained: given.Pretrained = False,
+    size: given.LookSize = None,
+    images: given.ImageFolder = None,
+    out: given.Figures = Path("figures"),
 ) -> None:
     """Measure receptive fields along the ladder, along a custom road, or of one network; more with --what."""
     from .commands.see import SeeOptions
@@ -256,23 +258,19 @@ def see(
 @app.command()
 def attribute(
     context: typer.Context,
-    images: ImageFiles = None,
-    model: Model = None,
-    weights: Weights = None,
-    pretrained: Pretrained = False,
-    method: Annotated[
-        Optional[list[str]], typer.Option(help="Method; may be repeated. By default, five of them.")
-    ] = None,
+    images: given.ImageFiles = None,
+    model: given.Model = None,
+    weights: given.Weights = None,
+    pretrained: given.Pretrained = False,
+    method: given.Methods = None,
     target: Annotated[Optional[int], typer.Option(help="Class to explain; by default the predicted one.")] = None,
-    size: Annotated[
-        Optional[int], typer.Option(help="Side of the images in pixels; by default, that of the network.")
-    ] = None,
-    data: DataName = "digits",
-    recipe: RecipeName = "micro",
-    start: Start = "resnet50",
-    store: StoreFolder = Path("runs"),
+    size: given.ImageSize = None,
+    data: given.DataName = "digits",
+    recipe: given.RecipeName = "micro",
+    start: given.Start = "resnet50",
+    store: given.StoreFolder = Path("runs"),
     count: Annotated[int, typer.Option(help="Number of test images, where no images are given.")] = 16,
-    out: Figures = Path("figures"),
+    out: given.Figures = Path("figures"),
 ) -> None:
     """Show which pixels drive a network's prediction, and score how far to trust each map."""
     from .commands.attribute import DEFAULT_METHODS, ImageOptions, attribute_images, attribute_ladder

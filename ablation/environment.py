@@ -13,6 +13,7 @@ from typing import Any
 
 from .version import __version__
 
+MAX_LOADER_WORKERS = 256  # processes that read images for one that trains: more than any machine has cores for it
 _PACKAGES = ("torch", "torchvision", "timm", "numpy")
 
 # Parameters of mallopt from <malloc.h>: the amount of free memory at the top of the heap above which it is returned to the

@@ -125,22 +125,24 @@ COMMANDS = {
         "--start",
         "--reconcile",
     ],
-    "roadmap": ["--data", "--recipe", "--seeds", "--start", "--label", "--workers", "--engine", "--cpus", "--gpus"],
-    "train": ["--start", "--rung", "--model", "--data", "--recipe", "--seed", "--precision", "--accumulate"],
+    "roadmap": [
+        *("--data", "--recipe", "--seeds", "--start", "--epochs", "--batch-size", "--drop-path", "--ema", "--label"),
+        *("--workers", "--engine", "--cpus", "--gpus", "--device", "--precision"),
+    ],
+    "train": [
+        *("--start", "--rung", "--model", "--init-from", "--data", "--recipe", "--seed"),
+        *("--epochs", "--lr", "--batch-size", "--drop-path", "--ema"),
+        *("--device", "--precision", "--accumulate", "--workers", "--compile", "--log-with"),
+    ],
     "evaluate": ["--model", "--weights", "--data", "--recipe", "--class-order", "--averaged", "--raw"],
     "study": [
-        "--data",
-        "--recipe",
-        "--seeds",
-        "--start",
-        "--count",
-        "--label",
-        "--workers",
-        "--engine",
-        "--cpus",
-        "--gpus",
+        *("--data", "--recipe", "--seeds", "--start", "--epochs", "--batch-size", "--drop-path", "--ema", "--label"),
+        *("--count", "--workers", "--engine", "--cpus", "--gpus", "--device", "--precision"),
     ],
-    "rates": ["--data", "--recipe", "--original", "--modern", "--epochs", "--label", "--workers"],
+    "rates": [
+        *("--data", "--recipe", "--original", "--modern", "--epochs", "--label"),
+        *("--workers", "--device", "--precision"),
+    ],
     "status": ["--store"],
     "export": ["--store"],
     "import": ["--store", "--same-images"],
@@ -148,7 +150,7 @@ COMMANDS = {
     "attribute": ["--model", "--weights", "--method", "--target", "--size", "--data", "--recipe", "--start", "--count"],
     "explore": ["--port", "--no-browser"],
 }
-FLAGS = {"--averaged", "--raw", "--timing", "--compiled", "--no-browser", "--pretrained"}
+FLAGS = {"--compile", "--averaged", "--raw", "--timing", "--compiled", "--no-browser", "--pretrained"}
 LEFT_OUT = {
     "--pretrained": "asks a hub",
     "--address": "connects to a cluster",

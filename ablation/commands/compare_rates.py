@@ -48,7 +48,7 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     check_study(options, trials, info)
     writable_folder(options.out)
     labels = {trial: f"{titles[key]}, rate {trial.recipe.lr:g}" for trial, key in trials.items()}
-    study = Study(labels, options.store)
+    study = Study(labels, options.store, run_options=options.run_options)
     console = make_console()
     outcomes = run_with_progress(study, console, options.workers)
     table = rate_table(trials, outcomes)

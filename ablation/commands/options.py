@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..design.recipe_changes import RecipeChanges
 from ..design.recipe_limits import MAX_BATCH, MAX_SIZE
+from ..design.recipes import Family, family
 from ..design.trial import MAX_SEEDS
 from ..environment import free_memory
 from ..errors import AblationError, check_number, shown, unknown
+from ..train.devices import check_device, check_precision
 
 MAX_LABEL = 200  # characters; a longer one leaves no room for a table
 MAX_WORKERS = 10_000  # on a cluster; on this machine, memory sets the limit
@@ -35,9 +38,13 @@ class StudyOptions:
         workers: trials at a time, or None for as many as there is room for.
         engine: "local" or "ray".
         engine_options: options of the engine, by name.
+        changes: what differs from the recipes of the family, in both alike.
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: "auto", "fp32", "bf16" or "fp16".
 
     Raises:
-        AblationError: if a number is out of its bounds, or this machine has no memory for so many workers.
+        AblationError: if a choice does not exist, a number is out of its bounds, or this machine has no memory for so many
+            workers.
     """
 
     data: str
@@ -50,11 +57,16 @@ class StudyOptions:
     workers: int | None = None
     engine: str = "local"
     engine_options: dict[str, Any] = field(default_factory=dict)
+    changes: RecipeChanges = field(default_factory=RecipeChanges)
+    device: str = "auto"
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         check_number("seeds", self.seeds, 1, MAX_SEEDS, whole=True, reason=": it is the number of seeds per network")
         if len(self.label) > MAX_LABEL:
             raise AblationError(f"label {shown(self.label)} must have {MAX_LABEL} characters or less")
+        check_device(self.device)
+        check_precision(self.precision)
         if self.workers is not None:
             check_number("workers", self.workers, 1, MAX_WORKERS, whole=True)
             if self.engine == "local":
@@ -64,6 +76,26 @@ class StudyOptions:
     def data_title(self) -> str:
         """Name of the data in tables and figures."""
         return self.label or self.data
+
+    @property
+    def run_options(self) -> dict[str, str]:
+        """Options of `run` that were given: a study without any, and without missing trials, needs no torch."""
+        return {name: value for name in ("device", "precision") if (value := getattr(self, name)) != "auto"}
+
+    @property
+    def recipes(self) -> Family:
+        """The recipe family with its changes; raises an `AblationError` if there is no such family, or it cannot have them."""
+        return self.changes.apply_to_family(family(self.recipe))
+
+    @property
+    def recipe_title(self) -> str:
+        """Name of the recipe family in headings, with what was changed."""
+        return f"{self.recipe} with {self.changes}" if self.changes else self.recipe
+
+    def file_label(self, label: str) -> str:
+        """Return part of a file name with what was changed, so that no figure of the unchanged family is overwritten."""
+        changes = str(self.changes).replace(", ", "-").replace(" ", "-").replace("_", "-")
+        return f"{label}-{changes}" if changes else label
 
 
 @dataclass(frozen=True)
@@ -123,6 +155,13 @@ class TimingOptions:
         for name, possible in (("step", STEPS), ("memory_format", MEMORY_FORMATS), ("precision", PRECISIONS)):
             if getattr(self, name) not in possible:
                 raise unknown(name, getattr(self, name), possible)
+
+
+def recipe_changes(
+    epochs: int | None, lr: float | None, batch_size: int | None, drop_path: float | None, ema: float | None
+) -> RecipeChanges:
+    """Return the changes of a recipe that the command line gives; see `RecipeChanges`."""
+    return RecipeChanges(epochs, lr, batch_size, drop_path, ema)
 
 
 def _check_room(workers: int) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from ..errors import AblationError
+from .help_sections import MACHINE, NETWORK, RECIPE, RESULTS
 
 Steps = Annotated[
     Optional[list[str]], typer.Argument(help="Steps to take, such as: patchify_stem depthwise kernel_size=7")
@@ -18,12 +19,102 @@ DataName = Annotated[
     typer.Option(
         "--data",
         help="Data set: digits, longrange, cifar10, or imagefolder:PATH with train/ and val/. NAME#1000: part of it.",
+        rich_help_panel=RECIPE,
     ),
 ]
-RecipeName = Annotated[str, typer.Option("--recipe", help="Recipe family: micro, small32 or paper.")]
-Figures = Annotated[Path, typer.Option("--out", help="Folder for the figures and their numbers.")]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", help="Recipe family: micro, small32 or paper.", rich_help_panel=RECIPE)
+]
+Epochs = Annotated[
+    Optional[int],
+    typer.Option(
+        "--epochs",
+        help="Passes over the training images; warm-up and decay are scaled in proportion. By default, those of the recipe.",
+        rich_help_panel=RECIPE,
+    ),
+]
+Rate = Annotated[
+    Optional[float],
+    typer.Option(
+        "--lr",
+        help="Peak learning rate for the batch that is used, whatever its size. By default, that of the recipe.",
+        rich_help_panel=RECIPE,
+    ),
+]
+BatchSize = Annotated[
+    Optional[int],
+    typer.Option(
+        "--batch-size",
+        help="Images per optimizer step, of all processes together; the learning rate is scaled in proportion unless --lr is "
+        "given. By default, that of the recipe.",
+        rich_help_panel=RECIPE,
+    ),
+]
+StudyBatchSize = Annotated[
+    Optional[int],
+    typer.Option(
+        "--batch-size",
+        help="Images per optimizer step of both recipes; their learning rates are scaled in proportion.",
+        rich_help_panel=RECIPE,
+    ),
+]
+DropPath = Annotated[
+    Optional[float],
+    typer.Option(
+        "--drop-path",
+        help="Stochastic depth rate of the last block; 0 for none. By default, that of the recipe.",
+        rich_help_panel=RECIPE,
+    ),
+]
+Ema = Annotated[
+    Optional[float],
+    typer.Option(
+        "--ema",
+        help="Decay of the average of the weights, such as 0.9999, which is then evaluated; 0 for none. By default, that of "
+        "the recipe.",
+        rich_help_panel=RECIPE,
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed, 0 or more.", rich_help_panel=RECIPE)]
+InitFrom = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--init-from",
+        help="Weights file to start from, of the same network: written by ablation, timm or the network's authors. The head is "
+        "new where the number of classes differs.",
+        rich_help_panel=NETWORK,
+    ),
+]
+LoaderWorkers = Annotated[
+    Optional[int],
+    typer.Option(
+        "--workers",
+        help="Processes that read image files, for each training process; by default, as many as cores and memory allow.",
+        rich_help_panel=MACHINE,
+    ),
+]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile", help="Train the network compiled by torch.compile, which takes minutes.", rich_help_panel=MACHINE
+    ),
+]
+LogWith = Annotated[
+    Optional[str],
+    typer.Option(
+        "--log-with",
+        help="Log each epoch with tensorboard, wandb, mlflow or csv: csv and tensorboard into logs/ of the store.",
+        rich_help_panel=RESULTS,
+    ),
+]
+Figures = Annotated[
+    Path, typer.Option("--out", help="Folder for the figures and their numbers.", rich_help_panel=RESULTS)
+]
 Model = Annotated[
-    Optional[str], typer.Option("--model", help="Name of a timm model, such as swin_tiny_patch4_window7_224.")
+    Optional[str],
+    typer.Option(
+        "--model", help="Name of a timm model, such as swin_tiny_patch4_window7_224.", rich_help_panel=NETWORK
+    ),
 ]
 Weights = Annotated[
     Optional[Path],
@@ -41,7 +132,10 @@ VariedSteps = Annotated[
     Optional[list[str]], typer.Argument(help="Steps that are varied; by default those that the paper kept.")
 ]
 RungName = Annotated[
-    Optional[str], typer.Option("--rung", help="A rung of the ladder by name, such as depthwise, instead of steps.")
+    Optional[str],
+    typer.Option(
+        "--rung", help="A rung of the ladder by name, such as depthwise, instead of steps.", rich_help_panel=NETWORK
+    ),
 ]
 ExportFile = Annotated[Path, typer.Argument(help="CSV file that `ablation export` wrote.")]
 SameImages = Annotated[
@@ -74,7 +168,9 @@ ClassOrder = Annotated[
         help="Order of the class folders, where the weights do not name their classes: torchvision (the default) or timm.",
     ),
 ]
-StoreFolder = Annotated[Path, typer.Option("--store", help="Folder that keeps outcomes and weights.")]
+StoreFolder = Annotated[
+    Path, typer.Option("--store", help="Folder that keeps outcomes and weights.", rich_help_panel=RESULTS)
+]
 What = Annotated[
     str,
     typer.Option(
@@ -84,29 +180,75 @@ What = Annotated[
     ),
 ]
 Label = Annotated[
-    str, typer.Option("--label", help="Name of the data in tables and figures; by default, that of the data set.")
+    str,
+    typer.Option(
+        "--label",
+        help="Name of the data in tables and figures; by default, that of the data set.",
+        rich_help_panel=RESULTS,
+    ),
 ]
-Start = Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.")]
-Seeds = Annotated[int, typer.Option(help="Number of seeds per network.")]
-Workers = Annotated[Optional[int], typer.Option(help="Trials at a time; by default as many as there is room for.")]
-EngineName = Annotated[str, typer.Option("--engine", help="Where trials run: local, or ray for a Ray cluster.")]
+Start = Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.", rich_help_panel=NETWORK)]
+Seeds = Annotated[int, typer.Option(help="Number of seeds per network.", rich_help_panel=RECIPE)]
+Workers = Annotated[
+    Optional[int],
+    typer.Option(help="Trials at a time; by default as many as there is room for.", rich_help_panel=MACHINE),
+]
+EngineName = Annotated[
+    str,
+    typer.Option("--engine", help="Where trials run: local, or ray for a Ray cluster.", rich_help_panel=MACHINE),
+]
 Address = Annotated[
     Optional[str],
-    typer.Option("--address", help="HOST:PORT of the Ray cluster, or auto; by default one is started on this machine."),
+    typer.Option(
+        "--address",
+        help="HOST:PORT of the Ray cluster, or auto; by default one is started on this machine.",
+        rich_help_panel=MACHINE,
+    ),
 ]
-Cpus = Annotated[Optional[float], typer.Option("--cpus", help="CPUs and threads per trial on Ray; by default 1.")]
+Cpus = Annotated[
+    Optional[float],
+    typer.Option("--cpus", help="CPUs and threads per trial on Ray; by default 1.", rich_help_panel=MACHINE),
+]
 Gpus = Annotated[
     Optional[float],
     typer.Option(
-        "--gpus", help="GPUs per trial on Ray, such as 0.5; by default what suits the networks, or 0 without GPUs."
+        "--gpus",
+        help="GPUs per trial on Ray, such as 0.5; by default what suits the networks, or 0 without GPUs.",
+        rich_help_panel=MACHINE,
     ),
 ]
-Accumulate = Annotated[int, typer.Option(help="Number of parts in which each process handles its share of a batch.")]
+Accumulate = Annotated[
+    int,
+    typer.Option(help="Number of parts in which each process handles its share of a batch.", rich_help_panel=MACHINE),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where to train: auto, cpu, cuda or mps; auto is a GPU if there is one.",
+        rich_help_panel=MACHINE,
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="Numbers to train with: auto, fp32, bf16 or fp16; auto is what a GPU is fast in, and fp32 without one.",
+        rich_help_panel=MACHINE,
+    ),
+]
 ImageFiles = Annotated[
     Optional[list[Path]],
     typer.Argument(
         help="Image files or folders of them; none: test images of --data, on every rung trained in --store."
     ),
+]
+
+Methods = Annotated[
+    Optional[list[str]], typer.Option("--method", help="Method; may be repeated. By default, five of them.")
+]
+ImageSize = Annotated[
+    Optional[int], typer.Option("--size", help="Side of the images in pixels; by default, that of the network.")
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from .. import data as datasets
+from ..design.recipe import Recipe
+from ..design.recipe_changes import RecipeChanges
 from ..design.trial import Outcome, Trial
 from ..errors import AblationError
 from ..study.engines import Event
 from ..study.study import Study
+from ..train.devices import announcement
 from .console import format_duration, progress_bar
 
 
@@ -118,8 +121,11 @@ def run_with_progress(study: Study, console: Console, workers: int | None) -> di
     missing = study.missing()
     done_before = len(study.trials) - len(missing)
     console.print(f"{len(missing)} trials to train, {done_before} already done", highlight=False)
-    if study.is_local:
-        _print_forecast(missing, workers, study.run_options, console)
+    if missing and study.is_local:
+        options = study.settled_options()  # raises before anything is timed
+        if said := announcement(study.run_options.get("device", "auto"), study.run_options.get("precision", "auto")):
+            console.print(said, highlight=False, soft_wrap=True)
+        _print_forecast(missing, workers, options, console)
     progress = StudyProgress(len(missing), study.labels.__getitem__, _images_per_epoch, console)
     live = Live(progress, console=console, refresh_per_second=2, transient=True)
     with live if console.is_terminal else nullcontext():
@@ -146,6 +152,13 @@ def run_with_progress(study: Study, console: Console, workers: int | None) -> di
     if failed:
         raise AblationError(f"{len(failed)} of {len(study.trials)} trials failed; the same command retries them")
     return outcomes
+
+
+def print_scaled(changes: RecipeChanges, recipes: Iterable[Recipe], console: Console) -> None:
+    """Print what another number of epochs changes in recipes besides it, a line for each."""
+    for recipe in recipes:
+        if scaled := changes.scaled(recipe):
+            console.print(f"recipe {recipe.name}: {scaled}", highlight=False, soft_wrap=True)
 
 
 def _images_per_epoch(trial: Trial) -> int:

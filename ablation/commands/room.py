@@ -13,6 +13,7 @@ from ..design.recipes import FAMILIES, family
 from ..design.trial import Trial
 from ..errors import AblationError
 from ..study.engines.sharing import place
+from ..train.devices import choose, choose_device
 from ..train.step_cost import FLOAT, KEPT, TRAINING_COPIES, meta_bytes, training_bytes
 from .options import StudyOptions
 
@@ -42,7 +43,9 @@ def check_size(recipe: str, info: DatasetInfo) -> None:
     )
 
 
-def check_training(trials: Iterable[Trial], info: DatasetInfo, parts: int = 1, at_a_time: int = 1) -> None:
+def check_training(
+    trials: Iterable[Trial], info: DatasetInfo, parts: int = 1, at_a_time: int = 1, device: str = "auto"
+) -> None:
     """Raise an `AblationError` if the largest of some trials needs more memory than there is.
 
     Args:
@@ -50,6 +53,7 @@ def check_training(trials: Iterable[Trial], info: DatasetInfo, parts: int = 1, a
         info: the data set.
         parts: processes times accumulated parts, into which a batch is divided.
         at_a_time: trials that run at the same time on the GPU, or on this machine if it has none.
+        device: "auto", "cpu", "cuda" or "mps".
     """
     kinds = {(trial.architecture, trial.recipe): trial for trial in trials}
     needs = {trial: training_bytes(trial, info, parts) or 0 for trial in kinds.values()}
@@ -70,7 +74,7 @@ def check_training(trials: Iterable[Trial], info: DatasetInfo, parts: int = 1, a
             return "a smaller network or smaller images"
         return f"{possible} images at a time: a smaller batch_size, or more --accumulate parts of `ablation train`"
 
-    check_bytes(needs[largest] * at_a_time, what, fits)
+    check_bytes(needs[largest] * at_a_time, what, fits, device)
 
 
 def check_study(options: StudyOptions, trials: Collection[Trial], info: DatasetInfo) -> None:
@@ -78,7 +82,9 @@ def check_study(options: StudyOptions, trials: Collection[Trial], info: DatasetI
     check_size(options.recipe, info)
     if options.engine != "local":
         return
-    check_training(trials, info, at_a_time=place(trials, options.workers).per_device)
+    choose(options.device, options.precision)
+    at_a_time = place(trials, options.workers, options.run_options).per_device
+    check_training(trials, info, at_a_time=at_a_time, device=options.device)
 
 
 def field_bytes(networks: Iterable[Any], size: int, images: int) -> int:
@@ -111,15 +117,16 @@ def timing_bytes(architecture: Architecture, size: int, batch: int, step: str) -
     return FLOAT * (batch * (3 * size**2 + 2 * largest) + counted.params)
 
 
-def check_bytes(needed: int, what: str, fits: Callable[[int], str]) -> None:
+def check_bytes(needed: int, what: str, fits: Callable[[int], str], device: str = "auto") -> None:
     """Raise an `AblationError` if something needs more memory than there is.
 
     Args:
         needed: bytes.
         what: what needs them, for the message.
         fits: available bytes -> what would fit.
+        device: "auto", "cpu", "cuda" or "mps".
     """
-    available = available_bytes()
+    available = available_bytes(device)
     if needed > available:
         raise AblationError(
             f"{what} needs about {needed / 1e9:,.1f} GB of memory, of which {available / 1e9:,.1f} GB are available. What fits: "
@@ -127,13 +134,14 @@ def check_bytes(needed: int, what: str, fits: Callable[[int], str]) -> None:
         )
 
 
-def available_bytes() -> int:
+def available_bytes(device: str = "auto") -> int:
     """Return the free memory of the GPU that networks run on, or of this machine."""
     import torch
 
     from ..measure.memory import free_bytes
 
-    return free_bytes(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = choose_device(device)
+    return free_bytes(chosen if chosen.type == "cuda" else torch.device("cpu"))
 
 
 def largest_size(needed: Callable[[int], int], available: int, most: int) -> int:

@@ -11,27 +11,29 @@ from ..study.ladder import check_seeds, ladder_rungs, ladder_trials
 from ..study.study import Study
 from .console import data_label, make_console, merge_environments, write_figure
 from .options import StudyOptions
-from .progress import run_with_progress
+from .progress import print_scaled, run_with_progress
 from .room import check_study
 
 
 def run_roadmap(options: StudyOptions) -> None:
     """Print the cost of a ladder, train it, print its results, and write the figure and its numbers."""
-    data, recipe, start = options.data, options.recipe, options.start
-    info, pair = datasets.info(data), family(recipe)
-    trials = ladder_trials(recipe, data, check_seeds(options.seeds), start)
-    rungs = ladder_rungs(recipe, start)
+    data, start = options.data, options.start
+    info, given, pair = datasets.info(data), family(options.recipe), options.recipes
+    trials = ladder_trials(pair, data, check_seeds(options.seeds), start)
+    rungs = ladder_rungs(pair, start)
     check_study(options, trials, info)
     writable_folder(options.out)
     labels = {trial: rung.title for trial, rung in trials.items()}
-    study = Study(labels, options.store, options.engine, **options.engine_options)
+    study = Study(labels, options.store, options.engine, run_options=options.run_options, **options.engine_options)
     console = make_console()
     size = info.size or pair.modern.size
     title = f"{start} ladder as trained here: width / {pair.width_divisor}, {size} px, {info.num_classes} classes"
     console.print(profile_table(title, rungs, size, info.num_classes, info.in_chans))
+    print_scaled(options.changes, (given.original, given.modern), console)
     outcomes = run_with_progress(study, console, options.workers)
-    table = ladder_table(recipe, data, outcomes, start)
-    console.print(ladder_text(table, f"{start} ladder on {options.data_title}, recipe {recipe}, {options.seeds} seeds"))
+    table = ladder_table(pair, data, outcomes, start)
+    heading = f"{start} ladder on {options.data_title}, recipe {options.recipe_title}, {options.seeds} seeds"
+    console.print(ladder_text(table, heading))
     console.print(
         "step: difference from the previous kept row, paired by seed. ±: half-width of the 95 % t-interval; for the paper, its "
         "standard deviation. verdict: the sign measured here compared with that of the paper's ImageNet result.",
@@ -44,5 +46,8 @@ def run_roadmap(options: StudyOptions) -> None:
 
     seconds = sum(outcome.seconds for outcome in outcomes.values())
     described = table.assign(data=options.data_title, seconds=seconds, **merge_environments(outcomes.values()))
-    stem = options.out / f"roadmap-{data_label(data, start)}"
-    write_figure(stem, plot_roadmap(table, options.data_title), described, console)
+    if options.changes:
+        described = described.assign(recipe_changes=str(options.changes))
+    stem = options.out / options.file_label(f"roadmap-{data_label(data, start)}")
+    title = f"{options.data_title}, {options.changes}" if options.changes else options.data_title
+    write_figure(stem, plot_roadmap(table, title), described, console)

@@ -15,7 +15,7 @@ from ..study.ladder import check_seeds
 from ..study.study import Study
 from .console import data_label, make_console
 from .options import StudyOptions
-from .progress import run_with_progress
+from .progress import print_scaled, run_with_progress
 from .room import check_study
 from .run_roadmap import run_roadmap
 
@@ -38,8 +38,8 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         return
     if design not in designs.DESIGNS:
         raise unknown("design", design, (LADDER, *designs.DESIGNS))
-    data, recipe, start = options.data, options.recipe, options.start
-    info, pair = datasets.info(data), family(recipe)
+    data, start = options.data, options.start
+    info, pair = datasets.info(data), options.recipes
     chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
     check_number(
         "trials",
@@ -49,24 +49,26 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         whole=True,
         reason=f": {len(chosen):,} networks with {options.seeds:,} seeds each",
     )
-    trials = designs.trials(chosen, recipe, data, check_seeds(options.seeds))
+    trials = designs.trials(chosen, pair, data, check_seeds(options.seeds))
     check_study(options, trials, info)
     writable_folder(options.out)
     labels = {trial: point.title for trial, point in trials.items()}
-    study = Study(labels, options.store, options.engine, **options.engine_options)
+    study = Study(labels, options.store, options.engine, run_options=options.run_options, **options.engine_options)
     console = make_console()
+    print_scaled(options.changes, (family(options.recipe).modern,), console)
     outcomes = run_with_progress(study, console, options.workers)
-    measured = accuracies(chosen, recipe, data, outcomes)
-    diverged = diverged_seeds(chosen, recipe, data, outcomes)
+    measured = accuracies(chosen, pair, data, outcomes)
+    diverged = diverged_seeds(chosen, pair, data, outcomes)
     missing = "; ".join(f"{name}, seed {' '.join(map(str, seeds))}" for name, seeds in diverged.items())
     for title, table in tables(chosen, measured).items():
         if "point" in table:
             table["diverged"] = [len(diverged.get(name, ())) for name in table["point"]]
-        heading = f"{title}: {design} on {options.data_title}, recipe {recipe}, {options.seeds} seeds"
+        heading = f"{title}: {design} on {options.data_title}, recipe {options.recipe_title}, {options.seeds} seeds"
         console.print(text_table(heading, table))
         if missing:
             console.print(f"diverged, and missing above: {missing}", highlight=False, soft_wrap=True, markup=False)
-        file = options.out / f"study-{design}-{data_label(data, start)}-{title.lower().replace(' ', '-')}.csv"
+        label = options.file_label(data_label(data, start))
+        file = options.out / f"study-{design}-{label}-{title.lower().replace(' ', '-')}.csv"
         write_atomically(file, table.to_csv(index=False))
         console.print(f"wrote {file}", highlight=False, soft_wrap=True)
     if info.note:

@@ -99,6 +99,8 @@ class Recipe:
     @property
     def effective_lr(self) -> float:
         """Peak learning rate of the schedule for this batch size."""
+        if self.batch_size == self.lr_batch:
+            return self.lr  # exactly: 0.1 * 3 / 3 is not 0.1
         return self.lr * self.batch_size / self.lr_batch
 
 

@@ -172,8 +172,10 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def family(name: str) -> Family:
-    """Return the recipe family of that name; the error for an unknown name suggests the closest match."""
+def family(name: str | Family) -> Family:
+    """Return the recipe family of that name, or a family as it is; the error for an unknown name suggests the closest."""
+    if isinstance(name, Family):
+        return name
     if name not in FAMILIES:
         raise unknown("recipe", name, FAMILIES)
     return FAMILIES[name]

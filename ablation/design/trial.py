@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from .architecture import Architecture
 from .recipe import Recipe
 
 MAX_SEED = 2**63 - 1  # the largest whole number that a database column and torch's generator both take
+INIT_DIGITS = 16  # of the digest of weights that a trial starts from
+_INIT = re.compile(f"([0-9a-f]{{{INIT_DIGITS}}})?", re.ASCII)
 MAX_SEEDS = 1_000  # per network: the interval of a mean is then 0.06 standard deviations
 MAX_TRIALS = 100_000  # per study
 
@@ -27,12 +30,15 @@ class Trial:
         recipe: training settings.
         data: name of a data set.
         seed: 0 or more; it determines the initial weights, the order of the images and every augmentation.
+        init: digest of the weights that training starts from, as `ablation.train.starting.read_start` gives it; "" for newly
+            initialised ones.
     """
 
     architecture: Architecture | str
     recipe: Recipe
     data: str = "digits"
     seed: int = 0
+    init: str = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -40,12 +46,17 @@ class Trial:
         check_number("seed", self.seed, 0, MAX_SEED, whole=True)
         if isinstance(self.architecture, str) and not self.architecture.startswith("timm:"):
             raise AblationError(f"architecture {self.architecture!r} must be an Architecture, or 'timm:NAME'")
+        if not isinstance(self.init, str) or not _INIT.fullmatch(self.init):
+            raise AblationError(
+                f"init {shown(self.init)} must be '' or the digest of a weights file, {INIT_DIGITS} of 0-9a-f"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trial as plain data that JSON can represent; `from_dict` is the inverse."""
         architecture = self.architecture if isinstance(self.architecture, str) else self.architecture.to_dict()
         recipe = dataclasses.asdict(self.recipe)
-        return {"architecture": architecture, "recipe": recipe, "data": self.data, "seed": self.seed}
+        init = {"init": self.init} if self.init else {}
+        return {"architecture": architecture, "recipe": recipe, "data": self.data, "seed": self.seed, **init}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Trial:
@@ -53,7 +64,7 @@ class Trial:
         architecture = data["architecture"]
         if not isinstance(architecture, str):
             architecture = Architecture.from_dict(architecture)
-        return cls(architecture, Recipe(**data["recipe"]), data["data"], data["seed"])
+        return cls(architecture, Recipe(**data["recipe"]), data["data"], data["seed"], data.get("init", ""))
 
     def key(self, data_checksum: str) -> str:
         """Return the hash that identifies this experiment: the trial and its images.
@@ -70,10 +81,12 @@ class Trial:
         else:
             architecture = changed_fields(self.architecture.to_dict(), type(self.architecture))
         recipe = changed_fields(dataclasses.asdict(self.recipe), type(self.recipe))
-        return trial_key(architecture, recipe, self.seed, data_checksum)
+        return trial_key(architecture, recipe, self.seed, data_checksum, self.init)
 
 
-def trial_key(architecture: dict[str, Any] | str, recipe: dict[str, Any], seed: int, data_checksum: str) -> str:
+def trial_key(
+    architecture: dict[str, Any] | str, recipe: dict[str, Any], seed: int, data_checksum: str, init: str = ""
+) -> str:
     """Return the key of a trial from plain data, also where a custom layer of the architecture is not registered.
 
     Args:
@@ -81,8 +94,10 @@ def trial_key(architecture: dict[str, Any] | str, recipe: dict[str, Any], seed: 
         recipe: `changed_fields` of the recipe.
         seed: seed of the trial.
         data_checksum: as for `Trial.key`.
+        init: digest of the weights that training starts from, or "".
     """
     content = {"architecture": architecture, "recipe": recipe, "data": data_checksum, "seed": seed}
+    content |= {"init": init} if init else {}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
 
 

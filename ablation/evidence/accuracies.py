@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..design.recipes import family
+from ..design.recipes import Family, family
 from ..design.trial import Outcome, Trial
 from ..errors import AblationError
 from ..study.designs import Design, Point
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 def accuracies(
-    points: Iterable[Point], recipe: str, data_name: str, outcomes: Mapping[Trial, Outcome]
+    points: Iterable[Point], recipe: str | Family, data_name: str, outcomes: Mapping[Trial, Outcome]
 ) -> dict[str, dict[int, float]]:
     """Return the accuracy of each point for each seed that is done.
 
@@ -32,13 +32,18 @@ def accuracies(
     modern = family(recipe).modern
     done: dict[object, dict[int, float]] = {}
     for trial, outcome in outcomes.items():
-        if (trial.data, trial.recipe, outcome.status) == (data_name, modern, "done") and outcome.accuracy is not None:
+        if (trial.data, trial.recipe, trial.init, outcome.status) == (
+            data_name,
+            modern,
+            "",
+            "done",
+        ) and outcome.accuracy is not None:
             done.setdefault(trial.architecture, {})[trial.seed] = outcome.accuracy
     return {point.name: dict(done.get(point.architecture, {})) for point in points}
 
 
 def diverged_seeds(
-    points: Iterable[Point], recipe: str, data_name: str, outcomes: Mapping[Trial, Outcome]
+    points: Iterable[Point], recipe: str | Family, data_name: str, outcomes: Mapping[Trial, Outcome]
 ) -> dict[str, list[int]]:
     """Return the seeds of each point that diverged, which have no accuracy; arguments as for `accuracies`.
 
@@ -47,7 +52,7 @@ def diverged_seeds(
     """
     modern, found = family(recipe).modern, dict[object, list[int]]()
     for trial, outcome in outcomes.items():
-        if (trial.data, trial.recipe, outcome.status) == (data_name, modern, "diverged"):
+        if (trial.data, trial.recipe, trial.init, outcome.status) == (data_name, modern, "", "diverged"):
             found.setdefault(trial.architecture, []).append(trial.seed)
     return {point.name: sorted(found[point.architecture]) for point in points if point.architecture in found}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import data as datasets
 from ..design.cost import cost
-from ..design.recipes import family
+from ..design.recipes import Family, family
 from ..design.roadmap import roadmap
 from ..design.trial import Outcome, Trial
 from ..study.ladder import ladder_rungs, rung_trial
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def ladder_table(recipe: str, data_name: str, outcomes: dict[Trial, Outcome], start: str = "resnet50") -> pd.DataFrame:
+def ladder_table(
+    recipe: str | Family, data_name: str, outcomes: dict[Trial, Outcome], start: str = "resnet50"
+) -> pd.DataFrame:
     """Return the table of a ladder: cost, accuracy, the step's difference and verdict, and the paper's values.
 
     Args:
-        recipe: name of the recipe family.
+        recipe: recipe family, or its name.
         data_name: name of the data set.
         outcomes: outcomes of `ladder_trials`; rungs without outcomes have no accuracy.
 

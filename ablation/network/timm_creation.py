@@ -115,7 +115,7 @@ def load_timm(
         AblationError: if the file cannot be read or does not fit the model; the message names what is missing or superfluous.
     """
     contents = read_weights(file, averaged)
-    state, fitted = _fit(name, contents.state, str(file), size, options)
+    state, fitted = fit_state(name, contents.state, str(file), size, options)
     check_memory(sum(value.numel() * value.element_size() for value in state.values()), f"the network of {file} takes")
     model = create_timm(name, size=size, **fitted)
     check_finite(model, state, str(file))
@@ -127,10 +127,21 @@ def load_timm(
     return model, contents
 
 
-def _fit(
+def fit_state(
     name: str, state: dict[str, Tensor], origin: str, size: int | None, options: dict[str, Any]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the state dict under the model's names, and the options with the classes and channels of the state dict."""
+    """Return the state dict under the model's names, and the options with the classes and channels of the state dict.
+
+    Args:
+        name: name of the timm model.
+        state: the tensors of a file.
+        origin: the file, for messages.
+        size: side of the images in pixels, for models that are built for one size.
+        options: further options of timm.
+
+    Raises:
+        AblationError: if the tensors do not fit; the message names what is missing or superfluous.
+    """
     skeleton, filter_of_family = _skeleton(name, size, options)
     problems = []
     for renamed in _candidates(state, skeleton, filter_of_family):

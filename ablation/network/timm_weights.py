@@ -95,13 +95,22 @@ def load_timm_state(network: ConvNet, state: Mapping[str, Tensor], origin: str =
     Raises:
         AblationError: if the state dict does not fit; the network is then unchanged.
     """
+    load_state(network, our_names(network, state), origin)
+
+
+def our_names(network: ConvNet, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state dict of a timm `resnet*` or `convnext_*` with the names and shapes of a `ConvNet`'s tensors.
+
+    Raises:
+        AblationError: if timm has no model of this architecture.
+    """
     ours = {_timm_name(name, network.architecture): (name, value) for name, value in network.state_dict().items()}
     renamed = {}
     for key, value in state.items():
         name, target = ours.get(key, (key, value))
         is_linear = value.ndim == 2 and target.ndim == 4
         renamed[name] = value[:, :, None, None] if is_linear else value
-    load_state(network, renamed, origin)
+    return renamed
 
 
 def to_timm(network: ConvNet, conv_mlp: bool | None = None) -> dict[str, Tensor]:

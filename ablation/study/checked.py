@@ -23,6 +23,8 @@ def parse_trial(text: str) -> dict[str, Any]:
     for name, kinds in shapes.items():
         if not isinstance(trial, dict) or not isinstance(trial.get(name), kinds):
             raise ValueError(f"the trial has no valid {name}")
+    if not isinstance(trial.get("init", ""), str):
+        raise ValueError("the trial has no valid init")
     recipe = trial["recipe"]
     if not isinstance(recipe.get("name"), str) or not isinstance(recipe.get("epochs"), int):
         raise ValueError("the trial's recipe has no valid name or epochs")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from .. import data as datasets
 from ..design import roadmap as roads
 from ..design.architecture import Architecture
-from ..design.recipes import family
+from ..design.recipes import Family, family
 from ..design.steps import Step, parse
 from ..design.trial import Trial
 from ..errors import AblationError, check_number, unknown
@@ -232,12 +232,12 @@ _DETERMINISTIC: dict[str, Callable[[Iterable[str] | None, str, int, int], Design
 DESIGNS = (*_DETERMINISTIC, "orderings")
 
 
-def trials(points: Iterable[Point], recipe: str, data_name: str, seeds: Iterable[int]) -> dict[Trial, Point]:
+def trials(points: Iterable[Point], recipe: str | Family, data_name: str, seeds: Iterable[int]) -> dict[Trial, Point]:
     """Return one trial per network and seed, ordered by seed, so that the first seed of all points finishes early.
 
     Args:
         points: a design, or some points of one.
-        recipe: name of the recipe family, the one that the points were scaled for.
+        recipe: recipe family or its name, the one that the points were scaled for.
         data_name: name of the data set.
         seeds: seeds of each network.
 

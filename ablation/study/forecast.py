@@ -13,17 +13,18 @@ import torch
 from .. import data as datasets
 from ..design.trial import Trial
 from ..errors import AblationError
+from ..train.device_steps import PRECISIONS as DTYPES
+from ..train.devices import choose
 from ..train.optimization import make_loss, make_mixup, make_optimizer
-from ..train.run import make_network
-from ..train.seeds import seed_all
-from .engines.sharing import place, this_machine
+from ..train.run import make_network, seeded
+from ..train.tuning import DEFAULT, fast_training
+from .engines.sharing import place
 from .engines.worker import release_gpu_memory
 from .shared_speed import slowdown
 
 LONG_SECONDS = 600.0  # no forecast is made for shorter studies
 _MAX_NETWORKS = 40  # networks timed in a large study; the others are assumed to be as fast on average
 _MAX_IMAGES = 64  # images in a timed step; a larger batch is assumed to take the same time per image
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def forecast(
@@ -96,12 +97,10 @@ def timed_step(trial: Trial, run_options: Mapping[str, Any]) -> Iterator[Callabl
     """
     data, recipe = datasets.load(trial.data), trial.recipe
     about, size = data.info, data.info.size or recipe.size
-    machine = this_machine(run_options.get("device", "auto"))
-    device = torch.device(machine.device)
-    number = _AUTOCAST.get(run_options.get("precision", ""))
+    choice = choose(run_options.get("device", "auto"), run_options.get("precision", "auto"))
+    device, number = torch.device(choice.device), DTYPES[choice.precision]
     n = min(recipe.batch_size, _MAX_IMAGES)
-    with torch.random.fork_rng():
-        seed_all(0)
+    with seeded(0), fast_training(DEFAULT, device) as memory_format:
         network = make_network(trial, data, device).train()
         optimizer, loss = make_optimizer(recipe, network), make_loss(recipe)
         mixup = make_mixup(recipe, about.num_classes)
@@ -109,7 +108,7 @@ def timed_step(trial: Trial, run_options: Mapping[str, Any]) -> Iterator[Callabl
         labels = torch.arange(len(images), device=device) % about.num_classes
         if mixup:
             images, labels = mixup(images, labels)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=memory_format)
 
         def step() -> float:
             began = time.perf_counter()

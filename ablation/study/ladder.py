@@ -11,13 +11,15 @@ from ..design.trial import MAX_SEEDS, Trial
 from ..errors import check_number
 
 
-def ladder_rungs(recipe: str, start: str = "resnet50") -> tuple[Rung, ...]:
+def ladder_rungs(recipe: str | Family, start: str = "resnet50") -> tuple[Rung, ...]:
     """Return the rungs of a roadmap, scaled for a recipe family."""
     scale = family(recipe)
     return roadmap(start, scale.width_divisor, scale.stem_stride)
 
 
-def ladder_trials(recipe: str, data_name: str, seeds: Iterable[int], start: str = "resnet50") -> dict[Trial, Rung]:
+def ladder_trials(
+    recipe: str | Family, data_name: str, seeds: Iterable[int], start: str = "resnet50"
+) -> dict[Trial, Rung]:
     """Return one trial per rung and seed, with its rung, ordered by seed: the first seed of all rungs finishes early.
 
     Raises:

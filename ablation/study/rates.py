@@ -6,38 +6,21 @@ best mean over three networks: the start of the road, its middle and its end. Th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from ..data.selection import split_name
 from ..design.recipe import Recipe
-from ..design.recipe_limits import MAX_EPOCHS
+from ..design.recipe_changes import with_epochs
 from ..design.recipes import family
 from ..design.roadmap import find
 from ..design.trial import Trial
-from ..errors import AblationError, check_number
+from ..errors import AblationError
 from .ladder import ladder_rungs
 
 NETWORKS = {
     "original": ("enhanced_recipe",),
     "modern": ("enhanced_recipe", "move_up_depthwise", "strided_downsampling"),
 }
-
-
-def shortened(recipe: Recipe, epochs: int) -> Recipe:
-    """Return a recipe with fewer epochs, its warm-up and decay epochs scaled accordingly and rounded up.
-
-    >>> from ablation.design.recipes import ORIGINAL
-    >>> shortened(ORIGINAL, 10).decay_epochs
-    4
-    """
-    check_number("epochs", epochs, 1, MAX_EPOCHS, whole=True)
-    share = epochs / recipe.epochs
-    return recipe.replace(
-        epochs=epochs,
-        decay_epochs=math.ceil(recipe.decay_epochs * share),
-        warmup_epochs=math.ceil(recipe.warmup_epochs * share),
-    )
 
 
 def rate_trials(
@@ -72,7 +55,7 @@ def rate_trials(
     trials: dict[Trial, tuple[str, str]] = {}
     for member, names in NETWORKS.items():
         own: Recipe = getattr(pair, member)
-        own = own if epochs is None else shortened(own, epochs)
+        own = own if epochs is None else with_epochs(own, epochs)
         for rate in rates[member]:
             for name in names:
                 trial = Trial(find(name, rungs).architecture, own.replace(lr=rate), data_name, seed)

@@ -18,9 +18,8 @@ from .adopt import refuse_if_kept_by_names
 from .engines import Engine, Event, get_engine, run_locally, run_on_ray
 from .engines.worker import check_run_options
 from .lock import driver_lock
+from .precisions import check_options, precision_of, settle_precision
 from .store import FILE, Store
-
-_FLOAT32 = {"no": "float32", "fp32": "float32"}  # what it is called as an option of `run`
 
 
 class Study:
@@ -30,7 +29,8 @@ class Study:
         trials: the trials to run, as plain data. A mapping gives each trial its label in tables.
         directory: created if it does not exist. Running the same study again runs only the missing trials.
         engine: "local" for processes on this machine, "ray" for a Ray cluster, or a function with the same interface.
-        run_options: options of `run` for all trials, by name, such as `{"precision": "bf16"}`.
+        run_options: options of `run` for all trials, by name, such as `{"device": "cuda", "precision": "bf16"}`. By default,
+            this machine decides the precision; on a cluster, each worker does unless there are stored trials.
         options: options of the engine, by name: `address`, `cpus` and `gpus` of "ray", as in `engines.run_on_ray`.
 
     Raises:
@@ -53,6 +53,7 @@ class Study:
         self._engine = get_engine(engine, options)
         self.run_options = dict(run_options or {})
         check_run_options(self.run_options)
+        check_options(self.run_options)
         self._options = options
         self.directory = writable_folder(directory)
         self._checksums: dict[str, str] = {}
@@ -76,6 +77,18 @@ class Study:
         done = self.outcomes()
         return tuple(trial for trial in self.trials if trial not in done)
 
+    def settled_options(self) -> dict[str, Any]:
+        """Return the options of `run` for the missing trials, which have one precision.
+
+        Raises:
+            AblationError: if this machine does not have the device, or by default trains in another precision than that of the
+                stored trials.
+        """
+        stored = precision_of(self.outcomes(), self.run_options, self.labels, self.directory)
+        if self._engine not in (run_locally, run_on_ray):
+            return self.run_options
+        return settle_precision(self.run_options, stored, len(self.missing()), self.is_local)
+
     def run(self, workers: int | None = None, on_event: Callable[[Event], None] | None = None) -> dict[Trial, Outcome]:
         """Run the missing trials and return the outcomes of all completed trials.
 
@@ -87,14 +100,21 @@ class Study:
             on_event: called with each event of a trial after it has been stored.
 
         Raises:
-            AblationError: if another process runs a study in this folder, the store cannot be written, it holds outcomes of an
-                earlier version that may be of other images, or it is moved or deleted in the meantime; its outcomes are then
-                written again.
+            AblationError: as `settled_options`, or if another process runs a study in this folder, the store cannot be written,
+                it holds outcomes of an earlier version that may be of other images, or it is moved or deleted in the meantime;
+                its outcomes are then written again.
             SystemExit: with code 143 on SIGTERM and 129 on SIGHUP. Like KeyboardInterrupt on Ctrl-C, it is raised after the
                 workers have written their checkpoints.
         """
-        if not self.missing():
+        unfinished = self.missing()
+        if not unfinished:
             return self.outcomes()
+        if started := next((trial for trial in unfinished if trial.init), None):
+            raise AblationError(
+                f"a trial of this study starts from the weights {started.init}, and a study has no file of them: train it with "
+                "`ablation.run(..., init_from=FILE)` or `ablation train --init-from FILE`"
+            )
+        options = self.settled_options()
         shared = self._engine is run_on_ray
         with driver_lock(self.directory), Store(self.directory / FILE, shared=shared) as store:
             for trial in self.outcomes():  # left if a driver was killed after it had stored the outcome
@@ -106,7 +126,7 @@ class Study:
                 list(missing.values()),
                 self.directory,
                 workers=workers,
-                run_options=self.run_options,
+                run_options=options,
                 **self._options,
             )
             with _exit_on_signals(), closing(events):  # closing stops the workers, also after an exception
@@ -136,15 +156,7 @@ class Study:
             stored = store.outcomes()
         outcomes = {trial: stored.get(self._key(trial)) for trial in self.trials}
         known = {trial: outcome for trial, outcome in outcomes.items() if outcome is not None}
-        wanted = _FLOAT32.get(self.run_options.get("precision", "no"), self.run_options.get("precision"))
-        for trial, outcome in known.items():
-            precision = outcome.environment.get("precision", "no")
-            precision = _FLOAT32.get(precision, precision)
-            if wanted not in (precision, "auto"):
-                raise AblationError(
-                    f"{self.labels.get(trial, trial.architecture)}, seed {trial.seed}, was trained with precision {precision} in "
-                    f"{self.directory}, and this study trains in {wanted}: give another folder"
-                )
+        precision_of(known, self.run_options, self.labels, self.directory)
         return known
 
     def _key(self, trial: Trial) -> str:

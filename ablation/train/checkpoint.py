@@ -190,6 +190,14 @@ class Checkpoints:
             )
         return None
 
+    def recorded(self, name: str) -> Any:
+        """Return a setting of the newest checkpoint, or None if there is no checkpoint or it is damaged or does not say."""
+        try:
+            progress = json.loads((self._folders()[-1] / "progress.json").read_bytes())
+            return progress[_SETTINGS][name]
+        except (IndexError, OSError, ValueError, KeyError, TypeError):
+            return None
+
     def clear(self) -> None:
         """Delete all checkpoints, once the outcome of the trial is stored elsewhere."""
         shutil.rmtree(self.folder, ignore_errors=True)

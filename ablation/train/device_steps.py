@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
+from ..data.about import Data
+from ..data.in_memory import InMemory
 from ..data.on_device import OnDevice
 from ..design.trial import Trial
 from .captured import CapturedStep
@@ -21,6 +24,7 @@ from .seeds import seed_all, step_seed
 from .stop import StopSignal
 
 READINGS = 4  # of the losses, per epoch
+_SHARE_OF_MEMORY = 0.25  # of what is free on a GPU: images that take more are copied to it batch by batch
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -37,6 +41,7 @@ class DeviceSteps:
         precision: a name in `PRECISIONS`.
         accumulate: parts in which a batch is processed.
         compiled: whether `torch.compile` is applied to the network.
+        memory_format: of the images that the network gets.
     """
 
     def __init__(
@@ -50,11 +55,13 @@ class DeviceSteps:
         precision: str,
         accumulate: int,
         compiled: bool,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         self.trial, self.recipe, self.images, self.steps = trial, trial.recipe, images, images.steps
         self._parameters = list(network.parameters())
         self._network = torch.compile(network) if compiled else network
         self._optimizer, self._average, self._accumulate = optimizer, average, accumulate
+        self._memory_format = memory_format
         self._loss = make_loss(self.recipe)
         self._rates = make_rates(self.recipe, self.steps)
         self._dtype = PRECISIONS[precision]
@@ -141,6 +148,7 @@ class DeviceSteps:
         images, labels = self.images.batch(self._step)
         if self._mixing:
             images, labels = self._mixing(images, labels, self._step)
+        images = images.contiguous(memory_format=self._memory_format)
         self._optimizer.zero_grad(set_to_none=True)
         total = self._rate.new_zeros(())
         for part_images, part_labels in self._parts(images, labels):
@@ -162,3 +170,14 @@ class DeviceSteps:
     def _parts(self, images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         # The memory format of a part of the batch is that of the batch.
         yield from zip(images.chunk(self._accumulate), labels.chunk(self._accumulate), strict=True)
+
+
+def place_images(data: Data, trial: Trial, accelerator: Accelerator) -> OnDevice | None:
+    """Return the training images on the device; None if they are streamed, shared between processes, or too many."""
+    held = data.held_in_memory(trial.recipe) if accelerator.num_processes == 1 else None
+    if not isinstance(held, InMemory):
+        return None
+    device = accelerator.device
+    if device.type == "cuda" and held.train_images.nbytes > _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
+        return None
+    return OnDevice(held, trial.recipe, device)

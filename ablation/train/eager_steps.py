@@ -33,6 +33,8 @@ class EagerSteps:
         accelerator: devices, processes and precision.
         accumulate: parts in which each process handles its share of a batch.
         compiled: whether `torch.compile` is applied to the network.
+        workers: processes that read image files; None for as many as cores and memory allow.
+        memory_format: of the images that the network gets.
     """
 
     kind = "eager"
@@ -48,9 +50,12 @@ class EagerSteps:
         accelerator: Accelerator,
         accumulate: int,
         compiled: bool,
+        workers: int | None = None,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         self.trial, self.recipe, self.data, self.steps = trial, trial.recipe, data, steps
         self._accelerator, self._accumulate, self._average = accelerator, accumulate, average
+        self._workers, self._memory_format = workers, memory_format
         self._schedule = make_schedule(self.recipe, optimizer, steps)
         self._mixup = make_mixup(self.recipe, data.info.num_classes)
         self._loss = make_loss(self.recipe)
@@ -71,7 +76,9 @@ class EagerSteps:
             stop: not used here: the caller checks it after each step.
         """
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
-        batches = self.data.train_batches(self.recipe, self.trial.seed, epoch, rank, world, first)
+        batches = self.data.train_batches(
+            self.recipe, self.trial.seed, epoch, rank, world, first, workers=self._workers
+        )
         for step, (images, labels) in enumerate(batches, start=first):
             yield [self._take_step(epoch * self.steps + step, images, labels)]
 
@@ -106,7 +113,7 @@ class EagerSteps:
         images, labels = images.to(accelerator.device), labels.to(accelerator.device)
         if self._mixup:
             images, labels = self._mixup(images, labels)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=self._memory_format)
         parts = list(zip(images.chunk(self._accumulate), labels.chunk(self._accumulate), strict=True))
         total = torch.zeros((), device=accelerator.device)
         for i, (part_images, part_labels) in enumerate(parts, start=1):

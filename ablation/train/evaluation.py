@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from torch import nn
 from torch.nn import functional as F
 
 from ..data.about import Data
 from ..design.recipe import Recipe
+from .arithmetic import float32_products
+from .devices import choose_device, stored_precision
 
 
 def evaluate(
@@ -20,26 +22,29 @@ def evaluate(
     recipe: Recipe,
     accelerator: Accelerator | None = None,
     logits_of: Sequence[int] | None = None,
+    workers: int | None = None,
 ) -> tuple[float, float, int]:
-    """Evaluate a network on all test images, each exactly once, in float32.
+    """Evaluate a network on all test images, each exactly once, in float32 without TF32, so that the device matters little.
 
     Args:
         network: the network.
         data: the data set.
         recipe: how the images are prepared.
-        accelerator: the devices and processes; by default this process in float32.
+        accelerator: the devices and processes; by default this process.
         logits_of: index of the logit of each class, where the network has them in another order than the data.
+        workers: processes that read image files; None for as many as cores and memory allow.
 
     Returns:
         Top-1 accuracy in percent, mean cross-entropy, and the number of images.
     """
-    accelerator = accelerator or make_accelerator("no")
+    accelerator = accelerator or make_accelerator()
     network.to(accelerator.device).eval()
     # Summed on the CPU, since MPS has no float64: correct, loss, images. A float32 sum would depend on how the images are
     # split into batches and between processes.
     totals = torch.zeros(3, dtype=torch.float64)
-    with torch.inference_mode():
-        for images, labels in data.test_batches(recipe, accelerator.process_index, accelerator.num_processes):
+    with torch.inference_mode(), float32_products(accelerator.device, tf32=False):
+        rank, world = accelerator.process_index, accelerator.num_processes
+        for images, labels in data.test_batches(recipe, rank, world, workers=workers):
             images = images.to(accelerator.device)
             logits = network(images.contiguous(memory_format=torch.channels_last)).float().cpu()
             if logits_of is not None:
@@ -53,10 +58,20 @@ def evaluate(
     return 100 * correct / images, loss / images, int(images)
 
 
-def make_accelerator(precision: str) -> Accelerator:
-    """Return an Accelerator for the available devices and processes; "no" is float32, "bf16" is mixed precision."""
-    AcceleratorState._reset_state()  # an earlier trial in this process may have used another precision
-    only_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    return Accelerator(
-        cpu=only_cpu, mixed_precision=precision
-    )  # without cpu=True, torchrun on CPUs creates no process group
+def make_accelerator(precision: str = "fp32", device: str = "auto") -> Accelerator:
+    """Return an Accelerator for a device and the processes of this group.
+
+    Args:
+        precision: "fp32" or "no", or "bf16" or "fp16" for mixed precision.
+        device: a name in `devices.DEVICES`.
+
+    Raises:
+        AblationError: if this machine does not have the device.
+    """
+    kind = choose_device(device).type
+    # An earlier trial in this process may have used another precision or device.
+    used = PartialState._shared_state.get("device")
+    AcceleratorState._reset_state(reset_partial_state=used is not None and used.type != kind)
+    precision = "no" if stored_precision(precision) == "fp32" else precision
+    # Without cpu=True, torchrun on CPUs creates no process group. Accelerate chooses between the other devices as we do.
+    return Accelerator(cpu=kind == "cpu", mixed_precision=precision)

@@ -16,11 +16,10 @@ from timm.utils import ModelEmaV3, distribute_bn
 from torch import Tensor, nn
 
 from ..data.about import Data
-from ..data.in_memory import InMemory
-from ..data.on_device import OnDevice
 from ..design.trial import Trial
 from .checkpoint import Checkpoints, Progress, State
-from .device_steps import DeviceSteps
+from .device_steps import DeviceSteps, place_images
+from .devices import stored_precision
 from .eager_steps import EagerSteps
 from .evaluation import evaluate
 from .optimization import check_batch, make_optimizer, make_rates
@@ -28,7 +27,6 @@ from .stop import StopSignal
 
 # A network is not learning if its loss after the warm-up is not lower than that of guessing by at least this share.
 _MIN_IMPROVEMENT = 0.01
-_SHARE_OF_MEMORY = 0.25  # of what is free on a GPU: images that take more are copied to it batch by batch
 
 _LONGEST = 900.0  # seconds between two checkpoints, however long it takes to write one
 _SHARE_OF_TIME = 100.0  # at most a hundredth of the time within an epoch is spent on writing checkpoints
@@ -98,6 +96,8 @@ class Training:
         compiled: whether `torch.compile` is applied to the network.
         on_device: whether the images lie on the device and are augmented there; by default on any device but the CPU, where
             the images are held in memory, they fit, and only one process trains.
+        workers: processes that read image files; None for as many as cores and memory allow.
+        memory_format: of the images that the network gets.
     """
 
     def __init__(
@@ -110,11 +110,13 @@ class Training:
         accumulate: int,
         compiled: bool,
         on_device: bool | None = None,
+        workers: int | None = None,
+        memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         recipe = trial.recipe
         check_batch(recipe, network, accelerator.num_processes, accumulate)
         self.trial, self.recipe, self.data, self.steps = trial, recipe, data, steps
-        self.accelerator = accelerator
+        self.accelerator, self.workers = accelerator, workers
         self.ema = ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None
         self.network = network
         self._rates = make_rates(recipe, steps)
@@ -123,13 +125,14 @@ class Training:
         common = (trial, network, optimizer, average)
         if on_device is None:
             on_device = accelerator.device.type != "cpu"
-        images = _place(data, trial, accelerator) if on_device else None
+        images = place_images(data, trial, accelerator) if on_device else None
         self.taken: Steps
         if images is None:
-            self.taken = EagerSteps(*common, data, steps, accelerator, accumulate, compiled)
+            self.taken = EagerSteps(*common, data, steps, accelerator, accumulate, compiled, workers, memory_format)
         else:
-            precision = {"no": "fp32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
-            self.taken = DeviceSteps(*common, images, data.info.num_classes, precision, accumulate, compiled)
+            precision = stored_precision(accelerator.mixed_precision)
+            classes = data.info.num_classes
+            self.taken = DeviceSteps(*common, images, classes, precision, accumulate, compiled, memory_format)
 
     def run_to_end(
         self,
@@ -183,7 +186,9 @@ class Training:
                     moment = replace(moment, loss=progress.losses[-1])
                     if validate_every and progress.epoch % validate_every == 0 and broken is None:
                         with clock.paused():
-                            accuracy, *_ = evaluate(self.final_network(), self.data, self.recipe, self.accelerator)
+                            accuracy, *_ = evaluate(
+                                self.final_network(), self.data, self.recipe, self.accelerator, workers=self.workers
+                            )
                         progress = replace(progress, validated={**progress.validated, str(progress.epoch): accuracy})
                         moment = replace(moment, accuracy=accuracy)
                 if report:  # before the checkpoint, since a process that is killed in between repeats the epoch
@@ -285,14 +290,3 @@ def _add(progress: Progress, losses: list[float], seconds: float) -> Progress:
     for loss in losses:
         total += loss
     return replace(progress, step=progress.step + len(losses), epoch_loss=total, seconds=seconds)
-
-
-def _place(data: Data, trial: Trial, accelerator: Accelerator) -> OnDevice | None:
-    """Return the training images on the device; None if they are streamed, shared between processes, or too many."""
-    held = data.held_in_memory(trial.recipe) if accelerator.num_processes == 1 else None
-    if not isinstance(held, InMemory):
-        return None
-    device = accelerator.device
-    if device.type == "cuda" and held.train_images.nbytes > _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
-        return None
-    return OnDevice(held, trial.recipe, device)

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from ..design.trial import Outcome
 from ..errors import AblationError
 from ..files import write_atomically
+from .devices import stored_precision
 
 _OUTCOME = "outcome.json"
 
@@ -100,6 +101,10 @@ def check_settings(where: Path, before: Mapping[str, Any], now: Mapping[str, Any
     Raises:
         AblationError: naming the settings of both.
     """
+    before, now = (
+        {name: stored_precision(value) if name == "precision" else value for name, value in settings.items()}
+        for settings in (before, now)
+    )
     different = [name for name in before if name in now and before[name] != now[name]]
     if different:
         old, new = (", ".join(f"{name} {settings[name]}" for name in different) for settings in (before, now))

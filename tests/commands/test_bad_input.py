@@ -35,7 +35,16 @@ BAD_INPUT = [
     (["train", "--rung", "depthwize"], "did you mean 'depthwise'"),
     (["train", "gelu", "--rung", "gelu"], "give only one of steps, --rung and --model"),
     (["train", "kernel_size=6"], "kernel_size 6 is even"),
-    (["train", "--precision", "fp8"], "precision 'fp8'"),
+    (
+        ["train", "--precision", "bf61"],
+        "unknown precision 'bf61'; did you mean 'bf16'? Possible: auto, fp32, bf16, fp16",
+    ),
+    (["train", "--device", "mps"], "device 'mps': this machine has none. Possible: auto, cpu"),
+    (["train", "--device", "cpu", "--precision", "fp16"], "precision 'fp16' is not possible on a CPU"),
+    (["roadmap", "--device", "gpu"], "unknown device 'gpu'; did you mean 'cpu'"),
+    (["roadmap", "--device", "mps"], "device 'mps': this machine has none. Possible: auto, cpu"),
+    (["study", "factorial", "gelu", "--device", "cpu", "--precision", "fp16"], "is not possible on a CPU"),
+    (["rates", "--data", "digits#500+100", "--precision", "half"], "unknown precision 'half'"),
     (["evaluate"], "give --weights FILE or --model NAME"),
     (
         ["evaluate", "--model", "resnet18", "--data", "digits"],

@@ -108,7 +108,7 @@ def test_training_that_does_not_fit_is_refused_with_what_fits(monkeypatch):
     trial = Trial(rung.architecture, FAMILIES["micro"].modern, FOLDER.name)
     needed = room.training_bytes(trial, FOLDER)
     assert needed == pytest.approx(13.0e9, rel=0.1), "measured with training_memory: 13.0 GB"
-    monkeypatch.setattr(room, "available_bytes", lambda: 8 * 10**9)
+    monkeypatch.setattr(room, "available_bytes", lambda device: 8 * 10**9)
     with pytest.raises(
         AblationError,
         match=r"64 images of 224 px at a time needs about 12.* 8.0 GB.* 4\d images at a time",
@@ -136,7 +136,7 @@ def test_a_timm_model_is_forecast_without_memory():
 )
 def test_what_does_not_fit_is_refused_by_the_commands(arguments, fits, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(room, "available_bytes", lambda: 4 * 10**9)
+    monkeypatch.setattr(room, "available_bytes", lambda device: 4 * 10**9)
     code, _, error = ablation(*arguments, capsys=capsys)
     assert code == 2 and "GB of memory, of which 4.0 GB are available" in error and fits in error
 

@@ -5,11 +5,12 @@ import math
 import pytest
 
 from ablation import AblationError, Outcome
+from ablation.design.recipe_changes import with_epochs
 from ablation.design.recipes import FAMILIES, MODERN, family
 from ablation.evidence.rate_table import rate_table
 from ablation.show.rate_plots import plot_rates
 from ablation.study.ladder import ladder_rungs
-from ablation.study.rates import NETWORKS, rate_trials, shortened
+from ablation.study.rates import NETWORKS, rate_trials
 
 RATES = {"original": [0.01, 0.02], "modern": [0.001, 0.002, 0.004]}
 TRIALS = rate_trials("micro", "digits#500+100", RATES, epochs=3)
@@ -25,7 +26,7 @@ def test_one_trial_per_network_and_rate():
     for trial, (member, name) in TRIALS.items():
         original = getattr(family("micro"), member)
         assert name in NETWORKS[member] and trial.architecture == rungs[name] and trial.recipe.lr in RATES[member]
-        assert trial.recipe.replace(lr=original.lr) == shortened(original, 3) and trial.data == "digits#500+100"
+        assert trial.recipe.replace(lr=original.lr) == with_epochs(original, 3) and trial.data == "digits#500+100"
     unshortened = rate_trials("micro", "digits#500+100", RATES)
     assert {trial.recipe.epochs for trial in unshortened} == {family("micro").modern.epochs}
 
@@ -33,11 +34,11 @@ def test_one_trial_per_network_and_rate():
 @pytest.mark.parametrize("pair", FAMILIES.values(), ids=FAMILIES)
 def test_shortened_recipes_keep_their_schedule(pair):
     for recipe in (pair.original, pair.modern):
-        assert shortened(recipe, recipe.epochs) == recipe
-        short = shortened(recipe, 5)
+        assert with_epochs(recipe, recipe.epochs) == recipe
+        short = with_epochs(recipe, 5)
         assert short.epochs == 5 and short.warmup_epochs <= 1
         assert recipe.schedule == "cosine" or 2 <= short.decay_epochs <= 4, "the rate decays at least once"
-    assert shortened(MODERN, 30).warmup_epochs == 2
+    assert with_epochs(MODERN, 30).warmup_epochs == 2
 
 
 def test_data_without_held_out_images_is_refused():

@@ -58,7 +58,7 @@ def test_the_accuracy_is_that_of_the_reference_within_noise(tmp_path, monkeypatc
     for kind in ("captured", "eager"):
         with monkeypatch.context() as patched:
             if kind == "eager":
-                patched.setattr("ablation.train.loop._place", lambda *arguments: None)
+                patched.setattr("ablation.train.loop.place_images", lambda *arguments: None)
             trials = [
                 dataclasses.replace(TRIAL, recipe=CASES["adamw"][0].replace(epochs=9), seed=seed) for seed in range(3)
             ]

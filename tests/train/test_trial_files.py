@@ -44,7 +44,7 @@ def test_a_kept_outcome_is_returned_without_training(kept, monkeypatch):
     monkeypatch.setattr(training.Training, "run_to_end", no_training)
     assert run(TRIAL, folder, keep=True) == outcome
     with pytest.raises(
-        AblationError, match=r"trained with precision no, accumulate 1, not with precision bf16, accumulate 2"
+        AblationError, match=r"trained with precision fp32, accumulate 1, not with precision bf16, accumulate 2"
     ):
         run(TRIAL, folder, precision="bf16", accumulate=2)
     assert outcome.environment["processes"] == 1
@@ -95,7 +95,7 @@ def test_a_worker_keeps_its_checkpoints_until_the_driver_has_stored_the_outcome(
     [("precision", "bf16"), ("accumulate", 2), ("processes", 2), ("device", "cuda"), ("compiled", True)],
 )
 def test_a_resume_with_other_settings_is_refused(tmp_path, name, other):
-    settings = {"precision": "no", "accumulate": 1, "processes": 1, "device": "cpu", "compiled": False}
+    settings = {"precision": "fp32", "accumulate": 1, "processes": 1, "device": "cpu", "compiled": False}
     state = State(Progress(1, 2), {"network.weight": torch.ones(2)}, {})
     Checkpoints(tmp_path, settings).save(state)
     assert Checkpoints(tmp_path, settings).load().progress == state.progress
@@ -120,8 +120,9 @@ def test_a_network_trained_in_bf16_is_scored_in_float32(tmp_path, ema):
     assert outcome.environment["precision"] == "bf16"
     with Store(tmp_path / FILE) as store:
         store.record(key_of(trial), trial, datasets.load("digits#320").checksum, outcome)
-    with pytest.raises(AblationError, match="was trained with precision bf16"):
-        Study([trial], tmp_path).missing()
+    with pytest.raises(AblationError, match=r"was trained with precision bf16 in .*, and this study trains with fp32"):
+        Study([trial], tmp_path, run_options={"precision": "fp32"}).missing()
+    assert Study([trial], tmp_path).missing() == ()
 
 
 class OnMps(torch.Tensor):
@@ -163,7 +164,7 @@ def test_batches_that_cannot_be_trained_are_refused_before_the_first_step(recipe
 
 
 def test_the_command_trains_once_and_then_prints_the_stored_outcome(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "_trial", lambda options: TRIAL)
+    monkeypatch.setattr(command, "_trial", lambda options: (TRIAL.recipe, TRIAL))
     options = TrainOptions(data=TRIAL.data, store=tmp_path)
     command.train(options)
     first = capsys.readouterr().out.splitlines()
@@ -177,7 +178,7 @@ def test_the_command_trains_once_and_then_prints_the_stored_outcome(tmp_path, mo
         (row,) = store.rows()
     assert row["status"] == "done" and row["key"] == key_of(TRIAL) and f"top-1 {row['accuracy']:.2f} %" in first[3]
     assert Study([TRIAL], tmp_path).missing() == ()
-    with pytest.raises(AblationError, match="trained with precision no, not with precision bf16"):
+    with pytest.raises(AblationError, match="trained with precision fp32, not with precision bf16"):
         command.train(TrainOptions(data=TRIAL.data, store=tmp_path, precision="bf16"))
     weights_file(tmp_path, key_of(TRIAL)).unlink()
     with pytest.raises(AssertionError, match="training started"):
@@ -186,7 +187,7 @@ def test_the_command_trains_once_and_then_prints_the_stored_outcome(tmp_path, mo
 
 def test_a_diverged_trial_is_not_trained_again(tmp_path, monkeypatch):
     trial = Trial(NETWORK, FAMILIES["micro"].original.replace(lr=1e12), "digits#320")
-    monkeypatch.setattr(command, "_trial", lambda options: trial)
+    monkeypatch.setattr(command, "_trial", lambda options: (trial.recipe, trial))
     for _ in range(2):
         with pytest.raises(AblationError, match="the loss became non-finite"):
             command.train(TrainOptions(data=trial.data, store=tmp_path))

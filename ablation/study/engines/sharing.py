@@ -18,14 +18,14 @@ from typing import Any
 from ... import data as datasets
 from ...design.trial import Trial
 from ...environment import cores
-from ...errors import AblationError, unknown
+from ...errors import AblationError
+from ...train.devices import choose_device
 from ...train.step_cost import step_macs, training_bytes
 
 MOST_PER_GPU = 8
 GPU_MACS = 10**12  # multiply-accumulates per step, of all processes of a GPU together
 CONTEXT_BYTES = 600_000_000  # of a process on a GPU, before it has a network: the CUDA context and the kernels
 _USED = 0.9  # share of the free memory; the rest is for the kernels' scratch space and for fragmentation
-_DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True)
@@ -81,22 +81,15 @@ def this_machine(device: str = "auto") -> Machine:
     Raises:
         AblationError: if there is no such device.
     """
-    if device not in _DEVICES:
-        raise unknown("device", device, _DEVICES)
-    if device == "cpu":
-        return Machine("cpu", cores())
+    kind = choose_device(device).type
+    if kind != "cuda":
+        return Machine(kind, cores())
     import torch
 
     count = torch.cuda.device_count()
-    has_mps = torch.backends.mps.is_available()
-    if (device == "cuda" and not count) or (device == "mps" and not has_mps):
-        there = [name for name, has in (("cpu", True), ("cuda", count), ("mps", has_mps)) if has]
-        raise AblationError(f"device {device!r}: this machine has none. Possible: auto, {', '.join(there)}")
-    if count and device != "mps":
-        named = os.environ.get("CUDA_VISIBLE_DEVICES")
-        gpus = named.split(",")[:count] if named else map(str, range(count))
-        return Machine("cuda", cores(), tuple(gpus))
-    return Machine("mps" if has_mps else "cpu", cores())
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = named.split(",")[:count] if named else map(str, range(count))
+    return Machine(kind, cores(), tuple(gpus))
 
 
 def free_gpu_bytes() -> int:
