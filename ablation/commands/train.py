@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import data as datasets
 from ..design import roadmap as roads
 from ..design.architecture import Architecture
-from ..design.recipe import Recipe, make_plan
+from ..design.recipe import make_plan
 from ..design.recipe_changes import RecipeChanges
 from ..design.recipe_limits import MAX_BATCH
 from ..design.recipes import family
@@ -83,7 +83,7 @@ def train(options: TrainOptions) -> None:
         check_number("workers", options.workers, 1, MAX_LOADER_WORKERS, whole=True)
     check_tracker(options.log_with)
     devices, rank, _ = (_process_number(*variable) for variable in _GROUP)
-    unchanged, trial = _trial(options)
+    trial = _trial(options)
     info = datasets.info(options.data)
     if isinstance(trial.architecture, Architecture):
         check_size(options.recipe, info)
@@ -105,7 +105,8 @@ def train(options: TrainOptions) -> None:
     changes = f" with {options.changes}" if options.changes else ""
     heading = f"{default_label(trial)}, recipe {trial.recipe.name}{changes}, {options.data}, seed {options.seed}"
     console.print(heading, soft_wrap=True)
-    print_scaled(options.changes, [unchanged], console)
+    pair = family(options.recipe)
+    print_scaled(options.changes, [pair.original if trial.recipe.name == pair.original.name else pair.modern], console)
     console.print(str(plan), soft_wrap=True, highlight=False)
 
     def report(epoch: int, epochs: int, loss: float) -> None:
@@ -180,8 +181,7 @@ def _starts_from(trial: Trial, data: datasets.Data, start: StartingWeights) -> s
     return "; ".join(filter(None, (f"starts from {start.origin}", start.note, new)))
 
 
-def _trial(options: TrainOptions) -> tuple[Recipe, Trial]:
-    """Return the recipe of the family, and the trial with what was changed in it."""
+def _trial(options: TrainOptions) -> Trial:
     pair = family(options.recipe)
     if sum((bool(options.steps), options.rung is not None, options.model is not None)) > 1:
         raise AblationError("give only one of steps, --rung and --model")
@@ -197,7 +197,7 @@ def _trial(options: TrainOptions) -> tuple[Recipe, Trial]:
             found = roads.road(options.steps, options.start, pair.width_divisor, pair.stem_stride)[-1]
         chosen, member = found.architecture, found.recipe
     recipe = pair.original if member == "original" else pair.modern
-    return recipe, Trial(chosen, options.changes.apply(recipe), options.data, options.seed)
+    return Trial(chosen, options.changes.apply(recipe), options.data, options.seed)
 
 
 def _process_number(name: str, default: int, least: int) -> int:

@@ -69,7 +69,7 @@ def names(kind):
 def test_the_changes_cover_every_field():
     assert set(RECIPE_CHANGES) == names(Recipe)
     assert set(ARCHITECTURE_CHANGES) == names(Architecture)
-    assert names(Trial) == {"architecture", "recipe", "data", "seed"}
+    assert names(Trial) == {"architecture", "recipe", "data", "seed", "init"}
 
 
 def test_the_key_of_a_fixed_trial():
@@ -149,6 +149,15 @@ def test_a_trial_has_the_same_value_and_key_after_a_round_trip_through_json(arch
     assert loaded.key("checksum") == trial.key("checksum")
 
 
+def test_weights_to_start_from_make_another_trial_and_none_leaves_key_and_description_as_they_were():
+    started = dataclasses.replace(TRIAL, init="0123456789abcdef")
+    assert started.key("checksum") not in (KEY, dataclasses.replace(started, init="f" * 16).key("checksum"))
+    loaded = Trial.from_dict(json.loads(json.dumps(started.to_dict())))
+    assert loaded == started and loaded.key("checksum") == started.key("checksum")
+    assert set(TRIAL.to_dict()) == {"architecture", "recipe", "data", "seed"}
+    assert dataclasses.replace(TRIAL, init="").key("checksum") == KEY
+
+
 def test_an_outcome_is_the_same_after_a_round_trip_through_json():
     outcome = Outcome("done", 90.0, 0.5, (1.0, 0.5), 360, 1000, 2.0, 100.0, {"device": "cpu"})
     assert Outcome.from_dict(json.loads(json.dumps(dataclasses.asdict(outcome)))) == outcome
@@ -161,6 +170,8 @@ def test_an_outcome_is_the_same_after_a_round_trip_through_json():
         ({"seed": True}, "seed True"),
         ({"seed": 1.0}, "seed 1.0"),
         ({"architecture": "resnet18"}, "'resnet18' must be an Architecture, or 'timm:NAME'"),
+        ({"init": "weights.safetensors"}, "init 'weights.safetensors' must be '' or the digest of a weights file"),
+        ({"init": None}, "init None must be"),
     ],
 )
 def test_invalid_arguments_are_refused(arguments, message):
