@@ -113,32 +113,23 @@ BOUNDARIES = [
     (see, "_compare_weights"),
     (see, "photographs"),
 ]
+STUDY = [
+    *("--data", "--recipe", "--seeds", "--start", "--epochs", "--batch-size", "--drop-path", "--ema"),
+    *("--label", "--workers", "--engine", "--cpus", "--gpus", "--device", "--precision"),
+]
 COMMANDS = {
     "profile": [
-        "--size",
-        "--timing",
-        "--batch",
-        "--step",
-        "--memory-format",
-        "--precision",
-        "--compiled",
-        "--start",
+        *("--size", "--timing", "--batch", "--step", "--memory-format", "--precision", "--compiled", "--start"),
         "--reconcile",
     ],
-    "roadmap": [
-        *("--data", "--recipe", "--seeds", "--start", "--epochs", "--batch-size", "--drop-path", "--ema", "--label"),
-        *("--workers", "--engine", "--cpus", "--gpus", "--device", "--precision"),
-    ],
+    "roadmap": STUDY,
     "train": [
         *("--start", "--rung", "--model", "--init-from", "--data", "--recipe", "--seed"),
         *("--epochs", "--lr", "--batch-size", "--drop-path", "--ema"),
         *("--device", "--precision", "--accumulate", "--workers", "--compile", "--log-with"),
     ],
     "evaluate": ["--model", "--weights", "--data", "--recipe", "--class-order", "--averaged", "--raw"],
-    "study": [
-        *("--data", "--recipe", "--seeds", "--start", "--epochs", "--batch-size", "--drop-path", "--ema", "--label"),
-        *("--count", "--workers", "--engine", "--cpus", "--gpus", "--device", "--precision"),
-    ],
+    "study": ["--count", *STUDY],
     "rates": [
         *("--data", "--recipe", "--original", "--modern", "--epochs", "--label"),
         *("--workers", "--device", "--precision"),
