@@ -114,6 +114,7 @@ def train(
     accumulate: given.Accumulate = 1,
     workers: given.LoaderWorkers = None,
     compiled: given.Compile = False,
+    validate_every: given.ValidateEvery = 0,
     log_with: given.LogWith = None,
     store: given.StoreFolder = Path("runs"),
 ) -> None:
@@ -125,7 +126,8 @@ def train(
         refuse_options(context, ["start"], "is for steps and --rung, not for --model")
     chosen = (tuple(steps or ()), start, rung, model, data, recipe, seed, precision, accumulate, store)
     changes = recipe_changes(epochs, lr, batch_size, drop_path, ema)
-    train_network(TrainOptions(*chosen, changes, init_from, workers, compiled, log_with or "", device))
+    machine = (init_from, workers, compiled, log_with or "", device, validate_every)
+    train_network(TrainOptions(*chosen, changes, *machine))
 
 
 @app.command()

@@ -126,7 +126,7 @@ COMMANDS = {
     "train": [
         *("--start", "--rung", "--model", "--init-from", "--data", "--recipe", "--seed"),
         *("--epochs", "--lr", "--batch-size", "--drop-path", "--ema"),
-        *("--device", "--precision", "--accumulate", "--workers", "--compile", "--log-with"),
+        *("--device", "--precision", "--accumulate", "--workers", "--compile", "--validate-every", "--log-with"),
     ],
     "evaluate": ["--model", "--weights", "--data", "--recipe", "--class-order", "--averaged", "--raw"],
     "study": ["--count", *STUDY],

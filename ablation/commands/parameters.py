@@ -99,6 +99,14 @@ Compile = Annotated[
         "--compile", help="Train the network compiled by torch.compile, which takes minutes.", rich_help_panel=MACHINE
     ),
 ]
+ValidateEvery = Annotated[
+    int,
+    typer.Option(
+        "--validate-every",
+        help="Epochs after which the network is evaluated on the test images, besides the end; 0 for never.",
+        rich_help_panel=RESULTS,
+    ),
+]
 LogWith = Annotated[
     Optional[str],
     typer.Option(

@@ -13,7 +13,7 @@ from ..design import roadmap as roads
 from ..design.architecture import Architecture
 from ..design.recipe import make_plan
 from ..design.recipe_changes import RecipeChanges
-from ..design.recipe_limits import MAX_BATCH
+from ..design.recipe_limits import MAX_BATCH, MAX_EPOCHS
 from ..design.recipes import family
 from ..design.trial import Outcome, Trial
 from ..environment import MAX_LOADER_WORKERS
@@ -30,6 +30,7 @@ from .room import check_size, check_training
 
 if TYPE_CHECKING:
     from ..network.starting_weights import StartingWeights
+    from ..train.loop import Moment
 
 # Variables that torchrun sets, with their values without it.
 _GROUP = (("WORLD_SIZE", 1, 1), ("RANK", 0, 0), ("LOCAL_RANK", 0, 0))
@@ -52,6 +53,7 @@ class TrainOptions:
         compiled: train the network compiled by `torch.compile`.
         log_with: name of a tracker, or "".
         device: "auto", "cpu", "cuda" or "mps".
+        validate_every: epochs after which the network is evaluated on the test images, besides the end; 0 for never.
     """
 
     steps: tuple[str, ...] = ()
@@ -70,6 +72,7 @@ class TrainOptions:
     compiled: bool = False
     log_with: str = ""
     device: str = "auto"
+    validate_every: int = 0
 
 
 def train(options: TrainOptions) -> None:
@@ -82,6 +85,7 @@ def train(options: TrainOptions) -> None:
     if options.workers is not None:
         check_number("workers", options.workers, 1, MAX_LOADER_WORKERS, whole=True)
     check_tracker(options.log_with)
+    check_number("validate_every", options.validate_every, 0, MAX_EPOCHS, whole=True)
     devices, rank, _ = (_process_number(*variable) for variable in _GROUP)
     trial = _trial(options)
     info = datasets.info(options.data)
@@ -109,8 +113,11 @@ def train(options: TrainOptions) -> None:
     print_scaled(options.changes, [pair.original if trial.recipe.name == pair.original.name else pair.modern], console)
     console.print(str(plan), soft_wrap=True, highlight=False)
 
-    def report(epoch: int, epochs: int, loss: float) -> None:
-        console.print(f"epoch {epoch}/{epochs}  training loss {loss:.4f}", highlight=False)
+    def report(moment: Moment) -> None:
+        if moment.ends_epoch:
+            accuracy = "" if moment.accuracy is None else f"  top-1 {moment.accuracy:.2f} %"
+            line = f"epoch {moment.epoch}/{moment.epochs}  training loss {moment.loss:.4f}{accuracy}"
+            console.print(line, highlight=False)
 
     key, file = trial.key(data.checksum), options.store / FILE
     outcome = _stored(options.store, key)
@@ -132,15 +139,16 @@ def train(options: TrainOptions) -> None:
             outcome = run(
                 trial,
                 options.store,
-                report,
-                options.precision,
-                options.accumulate,
+                precision=options.precision,
+                accumulate=options.accumulate,
                 device=options.device,
                 keep=True,
                 loader_workers=options.workers,
                 compiled=options.compiled,
                 init_from=start,
                 log_with=options.log_with,
+                validate_every=options.validate_every,
+                on_progress=report,
             )
         except KeyboardInterrupt:
             print("ablation: interrupted. A checkpoint is kept: the same command resumes from it", file=sys.stderr)

@@ -112,7 +112,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, (str, int, float))
+    values = value.values() if isinstance(value, dict) else (value,)  # such as accuracies by epoch
+    return all(one is None or isinstance(one, (str, int, float)) for one in values)
 
 
 def _shorten(value: Any) -> str:

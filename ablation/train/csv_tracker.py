@@ -11,13 +11,7 @@ from accelerate.tracking import GeneralTracker
 
 from ..files import writable_folder, write_atomically
 
-COLUMNS = (
-    "epoch",
-    "loss",
-    "learning_rate",
-    "images_per_second",
-    "accuracy",
-)  # accuracy where the network was evaluated
+COLUMNS = ("epoch", *VALUES)
 
 
 class CsvTracker(GeneralTracker):

@@ -186,9 +186,8 @@ class Training:
                     moment = replace(moment, loss=progress.losses[-1])
                     if validate_every and progress.epoch % validate_every == 0 and broken is None:
                         with clock.paused():
-                            accuracy, *_ = evaluate(
-                                self.final_network(), self.data, self.recipe, self.accelerator, workers=self.workers
-                            )
+                            tested = (self.final_network(), self.data, self.recipe, self.accelerator)
+                            accuracy, *_ = evaluate(*tested, workers=self.workers)
                         progress = replace(progress, validated={**progress.validated, str(progress.epoch): accuracy})
                         moment = replace(moment, accuracy=accuracy)
                 if report:  # before the checkpoint, since a process that is killed in between repeats the epoch

@@ -145,27 +145,20 @@ def run(
             log = None
             if log_with and is_main:
                 log = Tracking(log_with, folder, trial, key, {**settings, **extras}, checkpoints.folder)
+
+            def report(moment: Moment) -> None:
+                if progress and moment.ends_epoch:
+                    progress(moment.epoch, moment.epochs, moment.loss)
+                if on_progress:
+                    on_progress(moment)
+
             with fast_training(layout, accelerator.device) as memory_format:
-                training = Training(
-                    network,
-                    trial,
-                    data,
-                    steps,
-                    accelerator,
-                    accumulate,
-                    compiled,
-                    workers=loader_workers,
-                    memory_format=memory_format,
-                )
-                with logged(progress, log, make_rates(recipe, steps), steps) as ended, explain_compiler(compiled):
-
-                    def report(moment: Moment) -> None:
-                        if ended and moment.ends_epoch:
-                            ended(moment.epoch, moment.epochs, moment.loss)
-                        if on_progress:
-                            on_progress(moment)
-
-                    completed = training.run_to_end(checkpoints, checkpoint_seconds, stop, report, validate_every)
+                how = {"workers": loader_workers, "memory_format": memory_format}
+                training = Training(network, trial, data, steps, accelerator, accumulate, compiled, **how)
+                with logged(report, log) as logging_report, explain_compiler(compiled):
+                    completed = training.run_to_end(
+                        checkpoints, checkpoint_seconds, stop, logging_report, validate_every
+                    )
             outcome = _score(training, completed, weights_file(folder, key))
             how = {"tf32": choice.tf32, "memory_format": layout, "steps": training.taken.kind}
             validated = {"validated": completed.validated} if completed.validated else {}

@@ -45,6 +45,7 @@ REFUSED = [
     (["train", "--workers", "0"], "workers 0 must be 1 or more"),
     (["train", "--workers", "999"], "workers 999 must be 256 or less"),
     (["train", "--workers", "2"], "--workers is for image files: those of digits are held in memory"),
+    (["train", "--validate-every", "-1"], "validate_every -1 must be 0 or more"),
     (["train", "--log-with", "tensorbord"], "unknown tracker 'tensorbord'; did you mean 'tensorboard'?"),
     (["train", "--init-from", "weights.pth"], "there is no weights file weights.pth"),
     (["roadmap", "--epochs", "0"], "--epochs: epochs 0 must be 1 or more"),

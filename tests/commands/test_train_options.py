@@ -37,7 +37,7 @@ CHANGES = ("--epochs", 2, "--lr", 0.01, "--batch-size", 50, "--drop-path", 0.1, 
 
 
 def test_what_was_changed_is_said_and_recorded(tmp_path, small_network, capsys):
-    options = ("train", "--data", DATA, "--log-with", "csv", "--store", tmp_path)
+    options = ("train", "--data", DATA, "--log-with", "csv", "--validate-every", 1, "--store", tmp_path)
     code, out, error = ablation(*options, *CHANGES, capsys=capsys)
     assert code == 0, error
     heading, plan, *_ = out.splitlines()
@@ -48,10 +48,15 @@ def test_what_was_changed_is_said_and_recorded(tmp_path, small_network, capsys):
     )
     with Store(tmp_path / FILE, readonly=True) as store:
         ((key, outcome),) = store.outcomes().items()
-        assert outcome.environment["log_with"] == "csv"
+        assert (outcome.environment["log_with"], outcome.environment["validate_every"]) == ("csv", 1)
         assert not {"compiled", "loader_workers", "init"} & set(outcome.environment), "what is as usual is not recorded"
-    losses = [float(row["loss"]) for row in rows_of(tmp_path / "logs" / f"{key}.csv")]
-    assert tuple(losses) == outcome.train_losses
+        write_export(store, tmp_path / "all.csv")
+    assert [row["key"] for row in read_export(tmp_path / "all.csv")] == [key]
+    logged = rows_of(tmp_path / "logs" / f"{key}.csv")
+    assert tuple(float(row["loss"]) for row in logged) == outcome.train_losses
+    accuracies_by_epoch = {row["epoch"]: float(row["accuracy"]) for row in logged}
+    assert accuracies_by_epoch == outcome.environment["validated"] and accuracies_by_epoch["2"] == outcome.accuracy
+    assert f"epoch 2/2  training loss {outcome.train_losses[1]:.4f}  top-1 {outcome.accuracy:.2f} %" in out
     assert "has trained this before" in ablation(*options, *CHANGES, capsys=capsys)[1]
     _, out, _ = ablation("train", "--data", DATA, "--epochs", 1, "--store", tmp_path, capsys=capsys)
     assert "recipe micro-modern: warmup_epochs is 0 instead of 1, in proportion to the epochs" in out
