@@ -53,7 +53,8 @@ def parse_outcome(text: str) -> Outcome:
         "params": _is_count(outcome.params),
         "seconds": _is_number(outcome.seconds),
         "images_per_second": _is_number(outcome.images_per_second),
-        "environment": isinstance(outcome.environment, dict) and all(map(_is_plain, outcome.environment.values())),
+        "environment": isinstance(outcome.environment, dict)
+        and all(_is_setting(*item) for item in outcome.environment.items()),
         "not_learning": isinstance(outcome.not_learning, bool),
         "reason": isinstance(outcome.reason, str),
     }
@@ -111,9 +112,15 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
+def _is_setting(name: str, value: Any) -> bool:
+    """Return whether a value of the environment is plain, or the accuracies by epoch of a trial that was validated."""
+    if name == "validated":
+        return isinstance(value, dict) and all(map(_is_number, value.values()))
+    return _is_plain(value)
+
+
 def _is_plain(value: Any) -> bool:
-    values = value.values() if isinstance(value, dict) else (value,)  # such as accuracies by epoch
-    return all(one is None or isinstance(one, (str, int, float)) for one in values)
+    return value is None or isinstance(value, (str, int, float))
 
 
 def _shorten(value: Any) -> str:

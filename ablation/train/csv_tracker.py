@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from accelerate.tracking import GeneralTracker
 
 from ..files import writable_folder, write_atomically
-
-COLUMNS = ("epoch", *VALUES)
 
 
 class CsvTracker(GeneralTracker):
@@ -22,14 +21,15 @@ class CsvTracker(GeneralTracker):
 
     Args:
         file: the CSV file; its folder is created.
+        names: columns besides the epoch; values of other names are left out.
     """
 
     name = "csv"
     requires_logging_directory = False
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, names: Sequence[str]) -> None:
         super().__init__()
-        self.file = file
+        self.file, self._columns = file, ("epoch", *names)
         self._began = False
 
     @property
@@ -50,10 +50,10 @@ class CsvTracker(GeneralTracker):
         """
         if not self._began:
             earlier = [row for row in self._rows() if int(row["epoch"]) < (step or 1)]
-            write_atomically(self.file, _lines(earlier, header=True))
+            write_atomically(self.file, self._lines(earlier, header=True))
             self._began = True
         with self.file.open("a", encoding="utf-8", newline="") as opened:
-            opened.write(_lines([{**values, "epoch": step}]))
+            opened.write(self._lines([{**values, "epoch": step}]))
 
     def _rows(self) -> list[dict[str, str]]:
         """Return the complete rows that the file has, if it is one of ours."""
@@ -64,11 +64,10 @@ class CsvTracker(GeneralTracker):
         reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
         return [row for row in reader if None not in row.values() and str(row.get("epoch")).isdecimal()]
 
-
-def _lines(rows: list[dict[str, Any]], header: bool = False) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
-    if header:
-        writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    def _lines(self, rows: list[dict[str, Any]], header: bool = False) -> str:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns, restval="", extrasaction="ignore", lineterminator="\n")
+        if header:
+            writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()

@@ -38,7 +38,6 @@ from .devices import choose, stored_precision
 from .evaluation import evaluate, make_accelerator
 from .initial import check_start, load_initial
 from .loop import Moment, Report, Training
-from .optimization import make_rates
 from .seeds import seed_all
 from .stop import StopSignal
 from .tracking import Tracking, check_tracker, logged

@@ -10,8 +10,8 @@ from ablation import AblationError, Trial, run
 from ablation import data as datasets
 from ablation.design.recipes import FAMILIES
 from ablation.train import tracking
-from ablation.train.csv_tracker import COLUMNS, CsvTracker
-from ablation.train.tracking import TRACKERS, TrackerWarning, check_tracker
+from ablation.train.csv_tracker import CsvTracker
+from ablation.train.tracking import TRACKERS, VALUES, TrackerWarning, check_tracker
 from tests.train.small import NETWORK
 
 RECIPE = FAMILIES["micro"].modern.replace(epochs=4, batch_size=50)
@@ -82,7 +82,7 @@ def test_a_resumed_trial_has_each_epoch_once_in_its_file(tmp_path):
     outcome = interrupted(tmp_path, "csv", after=3)
     (file,) = (tmp_path / "logs").glob("*.csv")
     logged = rows(file)
-    assert file.stem == TRIAL.key(datasets.load(TRIAL.data).checksum) and tuple(logged[0]) == COLUMNS
+    assert file.stem == TRIAL.key(datasets.load(TRIAL.data).checksum) and tuple(logged[0]) == ("epoch", *VALUES)
     assert [row["epoch"] for row in logged] == ["1", "2", "3", "4"]
     assert tuple(float(row["loss"]) for row in logged) == outcome.train_losses
     rates = [float(row["learning_rate"]) for row in logged]
@@ -92,13 +92,13 @@ def test_a_resumed_trial_has_each_epoch_once_in_its_file(tmp_path):
 
 def test_an_incomplete_line_and_later_epochs_are_replaced(tmp_path):
     file = tmp_path / "logs" / "key.csv"
-    first = CsvTracker(file)
+    first = CsvTracker(file, VALUES)
     first.start()
     for epoch in (1, 2, 3):
         first.log({"loss": float(epoch)}, step=epoch)
     with file.open("a") as opened:
         opened.write("4,0.2")
-    second = CsvTracker(file)
+    second = CsvTracker(file, VALUES)
     second.start()
     second.log({"loss": 9.0, "accuracy": 50.0}, step=3)
     assert [(row["epoch"], row["loss"], row["accuracy"]) for row in rows(file)] == [
