@@ -13,22 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-<<<<<<< HEAD
 from typing import TYPE_CHECKING, Any
-=======
-from typing import Any
->>>>>>> origin/main
 
 from ..design.trial import Trial
 from ..errors import AblationError, first_line, unknown
 from ..files import write_atomically
 
-<<<<<<< HEAD
 if TYPE_CHECKING:
     from .loop import Moment, Report
-=======
-Report = Callable[[int, int, float], None]  # called with epoch, epochs, mean training loss
->>>>>>> origin/main
 
 # Name of each tracker and the packages of which it needs one.
 TRACKERS: dict[str, tuple[str, ...]] = {
@@ -37,10 +29,7 @@ TRACKERS: dict[str, tuple[str, ...]] = {
     "mlflow": ("mlflow",),
     "csv": (),
 }
-<<<<<<< HEAD
 VALUES = ("loss", "learning_rate", "images_per_second", "accuracy")  # of a `Moment`; accuracy where it was measured
-=======
->>>>>>> origin/main
 _PROJECT = "ablation"
 _STATE = "tracker.json"
 
@@ -131,25 +120,12 @@ class Tracking:
 
 
 @contextmanager
-<<<<<<< HEAD
 def logged(report: Report, log: Tracking | None) -> Iterator[Report]:
     """Log the epochs that are reported inside this context, each before the given report of it, and close the log at the end.
 
     Args:
         report: called whenever losses are known.
         log: the log, or None for none.
-=======
-def logged(
-    report: Report | None, log: Tracking | None, rate: Callable[[int], float], steps: int
-) -> Iterator[Report | None]:
-    """Log the epochs that are reported inside this context, each before the given report of it, and close the log at the end.
-
-    Args:
-        report: called after each epoch, or None.
-        log: the log, or None for none.
-        rate: learning rate of a step, counted from the start of the trial.
-        steps: number of steps per epoch.
->>>>>>> origin/main
 
     Yields:
         The report to call.
@@ -158,17 +134,10 @@ def logged(
         yield report
         return
 
-<<<<<<< HEAD
     def log_and_report(moment: Moment) -> None:
         if moment.ends_epoch:
             log.on_epoch(moment.epoch, {name: getattr(moment, name) for name in VALUES})
         report(moment)
-=======
-    def log_and_report(epoch: int, epochs: int, loss: float) -> None:
-        log.on_epoch(epoch, {"loss": loss, "learning_rate": rate(epoch * steps - 1)})
-        if report:
-            report(epoch, epochs, loss)
->>>>>>> origin/main
 
     try:
         yield log_and_report
@@ -184,11 +153,7 @@ def _make(name: str, folder: Path, key: str, state: Mapping[str, Any]) -> Any:
     if name == "csv":
         from .csv_tracker import CsvTracker
 
-<<<<<<< HEAD
         return CsvTracker(folder / f"{key}.csv", VALUES)
-=======
-        return CsvTracker(folder / f"{key}.csv")
->>>>>>> origin/main
     if name == "tensorboard":
         # What an earlier trial with this key has written is not shown beside this one.
         return tracking.TensorBoardTracker(key, folder, **({} if state else {"purge_step": 0}))
