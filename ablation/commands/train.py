@@ -103,7 +103,7 @@ def train(options: TrainOptions) -> None:
 
         start = read_start(options.init_from)
         trial = replace(trial, init=start.digest)
-    plan = make_plan(trial.recipe, data.steps_per_epoch(trial.recipe), devices, options.accumulate)
+    plan = make_plan(trial.recipe, data.steps_per_epoch(trial.recipe, options.accumulate), devices, options.accumulate)
     check_training([trial], info, parts=devices * options.accumulate, device=chosen.device)
     console = make_console(silent=rank != 0)
     changes = f" with {options.changes}" if options.changes else ""

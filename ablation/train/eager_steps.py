@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from itertools import islice
 from typing import Any
 
 import torch
@@ -14,10 +15,16 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ..data.about import Data
+from ..design.recipe import Recipe
 from ..design.trial import Trial
 from .optimization import make_loss, make_mixup, make_schedule
 from .seeds import seed_all, step_seed
 from .stop import StopSignal
+
+
+def loaded_parts(data: Data, recipe: Recipe, accumulate: int) -> int:
+    """Return in how many parts a process loads its share of a batch: one, or all accumulated ones where files are read."""
+    return accumulate if data.held_in_memory(recipe) is None else 1
 
 
 class EagerSteps:
@@ -56,6 +63,7 @@ class EagerSteps:
         self.trial, self.recipe, self.data, self.steps = trial, trial.recipe, data, steps
         self._accelerator, self._accumulate, self._average = accelerator, accumulate, average
         self._workers, self._memory_format = workers, memory_format
+        self._loaded_parts = loaded_parts(data, self.recipe, accumulate)
         self._schedule = make_schedule(self.recipe, optimizer, steps)
         self._mixup = make_mixup(self.recipe, data.info.num_classes)
         self._loss = make_loss(self.recipe)
@@ -77,10 +85,18 @@ class EagerSteps:
         """
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
         batches = self.data.train_batches(
-            self.recipe, self.trial.seed, epoch, rank, world, first, workers=self._workers
+            self.recipe,
+            self.trial.seed,
+            epoch,
+            rank,
+            world,
+            first,
+            parts=self._loaded_parts,
+            device=self._accelerator.device,
+            workers=self._workers,
         )
-        for step, (images, labels) in enumerate(batches, start=first):
-            yield [self._take_step(epoch * self.steps + step, images, labels)]
+        for step in range(first, self.steps):
+            yield [self._take_step(epoch * self.steps + step, islice(batches, self._loaded_parts))]
 
     def stop_requested(self, stop: StopSignal) -> bool:
         """Return whether any process received a stop signal. All stop together, as the others would wait for one that stops."""
@@ -100,26 +116,21 @@ class EagerSteps:
             self._accelerator.scaler.load_state_dict(state["scaler"])
         self._optimizer.load_state_dict({name: state[name] for name in ("state", "param_groups")})
 
-    def _take_step(self, number: int, images: Tensor, labels: Tensor) -> float:
+    def _take_step(self, number: int, batches: Iterator[tuple[Tensor, Tensor]]) -> float:
         """Take one optimizer step and return its loss, averaged over all processes.
 
         Args:
             number: of the step, counted from the start of the trial.
-            images, labels: this process's share of the batch.
+            batches: this process's share of the batch, as it is loaded.
         """
         accelerator = self._accelerator
         seed_all(step_seed(self.trial.seed, number, accelerator.process_index))
         self._schedule.step_update(number)
-        images, labels = images.to(accelerator.device), labels.to(accelerator.device)
-        if self._mixup:
-            images, labels = self._mixup(images, labels)
-        images = images.contiguous(memory_format=self._memory_format)
-        parts = list(zip(images.chunk(self._accumulate), labels.chunk(self._accumulate), strict=True))
         total = torch.zeros((), device=accelerator.device)
-        for i, (part_images, part_labels) in enumerate(parts, start=1):
-            is_last = i == len(parts)  # only the last part exchanges gradients between processes
+        for i, (images, labels) in enumerate(self._parts(batches), start=1):
+            is_last = i == self._accumulate  # only the last part exchanges gradients between processes
             with nullcontext() if is_last else accelerator.no_sync(self._network), accelerator.autocast():
-                loss = self._loss(self._network(part_images).float(), part_labels) / len(parts)
+                loss = self._loss(self._network(images).float(), labels) / self._accumulate
                 accelerator.backward(loss)
             total += loss.detach()
         if self.recipe.clip_grad:
@@ -129,3 +140,12 @@ class EagerSteps:
         if self._average:
             self._average()
         return accelerator.reduce(total, "mean").item()
+
+    def _parts(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the accumulated parts of the loaded ones. Images are mixed within what is loaded at a time."""
+        for images, labels in batches:
+            if self._mixup:
+                images, labels = self._mixup(images, labels)
+            images = images.contiguous(memory_format=self._memory_format)
+            number = self._accumulate // self._loaded_parts
+            yield from zip(images.chunk(number), labels.chunk(number), strict=True)

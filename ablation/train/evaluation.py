@@ -44,9 +44,9 @@ def evaluate(
     totals = torch.zeros(3, dtype=torch.float64)
     with torch.inference_mode(), float32_products(accelerator.device, tf32=False):
         rank, world = accelerator.process_index, accelerator.num_processes
-        for images, labels in data.test_batches(recipe, rank, world, workers=workers):
-            images = images.to(accelerator.device)
+        for images, labels in data.test_batches(recipe, rank, world, device=accelerator.device, workers=workers):
             logits = network(images.contiguous(memory_format=torch.channels_last)).float().cpu()
+            labels = labels.cpu()
             if logits_of is not None:
                 logits = logits[:, list(logits_of)]
             correct = (logits.argmax(1) == labels).sum()

@@ -20,7 +20,7 @@ from ..design.trial import Trial
 from .checkpoint import Checkpoints, Progress, State
 from .device_steps import DeviceSteps, place_images
 from .devices import stored_precision
-from .eager_steps import EagerSteps
+from .eager_steps import EagerSteps, loaded_parts
 from .evaluation import evaluate
 from .optimization import check_batch, make_optimizer, make_rates
 from .stop import StopSignal
@@ -114,7 +114,8 @@ class Training:
         memory_format: torch.memory_format = torch.channels_last,
     ) -> None:
         recipe = trial.recipe
-        check_batch(recipe, network, accelerator.num_processes, accumulate)
+        parts = loaded_parts(data, recipe, accumulate)
+        check_batch(recipe, network, accelerator.num_processes, accumulate, parts)
         self.trial, self.recipe, self.data, self.steps = trial, recipe, data, steps
         self.accelerator, self.workers = accelerator, workers
         self.ema = ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None

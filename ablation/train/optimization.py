@@ -15,7 +15,7 @@ from ..design.recipe import Recipe
 from ..errors import AblationError
 
 
-def check_batch(recipe: Recipe, network: nn.Module, processes: int, accumulate: int) -> None:
+def check_batch(recipe: Recipe, network: nn.Module, processes: int, accumulate: int, loaded: int = 1) -> None:
     """Check that the network and the recipe can be trained with the images that they get at a time.
 
     Args:
@@ -23,15 +23,17 @@ def check_batch(recipe: Recipe, network: nn.Module, processes: int, accumulate: 
         network: the network.
         processes: processes that train in parallel.
         accumulate: parts into which each process divides its share of a batch.
+        loaded: parts in which each process loads its share.
 
     Raises:
         AblationError: if mixup gets an odd number of images, or a batch norm a single one.
     """
     share = recipe.batch_size // processes
-    if (recipe.mixup or recipe.cutmix) and share % 2:
+    if (recipe.mixup or recipe.cutmix) and share // loaded % 2:
+        at_a_time = f" in {loaded} parts of {share // loaded}" if loaded > 1 else ""
         raise AblationError(
             f"recipe {recipe.name!r} uses mixup or cutmix, which pairs images, but each of {processes} processes gets "
-            f"{share} of the {recipe.batch_size} images of a batch: that number must be even"
+            f"{share} of the {recipe.batch_size} images of a batch{at_a_time}: that number must be even"
         )
     if share // accumulate == 1 and any(
         isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()

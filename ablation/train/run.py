@@ -112,6 +112,7 @@ def run(
     choice = choose(device, precision)
     if not checkpoint_seconds >= 0:
         raise AblationError(f"checkpoint_seconds {checkpoint_seconds!r} must be 0 or more")
+    check_number("accumulate", accumulate, 1, whole=True)
     if loader_workers is not None:
         check_number("loader_workers", loader_workers, 1, MAX_LOADER_WORKERS, whole=True)
     check_tracker(log_with)
@@ -121,7 +122,7 @@ def run(
     data, recipe = datasets.load(trial.data), trial.recipe
     if isinstance(trial.architecture, Architecture):
         trial.architecture.sizes(data.info.size or recipe.size)
-    steps = data.steps_per_epoch(recipe)
+    steps = data.steps_per_epoch(recipe, accumulate)
     accelerator = make_accelerator(choice.precision, choice.device)
     make_plan(recipe, steps, accelerator.num_processes, accumulate)  # raises if the batch does not divide evenly
     key = trial.key(data.checksum)
@@ -152,8 +153,8 @@ def run(
                     on_progress(moment)
 
             with fast_training(layout, accelerator.device) as memory_format:
-                how = {"workers": loader_workers, "memory_format": memory_format}
-                training = Training(network, trial, data, steps, accelerator, accumulate, compiled, **how)
+                common = (network, trial, data, steps, accelerator, accumulate, compiled)
+                training = Training(*common, workers=loader_workers, memory_format=memory_format)
                 with logged(report, log) as logging_report, explain_compiler(compiled):
                     completed = training.run_to_end(
                         checkpoints, checkpoint_seconds, stop, logging_report, validate_every

@@ -90,12 +90,10 @@ def test_a_stop_is_noticed_after_the_step():
 @pytest.mark.parametrize("recipe", [CASES["all"][0], SGD.replace(epochs=2)], ids=["adamw", "sgd"])
 def test_a_resumed_trial_ends_bit_identical(recipe, tmp_path):
     def train(folder, stop_in=None):
-        reports = []
         with seeded(3), StopSignal() as stop:
 
-            def report(epoch, *rest):
-                reports.append(epoch)
-                stop.requested = epoch == stop_in
+            def report(moment):
+                stop.requested = moment.ends_epoch and moment.epoch == stop_in
 
             training = make_training(recipe)
             return training.run_to_end(Checkpoints(folder), math.inf, stop, report), training
