@@ -127,6 +127,7 @@ def run(
     key = trial.key(data.checksum)
     settings = make_settings(choice.precision, accelerator.num_processes, accumulate)
     chosen = {"compiled": compiled, "loader_workers": loader_workers, "init": trial.init, "log_with": log_with}
+    chosen["validate_every"] = validate_every
     extras = {name: value for name, value in chosen.items() if value}
     checkpoints = Checkpoints(
         checkpoint_folder(folder, key), {**settings, "compiled": compiled, "device": accelerator.device.type}
@@ -152,8 +153,17 @@ def run(
                     on_progress(moment)
 
             with fast_training(layout, accelerator.device) as memory_format:
-                how = {"workers": loader_workers, "memory_format": memory_format}
-                training = Training(network, trial, data, steps, accelerator, accumulate, compiled, **how)
+                training = Training(
+                    network,
+                    trial,
+                    data,
+                    steps,
+                    accelerator,
+                    accumulate,
+                    compiled,
+                    workers=loader_workers,
+                    memory_format=memory_format,
+                )
                 with logged(report, log) as logging_report, explain_compiler(compiled):
                     completed = training.run_to_end(
                         checkpoints, checkpoint_seconds, stop, logging_report, validate_every

@@ -114,7 +114,7 @@ def test_a_resumed_trial_continues_its_run(name, fakes, tmp_path):
     first, second = fakes
     assert [step for step, _ in first.logged + second.logged] == [1, 2, 3, 4] and first.ended and second.ended
     assert set(first.logged[0][1]) == {"loss", "learning_rate", "images_per_second"}, "and no accuracy that is None"
-    assert first.config["epochs"] == 4 and first.config["precision"] == "no" and second.config is None
+    assert first.config["epochs"] == 4 and first.config["precision"] == "fp32" and second.config is None
     assert all(value is None or isinstance(value, str | int | float) for value in first.config.values())
     named = {"wandb": "id", "mlflow": "run_id"}.get(name)
     if named:
