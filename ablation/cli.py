@@ -126,8 +126,8 @@ def train(
         refuse_options(context, ["start"], "is for steps and --rung, not for --model")
     chosen = (tuple(steps or ()), start, rung, model, data, recipe, seed, precision, accumulate, store)
     changes = recipe_changes(epochs, lr, batch_size, drop_path, ema)
-    machine = (init_from, workers, compiled, log_with or "", device, validate_every)
-    train_network(TrainOptions(*chosen, changes, *machine))
+    options = TrainOptions(*chosen, changes, init_from, workers, compiled, log_with or "", device, validate_every)
+    train_network(options)
 
 
 @app.command()

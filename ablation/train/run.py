@@ -128,6 +128,7 @@ def run(
     key = trial.key(data.checksum)
     settings = make_settings(choice.precision, accelerator.num_processes, accumulate)
     chosen = {"compiled": compiled, "loader_workers": loader_workers, "init": trial.init, "log_with": log_with}
+    chosen["validate_every"] = validate_every
     extras = {name: value for name, value in chosen.items() if value}
     checkpoints = Checkpoints(
         checkpoint_folder(folder, key), {**settings, "compiled": compiled, "device": accelerator.device.type}

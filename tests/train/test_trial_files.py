@@ -164,7 +164,7 @@ def test_batches_that_cannot_be_trained_are_refused_before_the_first_step(recipe
 
 
 def test_the_command_trains_once_and_then_prints_the_stored_outcome(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "_trial", lambda options: (TRIAL.recipe, TRIAL))
+    monkeypatch.setattr(command, "_trial", lambda options: TRIAL)
     options = TrainOptions(data=TRIAL.data, store=tmp_path)
     command.train(options)
     first = capsys.readouterr().out.splitlines()
@@ -187,7 +187,7 @@ def test_the_command_trains_once_and_then_prints_the_stored_outcome(tmp_path, mo
 
 def test_a_diverged_trial_is_not_trained_again(tmp_path, monkeypatch):
     trial = Trial(NETWORK, FAMILIES["micro"].original.replace(lr=1e12), "digits#320")
-    monkeypatch.setattr(command, "_trial", lambda options: (trial.recipe, trial))
+    monkeypatch.setattr(command, "_trial", lambda options: trial)
     for _ in range(2):
         with pytest.raises(AblationError, match="the loss became non-finite"):
             command.train(TrainOptions(data=trial.data, store=tmp_path))
