@@ -242,7 +242,9 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(Architecture))
 
 
 def _fits_float32(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_FLOAT32  # False for NaN
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_FLOAT32
+    )  # False for NaN
 
 
 def _check_positive(name: str, value: object, most: int) -> None:

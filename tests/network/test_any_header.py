@@ -34,7 +34,11 @@ IMAGES = {
     "interpolation": "bicubic",
 }
 DROPPED = "~dropped~"
-RAW = {"~deep~": "[" * 5000 + "]" * 5000, "~digits~": "9" * 5000, "~overflow~": "1e999"}  # not as json.dumps writes them
+RAW = {
+    "~deep~": "[" * 5000 + "]" * 5000,
+    "~digits~": "9" * 5000,
+    "~overflow~": "1e999",
+}  # not as json.dumps writes them
 FIELDS = [
     *[(name,) for name in ("architecture", "num_classes", "in_chans", "images", "classes", "checksum", "more")],
     *[("images", name) for name in (*IMAGES, "more")],
