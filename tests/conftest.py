@@ -11,7 +11,18 @@ import pytest
 from ablation.design import registry, steps
 
 FAST = ("tests/test_project.py", "tests/design", "ablation/", "tests/show")
-SLOW = ("tests/study/test_ray.py", "tests/test_notebooks.py", "tests/study/test_survival.py", "tests/browser")
+SLOW = (
+    "tests/test_notebooks.py",
+    "tests/study/test_ray.py",
+    "tests/study/test_survival.py",
+    "tests/browser",
+    "tests/network/test_build.py",
+    "tests/measure/test_families.py",
+    "tests/measure/test_completeness.py",
+    "tests/commands/test_studies.py",
+    "tests/course/test_exercises.py",
+    "tests/data/test_longrange.py",
+)
 
 NO_GPU = "this machine has no CUDA device: `make gpu` on one that has"
 

@@ -23,7 +23,7 @@ from ablation.commands import (
     see,
 )
 from ablation.design.recipes import MODERN
-from ablation.design.trial import Outcome, Trial
+from ablation.design.trial import Trial
 from tests.commands.running import ablation
 
 QUICK = settings(
@@ -250,36 +250,3 @@ def test_any_json_is_an_architecture_or_one_message(value):
         Architecture.from_json(json.dumps(value))
     except AblationError as error:
         assert len(str(error)) < 400
-
-
-@pytest.mark.parametrize("column", ["trial", "outcome", "status", "key", "data_checksum", "label"])
-def test_any_cell_of_an_exported_file_is_imported_or_one_message(column, tmp_path):
-    from ablation.study.export_file import read_export
-
-    trial, outcome = Trial(Architecture(), MODERN), Outcome("done", 90.0, 0.5, (1.0,), 355, 1000, 3.0, 100.0, {})
-    row = {
-        "key": trial.key("sum"),
-        "label": "network",
-        "trial": json.dumps(trial.to_dict()),
-        "data_checksum": "sum",
-        "status": "done",
-        "attempts": "1",
-        "finished": "2026-11-27",
-        "outcome": json.dumps(dataclasses.asdict(outcome)),
-    }
-
-    @settings(QUICK, max_examples=25)
-    @given(st.one_of(JSON.map(json.dumps), st.text(st.characters(exclude_categories=["Cs"]), max_size=20)))
-    def check(cell):
-        import csv
-
-        with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            writer.writeheader()
-            writer.writerow({**row, column: cell})
-        try:
-            assert len(read_export(tmp_path / "rows.csv")) <= 1
-        except AblationError as error:
-            assert "rows.csv" in str(error)
-
-    check()

@@ -33,6 +33,7 @@ from ..train.run import weights_file
 from .console import data_label, make_console, track_steps, write_figure
 from .networks import load_network, short_title
 from .options import NetworkOptions, StudyOptions
+from .room import check_fields
 
 DEFAULT_METHODS = ("saliency", "integrated_gradients", "smoothgrad", "grad_cam", "occlusion")
 _LADDER_STEPS = 300  # of integrated gradients; enough for a completeness gap below 1 % if the activations are smooth
@@ -84,14 +85,17 @@ def attribute_images(options: ImageOptions) -> None:
         picture for file in options.files for picture in (read_folder(file) if file.is_dir() else [read_picture(file)])
     ]
     writable_folder(out)
+    if size is not None:  # before a network is built for it
+        check_fields([], size, len(pictures), maps=len(methods))
     label, module = load_network(options.network, size)
     in_chans, default_size = _input_shape(module)
     mean, std = normalisation(module, in_chans)
+    side = default_size if size is None else size
+    check_fields([module], side, len(pictures), in_chans, len(methods))
     console = make_console()
     for picture in pictures:
         for note in picture.notes:
             console.print(f"{picture.file}: {note}", highlight=False, soft_wrap=True)
-    side = default_size if size is None else size
     pixels = torch.stack([picture.square(side, in_chans) for picture in pictures])
     images = normalise(pixels, mean, std)
     classes = targets(module, images, target)

@@ -41,11 +41,7 @@ def evaluate(network_options: NetworkOptions, data: str, recipe: str, class_orde
             f"{info.num_classes} and {info.in_chans}"
         )
     if cfg.get("input_size") and info.size is None:
-        chosen = chosen.replace(
-            size=cfg["input_size"][-1],
-            crop_pct=cfg.get("crop_pct") or chosen.crop_pct,
-            interpolation=cfg.get("interpolation") or chosen.interpolation,
-        )
+        chosen = chosen.replace(size=cfg["input_size"][-1])
     size = info.size or chosen.size
     _check_size(network, size)
     from ..train.evaluation import evaluate as evaluate_network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -87,15 +87,17 @@ def check_study(options: StudyOptions, trials: Collection[Trial], info: DatasetI
     check_training(trials, info, at_a_time=at_a_time, device=options.device)
 
 
-def field_bytes(networks: Iterable[Any], size: int, images: int) -> int:
-    """Return the memory in bytes for receptive fields or norms on some images of a size, one network after the other.
+def field_bytes(networks: Iterable[Any], size: int, images: int, in_chans: int = 3, maps: int = 0) -> int:
+    """Return the memory in bytes for receptive fields, norms or attributions on some images, one network after the other.
 
     Args:
         networks: descriptions, or modules.
         size: side of the images in pixels.
         images: number of images, all of which are kept.
+        in_chans: channels of the images.
+        maps: maps of each image that are kept.
     """
-    pixels = 2 * FLOAT * 3 * images * size**2  # as read, and normalised
+    pixels = FLOAT * (2 * in_chans + maps) * images * size**2  # as read, and normalised
     largest = 0
     for network in networks:
         if isinstance(network, Architecture):
@@ -103,9 +105,29 @@ def field_bytes(networks: Iterable[Any], size: int, images: int) -> int:
             needed = int(FLOAT * (2 * KEPT * counted.activations + counted.params))
         else:
             module = copy.deepcopy(network)
-            needed = 2 * (meta_bytes(partial(module.to, "meta"), size, 1, 3) or 0)
+            needed = 2 * (meta_bytes(partial(module.to, "meta"), size, 1, in_chans) or 0)
         largest = max(largest, needed)
     return pixels + largest
+
+
+def check_fields(
+    networks: Sequence[Any], size: int, images: int, in_chans: int = 3, maps: int = 0, least: int = 32
+) -> None:
+    """Raise an `AblationError` if the images and the largest network need more memory than there is.
+
+    Args:
+        networks, size, images, in_chans, maps: as for `field_bytes`.
+        least: smallest side in pixels to suggest.
+    """
+
+    def needed(side: int) -> int:
+        return field_bytes(networks, side, images, in_chans, maps)
+
+    def fits(available: int) -> str:
+        side = largest_size(needed, available, size)
+        return f"--size {side}" if side >= least else "fewer images or a smaller network"
+
+    check_bytes(needed(size), f"--size {size} with {images} images", fits)
 
 
 def timing_bytes(architecture: Architecture, size: int, batch: int, step: str) -> int:

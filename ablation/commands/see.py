@@ -33,7 +33,7 @@ from .console import make_console, track_steps, write_figure
 from .layer_table import print_layers
 from .networks import load_network, road_label, rungs_of, short_title
 from .options import NetworkOptions
-from .room import check_bytes, field_bytes, largest_size
+from .room import check_fields
 
 WHAT = ("fields", "layers", "norms", "weights")
 _MIN_SIZE = 32  # px; smaller photographs show nothing
@@ -98,7 +98,7 @@ def see(options: SeeOptions) -> None:
     size = options.size if options.size is not None else (_LAYERS_SIZE if what == "layers" else _USUAL_SIZE)
     count = len(PHOTOGRAPHS) if options.images is None else len(list(options.images.glob("*")))
     if what != "layers":
-        _check_room([], size, count)
+        check_fields([], size, count)
     if what == "weights":
         _compare_weights(_load_images(options.images, size), out, console)
         return
@@ -108,7 +108,7 @@ def see(options: SeeOptions) -> None:
     if single:
         label, networks = single[0], [single]
         if size > _USUAL_SIZE:
-            _check_room([single[1]], size, count)
+            check_fields([single[1]], size, count)
     else:
         rungs = rungs_of(steps, start)
         label = road_label(steps, start)
@@ -119,7 +119,7 @@ def see(options: SeeOptions) -> None:
         _measure_layers(networks, size, label, out, console)
         return
     if not single:
-        _check_room([network for _, network in networks], size, count)
+        check_fields([network for _, network in networks], size, count)
     pixels = _load_images(options.images, size)
     if not trained:
         console.print(_RANDOM, soft_wrap=True, highlight=False)
@@ -132,16 +132,6 @@ def _load_images(images: Path | None, size: int) -> Tensor:
     if images is None:
         return photographs(size)
     return torch.stack([picture.square(size) for picture in read_folder(images)])
-
-
-def _check_room(networks: Sequence[Any], size: int, images: int) -> None:
-    """Raise an `AblationError` if the images and the largest network need more memory than there is."""
-
-    def fits(available: int) -> str:
-        side = largest_size(lambda side: field_bytes(networks, side, images), available, size)
-        return f"--size {side}" if side >= _MIN_SIZE else "fewer images or a smaller network"
-
-    check_bytes(field_bytes(networks, size, images), f"--size {size} with {images} images", fits)
 
 
 def _prepare(network: Any, pixels: Tensor, trained: bool) -> tuple[nn.Module, Tensor]:

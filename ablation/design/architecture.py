@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +33,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 MAX_DEPTH = 10_000
 MAX_SIZE = 1_000_000  # px; a single image of this side takes 12 TB
 _LARGEST = {"width": 1_000_000, "expansion": 1_000, "kernel_size": 10_001}
+_MAX_FLOAT32 = 3.4028234663852886e38
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,9 +99,10 @@ class Architecture:
         registry.activation(self.activation)
         registry.norm(self.norm)
         if self.layer_scale is not None:
-            if not _is_finite(self.layer_scale):
+            if not _fits_float32(self.layer_scale):
                 raise AblationError(
-                    f"layer_scale {shown(self.layer_scale)} must be None or a finite number, such as 1e-6"
+                    f"layer_scale {shown(self.layer_scale)} must be None or a finite number of at most {_MAX_FLOAT32:g}, "
+                    "such as 1e-6"
                 )
             object.__setattr__(self, "layer_scale", float(self.layer_scale))
 
@@ -240,11 +241,10 @@ class Architecture:
 _FIELDS = tuple(field.name for field in dataclasses.fields(Architecture))
 
 
-def _is_finite(value: object) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number beyond the range of floats
-        return False
+def _fits_float32(value: object) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_FLOAT32
+    )  # False for NaN
 
 
 def _check_positive(name: str, value: object, most: int) -> None:

@@ -31,11 +31,13 @@ _SHARES = ("hflip", "random_erasing")
 _BELOW_1 = ("momentum", "label_smoothing", "drop_path", "ema")  # at 1, nothing would be learnt
 _NOT_NEGATIVE = ("weight_decay", "min_lr", "mixup", "cutmix")
 _POSITIVE = ("lr", "clip_grad", "decay_rate", "crop_pct")
-_AT_MOST = {"decay_rate": 1.0, "crop_pct": 2.0}  # timm pads the image where a model's crop_pct is above 1
+MAX_CROP_PCT = 2.0  # timm pads the image where a model's crop_pct is above 1
+_AT_MOST = {"decay_rate": 1.0, "crop_pct": MAX_CROP_PCT}
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 _CHOICES = {
     "optimizer": ("sgd", "adamw"),
     "schedule": ("step", "cosine"),
-    "interpolation": ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"),
+    "interpolation": INTERPOLATIONS,
 }
 _OPTIONAL = ("clip_grad", "ema", "crop_scale")
 # timm's notation: magnitude, its standard deviation and largest value, layers, probability, increasing severity, transforms.

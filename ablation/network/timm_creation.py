@@ -55,7 +55,7 @@ def create_timm(
                 "with a recipe whose drop_path is 0"
             ) from error
         is_remote = pretrained and torch.get_default_device().type != "meta"
-        remedy = ": where no hub can be reached, give --weights FILE" if is_remote else ""
+        remedy = ": where no hub can be reached, give a local file of the weights (--weights FILE)" if is_remote else ""
         raise AblationError(f"timm could not create {name!r} ({_first_line(error)}){remedy}") from error
     return model
 

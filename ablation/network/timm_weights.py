@@ -11,14 +11,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import timm
 from torch import Tensor
 
 from ..design.architecture import RESNET50, RESNET200, Architecture
 from ..design.convnext import SIZES, convnext
 from ..errors import AblationError, unknown
 from .build import ConvNet, build
-from .timm_creation import load_timm
+from .timm_creation import create_timm, load_timm
 from .weights import load_state
 
 TIMM_MODELS = {
@@ -78,13 +77,7 @@ def from_timm(
         model, _ = load_timm(base, file)
         load_timm_state(network, model.state_dict(), origin=str(file))
         return network
-    try:
-        model = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=in_chans)
-    except Exception as error:  # a hub can fail with many different exception classes
-        raise AblationError(
-            f"timm could not create {name!r} ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}). "
-            "If the hub cannot be reached, pass the weights as a local file"
-        ) from error
+    model = create_timm(name, pretrained, num_classes=num_classes, in_chans=in_chans)
     load_timm_state(network, model.state_dict(), origin=name)
     return network
 

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ..design.architecture import Architecture
+from ..design.recipe_limits import INTERPOLATIONS, MAX_CROP_PCT, MAX_SIZE
 from ..errors import AblationError
 from .build import ConvNet
 
@@ -28,6 +29,7 @@ HEADER = (
     "ablation"  # key of the description among the metadata; with a second key, the file would differ between two runs
 )
 CROP_FIELDS = ("crop_pct", "crop_mode", "interpolation")  # in timm's `pretrained_cfg`
+_CROP_MODES = ("center", "squash", "border")  # of timm
 _CHECKSUM = "checksum"
 
 
@@ -185,8 +187,8 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
 _IMAGES: dict[str, Callable[[Any], bool]] = {
     "mean": _is_list(_is_number),
     "std": _is_list(lambda value: _is_number(value) and value > 0),
-    "input_size": lambda value: _is_list(lambda n: _is_count(n) and n > 0)(value) and len(value) == 3,
-    "crop_pct": lambda value: _is_number(value) and value > 0,
-    "crop_mode": _is_text,
-    "interpolation": _is_text,
+    "input_size": lambda value: _is_list(lambda n: _is_count(n) and 0 < n <= MAX_SIZE)(value) and len(value) == 3,
+    "crop_pct": lambda value: _is_number(value) and 0 < value <= MAX_CROP_PCT,
+    "crop_mode": lambda value: value in _CROP_MODES,
+    "interpolation": lambda value: value in INTERPOLATIONS,
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..design.trial import Trial
-from ..errors import AblationError
+from ..errors import AblationError, shown
 from ..files import write_atomically
 from .checked import check_plausible, parse_outcome, parse_trial
 from .rows import export_row
@@ -101,17 +101,17 @@ def _check_row(row: Mapping[str, str]) -> dict[str, Any]:
         raise ValueError(", was changed: its checksum is another one")
     attempts, finished = row["attempts"], row["finished"]
     if not (attempts.isascii() and attempts.isdecimal() and 1 <= len(attempts) <= 9 and int(attempts)):
-        raise ValueError(f"attempts {attempts!r} is not possible")
+        raise ValueError(f"attempts {shown(attempts)} is not possible")
     try:
         datetime.strptime(finished, _TIME)
     except ValueError:
-        raise ValueError(f"finished {finished!r} is not a time like 2026-01-31 12:00:00") from None
+        raise ValueError(f"finished {shown(finished)} is not a time like 2026-01-31 12:00:00") from None
     check_plausible(outcome, trial.recipe.epochs)
     stored = TrialRow(row["key"], row["trial"], row["data_checksum"], row["label"])
     expected = export_row(stored, OutcomeRow(outcome, int(attempts), finished, row["outcome"]))
     for name, value in expected.items():
         if name in row and row[name] != _text(value):
-            raise ValueError(f"{name} {row[name]!r} contradicts the outcome, which has {_text(value)!r}")
+            raise ValueError(f"{name} {shown(row[name])} contradicts the outcome, which has {shown(_text(value))}")
     current = {"key": key, "trial": json.dumps(trial.to_dict()), "data_checksum": row["data_checksum"]}
     ended = {"status": outcome.status, "attempts": int(attempts), "finished": finished, "outcome": outcome}
     return {**current, "label": row["label"], **ended}

@@ -5,14 +5,19 @@ import pytest
 from ablation.design import recipes
 
 
-@pytest.fixture
-def one_epoch(monkeypatch):
+def shorten():
     """Shorten the micro family to one epoch, in this process only."""
     pair = recipes.FAMILIES["micro"]
-    short = recipes.Family(
+    recipes.FAMILIES["micro"] = recipes.Family(
         pair.original.replace(epochs=1),
         pair.modern.replace(epochs=1, warmup_epochs=0),
         pair.width_divisor,
         pair.stem_stride,
     )
-    monkeypatch.setitem(recipes.FAMILIES, "micro", short)
+
+
+@pytest.fixture
+def one_epoch(monkeypatch):
+    """Shorten the micro family to one epoch for a test."""
+    monkeypatch.setitem(recipes.FAMILIES, "micro", recipes.FAMILIES["micro"])  # restored after the test
+    shorten()

@@ -1,10 +1,11 @@
 """Options out of bounds, options that would be ignored, and what would not fit into memory: refused before any work."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 
-from ablation import AblationError, Trial, design
+from ablation import AblationError, Trial, build, convnext, design, save_weights
 from ablation.commands import room
 from ablation.commands.console import data_label
 from ablation.commands.networks import road_label
@@ -14,7 +15,7 @@ from ablation.design.recipes import FAMILIES, MODERN
 from ablation.design.trial import MAX_SEED
 from ablation.measure import timing
 from ablation.study.ladder import ladder_rungs
-from tests.commands.running import ablation
+from tests.commands.running import ablation, pictures
 
 REFUSED = [
     (["roadmap", "--seeds", "100000000"], "seeds 100000000 must be 1,000 or less"),
@@ -153,6 +154,23 @@ def test_what_does_not_fit_is_refused_by_the_commands(arguments, fits, tmp_path,
     monkeypatch.setattr(room, "available_bytes", lambda device: 4 * 10**9)
     code, _, error = ablation(*arguments, capsys=capsys)
     assert code == 2 and "GB of memory, of which 4.0 GB are available" in error and fits in error
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [("65536", r"--size \d{4,5}\n"), ("4096", r"--size \d{3,4}\n")], ids=["the images", "the network"]
+)
+def test_attributions_that_do_not_fit_are_refused(size, fits, tmp_path, monkeypatch, capsys):
+    network = build(convnext("atto"), 10)
+    network.pretrained_cfg = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "input_size": (3, 64, 64)}
+    save_weights(network, tmp_path / "w.safetensors")
+    monkeypatch.setattr(room, "available_bytes", lambda: 4 * 10**9)
+    options = ("--weights", tmp_path / "w.safetensors", "--out", tmp_path)
+    code, _, error = ablation("attribute", pictures(tmp_path), *options, "--size", size, capsys=capsys)
+    assert code == 2 and re.search(
+        f"with 2 images needs about .* of which 4.0 GB are available. What fits: {fits}", error
+    )
+    code, _, error = ablation("attribute", pictures(tmp_path), *options, "--method", "saliency", capsys=capsys)
+    assert code == 0, error
 
 
 def test_workers_are_limited_by_memory(monkeypatch):

@@ -1,6 +1,7 @@
 """The commands that analyse networks: see, attribute and profile --timing."""
 
 from ablation import RESNET50, build, save_weights
+from ablation.commands import attribute
 from ablation.measure import timing
 from ablation.study.ladder import ladder_trials
 from ablation.train.run import run
@@ -70,7 +71,8 @@ def test_attribute_reports_image_conversions_and_scores_each_method(tmp_path, ca
     assert code == 2 and "target 10 is not a class of ConvNet, which has 10 classes, 0 to 9" in error
 
 
-def test_attribute_covers_every_adopted_rung_that_a_roadmap_trained(tmp_path, one_epoch, capsys):
+def test_attribute_covers_every_adopted_rung_that_a_roadmap_trained(tmp_path, one_epoch, monkeypatch, capsys):
+    monkeypatch.setattr(attribute, "_LADDER_STEPS", 20)
     trials = [trial for trial, rung in ladder_trials("micro", "digits", [0]).items() if rung.adopted]
     for trial in trials:
         run(trial, tmp_path)

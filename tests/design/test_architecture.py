@@ -51,6 +51,8 @@ def test_dict_and_json_round_trips(architecture):
         ({"downsampling": "pooling"}, "did you mean 'pool'"),
         ({"layer_scale": "small"}, "layer_scale 'small'"),
         ({"layer_scale": float("nan")}, "layer_scale nan"),
+        ({"layer_scale": 1e80}, r"layer_scale 1e\+80 must be None or a finite number of at most 3.4"),
+        ({"layer_scale": -(10**5000)}, "layer_scale .* must be None or a finite number"),
         ({"kernel": 7}, "unknown field of Architecture 'kernel'.*kernel_size"),
     ],
 )

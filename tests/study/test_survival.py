@@ -12,7 +12,7 @@ import pytest
 from ablation import Study, Trial
 from tests.study.samples import SHORT, TINY, alive, children
 
-TRIALS = [Trial(TINY, SHORT.replace(epochs=4), "digits", seed) for seed in range(12)]
+TRIALS = [Trial(TINY, SHORT.replace(epochs=8), "digits#320", seed) for seed in range(8)]
 PROGRAM = (
     "import sys\n"
     "from tests.study.test_survival import *\n"
@@ -76,13 +76,13 @@ def table(store):
 
 def test_the_undisturbed_study_has_all_results(undisturbed):
     numbers, weights = undisturbed
-    assert len(numbers) == len(weights) == 12 and len({row[3] for row in numbers}) == 12
+    assert len(numbers) == len(weights) == 8 and len({row[3] for row in numbers}) == 8
 
 
 def test_a_killed_driver_loses_no_finished_trial_and_releases_the_store(tmp_path, undisturbed):
     store = tmp_path / "store"
     with Driver(store) as first:
-        first.until("ended", 3)
+        first.until("ended", 2)
         first.until("epoch", 2)
         os.kill(first.job.pid, signal.SIGSTOP)  # otherwise it may end before the second one starts
         with Driver(store) as second:
@@ -90,7 +90,7 @@ def test_a_killed_driver_loses_no_finished_trial_and_releases_the_store(tmp_path
         refused = f"another driver runs a study in {store}: process {first.job.pid} on"
         assert code == 1 and refused in error, error
     missing = Study(TRIALS, store).missing()
-    assert 0 < len(missing) <= 9, "some trials had finished and some had not"
+    assert 0 < len(missing) <= 6, "some trials had finished and some had not"
     with Driver(store) as third:
         code, out, error = third.end()
     assert code == 0, error

@@ -1,6 +1,6 @@
 """A trial of a few seconds that uses every source of randomness; as a program, it kills runs with SIGKILL and resumes them.
 
-The program forks, so that twenty runs need only one interpreter start. It prints a digest of outcome and weights for the
+The program forks, so that all runs need only one interpreter start. It prints a digest of outcome and weights for the
 uninterrupted run and for each run that was killed and resumed.
 """
 
