@@ -25,12 +25,12 @@ from ..train.devices import announcement, check_device, check_precision, choose
 from ..train.tracking import check_tracker
 from ..train.trial_files import check_settings, clear_checkpoints, weights_file
 from .console import make_console
+from .epoch_lines import shown_progress
 from .progress import print_scaled
 from .room import check_size, check_training
 
 if TYPE_CHECKING:
     from ..network.starting_weights import StartingWeights
-    from ..train.loop import Moment
 
 # Variables that torchrun sets, with their values without it.
 _GROUP = (("WORLD_SIZE", 1, 1), ("RANK", 0, 0), ("LOCAL_RANK", 0, 0))
@@ -113,12 +113,6 @@ def train(options: TrainOptions) -> None:
     print_scaled(options.changes, [pair.original if trial.recipe.name == pair.original.name else pair.modern], console)
     console.print(str(plan), soft_wrap=True, highlight=False)
 
-    def report(moment: Moment) -> None:
-        if moment.ends_epoch:
-            accuracy = "" if moment.accuracy is None else f"  top-1 {moment.accuracy:.2f} %"
-            line = f"epoch {moment.epoch}/{moment.epochs}  training loss {moment.loss:.4f}{accuracy}"
-            console.print(line, highlight=False)
-
     key, file = trial.key(data.checksum), options.store / FILE
     outcome = _stored(options.store, key)
     if outcome:
@@ -136,20 +130,21 @@ def train(options: TrainOptions) -> None:
         if rank == 0:
             Store(file).close()  # so that a store that cannot be written is found before training
         try:
-            outcome = run(
-                trial,
-                options.store,
-                precision=options.precision,
-                accumulate=options.accumulate,
-                device=options.device,
-                keep=True,
-                loader_workers=options.workers,
-                compiled=options.compiled,
-                init_from=start,
-                log_with=options.log_with,
-                validate_every=options.validate_every,
-                on_progress=report,
-            )
+            with shown_progress(console) as report:
+                outcome = run(
+                    trial,
+                    options.store,
+                    precision=options.precision,
+                    accumulate=options.accumulate,
+                    device=options.device,
+                    keep=True,
+                    loader_workers=options.workers,
+                    compiled=options.compiled,
+                    init_from=start,
+                    log_with=options.log_with,
+                    validate_every=options.validate_every,
+                    on_progress=report,
+                )
         except KeyboardInterrupt:
             print("ablation: interrupted. A checkpoint is kept: the same command resumes from it", file=sys.stderr)
             raise

@@ -103,8 +103,8 @@ class Study:
             AblationError: as `settled_options`, or if another process runs a study in this folder, the store cannot be written,
                 it holds outcomes of an earlier version that may be of other images, or it is moved or deleted in the meantime;
                 its outcomes are then written again.
-            SystemExit: with code 143 on SIGTERM and 129 on SIGHUP. Like KeyboardInterrupt on Ctrl-C, it is raised after the
-                workers have written their checkpoints.
+            SystemExit: with code 143 on SIGTERM, 129 on SIGHUP and 138 on SIGUSR1. Like KeyboardInterrupt on Ctrl-C, it is raised
+                after the workers have written their checkpoints.
         """
         unfinished = self.missing()
         if not unfinished:
@@ -169,11 +169,11 @@ class Study:
 
 @contextmanager
 def _exit_on_signals() -> Iterator[None]:
-    """Raise SystemExit on SIGTERM and SIGHUP, so that they end this process in the same orderly way as Ctrl-C."""
+    """Raise SystemExit on SIGTERM, SIGHUP and SIGUSR1, so that they end this process in the same orderly way as Ctrl-C."""
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():  # no other thread receives signals
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
+        for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):
+            number = getattr(signal, name, None)  # Windows has neither of the last two
             if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
                 before[number] = signal.signal(number, _end)
     try:
