@@ -24,7 +24,12 @@ HERE = ROOT / "docs"
 
 PACKAGES = ("design", "network", "measure", "data", "train", "study", "evidence", "show", "course")
 FILES = ("figures", "LICENSE-CC-BY-4.0", "CITATION.cff")  # copied next to the pages; a link to such a file downloads it
-FOLDER_PAGES = {"notebooks": "index.md", "notebooks/exercises": "index.md", "figures": "figures/README.md"}
+MOVED_PAGES = {  # folders and files whose page is elsewhere on the site
+    "notebooks": "index.md",
+    "notebooks/exercises": "index.md",
+    "figures": "figures/README.md",
+    "docs/machines.md": "machines.md",
+}
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]+)\)")  # [text or image](target)
 
 
@@ -73,7 +78,7 @@ def pages() -> list[Path]:
     """Return the files that become pages of the site; for the exercises, the student version."""
     notebooks = ROOT / "notebooks"
     found = [*notebooks.glob("*.md"), *notebooks.glob("*.ipynb"), *notebooks.glob("exercises/release/*/*.ipynb")]
-    return [HERE / "index.md", ROOT / "README.md", ROOT / "figures" / "README.md", *sorted(found)]
+    return [HERE / "index.md", HERE / "machines.md", ROOT / "README.md", ROOT / "figures" / "README.md", *sorted(found)]
 
 
 def relink(markdown: str, page: Path) -> str:
@@ -90,8 +95,8 @@ def relink(markdown: str, page: Path) -> str:
         if relative.parts[0] == "ablation":
             documented = relative.parts[1:2] == () or relative.parts[1] in PACKAGES
             return f"[{text}](/{reference(relative)})" if documented else text
-        if str(relative) in FOLDER_PAGES:
-            return f"[{text}](/{FOLDER_PAGES[str(relative)]})"
+        if str(relative) in MOVED_PAGES:
+            return f"[{text}](/{MOVED_PAGES[str(relative)]})"
         return match.group(0) if relative.parts[0] in FILES or path in pages() else text
 
     return LINK.sub(replace, markdown)

@@ -29,8 +29,8 @@ def test_commands_and_options_exist():
     assert set(re.findall(r"`make ([a-z]+)`", README)) <= set(
         re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
     )
-    options = set(re.findall(r"--[a-z]+", README.split("torchrun")[1].split("```")[0].split("ablation train")[1]))
-    assert options == {"--rung", "--recipe", "--data", "--precision", "--accumulate"}
+    options = set(re.findall(r"--[a-z-]+", README.split("torchrun")[1].split("```")[0].split("ablation train")[1]))
+    assert options == {"--rung", "--recipe", "--data", "--accumulate", "--validate-every"}
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import random
+import re
 import subprocess
 import sys
 
@@ -149,13 +150,14 @@ def test_two_processes_train_one_network_on_a_folder_of_images(tmp_path):
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29517", str(program)]
     command += ["train", "--rung", "depthwise", "--data", f"imagefolder:{tmp_path}", "--recipe", "paper"]
-    command += ["--accumulate", "2", "--store", str(tmp_path / "runs")]
+    command += ["--accumulate", "2", "--validate-every", "2", "--store", str(tmp_path / "runs")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("effective batch 16 = 2 (devices) x 4 (images) x 2 (accumulated parts)") == 1, (
         result.stdout
     )
     assert result.stdout.count("on 10 test images") == 1, result.stdout
+    assert len(re.findall(r"epoch 2/2 .* top-1 [0-9.]+ %  [0-9,]+ images/s", result.stdout)) == 1, result.stdout
     assert len(list((tmp_path / "runs" / "weights").glob("*.safetensors"))) == 1
 
 
