@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 import torch
 from rich.console import Console
-from tests.bench.gpu_networks import bench_gpu_networks
 
 from ablation.environment import describe_environment
 from ablation.files import write_atomically
+from tests.bench.gpu_networks import bench_gpu_networks
 from tests.bench.gpu_training import AT_A_TIME, IMAGES, SEEDS, forecast_minutes, rows, time_rows
 
 # As many rows of the ladder as trials are run at a time.
@@ -56,7 +56,7 @@ class Table:
 def bench_sharing(table: Table, images: int, precision: str) -> int:
     """Compare eager with captured steps, and numbers of trials at a time; return the number that gave the most images."""
     trials = {name: trial for name, trial in rows().items() if name in COMPARED}
-    eager = [*time_rows(trials, images, "no", 1, on_device=False)]
+    eager = [*time_rows(trials, images, "fp32", 1, on_device=False)]
     for row in eager:
         table.add(
             what="trial", network=row.row, precision="fp32", mode=row.kind, images_per_second=row.images_per_second
@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.gpu", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("figures/gpu.csv"), help="CSV file to write")
     parser.add_argument("--images", type=int, default=IMAGES, help="training images of the ladder")
-    parser.add_argument("--precision", default="bf16", help="precision of captured steps: no, bf16 or fp16")
+    parser.add_argument("--precision", default="bf16", help="precision of captured steps: fp32, bf16 or fp16")
     parser.add_argument("--compiled", action="store_true", help="also time compiled networks beside timm's, minutes")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():

@@ -25,6 +25,7 @@ from ablation.train.evaluation import make_accelerator
 from ablation.train.loop import Training
 from ablation.train.run import make_network, seeded
 from ablation.train.stop import StopSignal
+from ablation.train.tuning import fast_training, settle_layout
 
 FAMILY, IMAGES, SIDE, SEEDS = "small32", 50_000, 32, 3
 AT_A_TIME = (1, 2, 4, 8)  # trials on one GPU
@@ -76,17 +77,21 @@ def time_row(name: str, trial: Trial, data: InMemory, precision: str, on_device:
         accelerator = make_accelerator(precision)
         network = make_network(trial, data, accelerator.device).train()
         steps = data.steps_per_epoch(trial.recipe)
-        training = Training(network, trial, data, steps, accelerator, 1, False, on_device=on_device)
-        readings = training.taken.losses(0, 0, StopSignal())
-        losses = list(next(readings))  # warm-up and capture
-        first = time.perf_counter()
-        taken = 0
-        for values in readings:
-            taken += len(values)
-            losses += values
-            if not on_device and taken >= EAGER_STEPS:
-                break
-        seconds = time.perf_counter() - first
+        layout = settle_layout(None, network, trial, data, accelerator, 1)
+        with fast_training(layout, accelerator.device) as memory_format:
+            training = Training(
+                *(network, trial, data, steps, accelerator, 1, False), on_device=on_device, memory_format=memory_format
+            )
+            readings = training.taken.losses(0, 0, StopSignal())
+            losses = list(next(readings))  # warm-up and capture
+            first = time.perf_counter()
+            taken = 0
+            for values in readings:
+                taken += len(values)
+                losses += values
+                if not on_device and taken >= EAGER_STEPS:
+                    break
+            seconds = time.perf_counter() - first
     kind = training.taken.kind
     return Timed(name, first - started, taken * trial.recipe.batch_size / seconds, kind, tuple(losses[:20]))
 

@@ -13,7 +13,7 @@ def test_a_row_is_timed_from_its_first_reading(monkeypatch, on_device, kind):
     monkeypatch.setattr(gpu_training, "EAGER_STEPS", 2)
     trial = rows(batch_size=8)["strided_downsampling"]
     small = Trial(trial.architecture.replace(width=4, depths=(1, 1, 1, 1)), trial.recipe)
-    timed = time_row("last", small, random_images(64), "no", on_device)
+    timed = time_row("last", small, random_images(64), "fp32", on_device)
     assert timed.kind == kind and timed.images_per_second > 0 and timed.start_seconds > 0
     assert len(timed.losses) == (8 if on_device else 3)
 
