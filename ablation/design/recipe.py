@@ -40,6 +40,9 @@ class Recipe:
             and with the mean colour otherwise.
         label_smoothing: share of the target distributed over all classes.
         drop_path: stochastic depth rate of the last block.
+        init_gain: factor of the initial weights that sum over the channels of the network; their standard deviation is 0.02 at
+            1, as in the paper. With 2, the square root of 4, a network of a quarter of the width passes on as much of its
+            signal as the full one.
         clip_grad: largest norm of the gradient over all weights, or None for no clipping.
         ema: decay of the exponential moving average of the weights, which is then evaluated; None to evaluate the weights
             themselves.
@@ -77,6 +80,7 @@ class Recipe:
     random_erasing: float = 0.0
     label_smoothing: float = 0.0
     drop_path: float = 0.0
+    init_gain: float = 1.0
     clip_grad: float | None = None
     ema: float | None = None
     size: int = 224

@@ -30,9 +30,10 @@ _WHOLE: dict[str, tuple[int, int]] = {
 _SHARES = ("hflip", "random_erasing")
 _BELOW_1 = ("momentum", "label_smoothing", "drop_path", "ema")  # at 1, nothing would be learnt
 _NOT_NEGATIVE = ("weight_decay", "min_lr", "mixup", "cutmix")
-_POSITIVE = ("lr", "clip_grad", "decay_rate", "crop_pct")
+_POSITIVE = ("lr", "clip_grad", "decay_rate", "crop_pct", "init_gain")
 MAX_CROP_PCT = 2.0  # timm pads the image where a model's crop_pct is above 1
-_AT_MOST = {"decay_rate": 1.0, "crop_pct": MAX_CROP_PCT}
+MAX_INIT_GAIN = 50.0  # a standard deviation of 1, with which no network here trains
+_AT_MOST = {"decay_rate": 1.0, "crop_pct": MAX_CROP_PCT, "init_gain": MAX_INIT_GAIN}
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 _CHOICES = {
     "optimizer": ("sgd", "adamw"),

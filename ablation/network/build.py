@@ -4,6 +4,11 @@ All rungs are initialised in the same way. The weights of convolutions and linea
 distribution with standard deviation 0.02. Biases are 0. The scale of a norm is 1 and its shift 0; the last norm of a
 branch is no exception. Layer scale starts at its given value. This is the initialisation of ConvNeXt's published code
 (Liu et al. 2022), which truncates at -2 and 2: a hundred standard deviations, so that in practice nothing is truncated.
+
+With the same deviation, a network of less width passes on less of its signal: the gain of a layer grows with the square root
+of the number of its inputs. `init_gain` multiplies the weights of all layers that sum over the channels of the network: by 2 at
+a quarter of the width, each has the gain that it has at full width.
+
 The paper trained its first row from torchvision's initialisation (He et al. 2015); this library does not reproduce that.
 """
 
@@ -16,7 +21,8 @@ from torch import Tensor, nn
 
 from ..design.architecture import NUM_STAGES, Architecture
 from ..design.cost import check_counts
-from ..errors import AblationError
+from ..design.recipe_limits import MAX_INIT_GAIN
+from ..errors import AblationError, check_number
 from .blocks import Head, Stage, make_stem
 
 INIT_STD = 0.02
@@ -31,6 +37,7 @@ class ConvNet(nn.Module):
         in_chans: channels of the image.
         drop_path: stochastic depth (Huang et al. 2016, arXiv 1603.09382): rate of the last block; the rate rises linearly
             from 0 at the first block. Active in training mode only.
+        init_gain: factor of the initial weights that sum over channels; their standard deviation is 0.02 at 1.
 
     Attributes:
         stem, stages, head: the parts, in order; `stages` has four entries.
@@ -42,13 +49,20 @@ class ConvNet(nn.Module):
     """
 
     def __init__(
-        self, architecture: Architecture, num_classes: int = 1000, in_chans: int = 3, drop_path: float = 0.0
+        self,
+        architecture: Architecture,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_path: float = 0.0,
+        init_gain: float = 1.0,
     ) -> None:
         super().__init__()
         check_counts(num_classes, in_chans)
         if not 0.0 <= drop_path < 1.0:
             raise AblationError(f"drop_path {drop_path!r} must be at least 0 and less than 1")
+        check_number("init_gain", init_gain, 0, MAX_INIT_GAIN)
         a = self.architecture = architecture
+        self._init_gain = init_gain
         self.num_classes = num_classes
         self.in_chans = in_chans
         self.num_features = self.head_hidden_size = a.out_channels[-1]
@@ -61,7 +75,18 @@ class ConvNet(nn.Module):
             for i, (chs, reduction) in enumerate(zip(a.out_channels, a.reductions, strict=True))
         ]
         self.pretrained_cfg: dict[str, Any] = {}
-        self.apply(_init)
+        self.apply(self._init)
+
+    def _init(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            # The number of inputs grows with the width, but not that of a depthwise kernel or of the image.
+            grows = isinstance(module, nn.Linear) or (
+                module.groups == 1 and module is not self.stem.get_submodule("conv")
+            )
+            std = INIT_STD * self._init_gain if grows else INIT_STD
+            nn.init.trunc_normal_(module.weight, std=std, a=-2.0, b=2.0)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Return the feature map of the last stage: (N, in_chans, H, W) -> (N, C, H / reduction, W / reduction)."""
@@ -98,17 +123,16 @@ class ConvNet(nn.Module):
         old = next(self.stages.parameters())
         self.num_classes = num_classes
         self.head.fc = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-        self.head.fc.to(device=old.device, dtype=old.dtype).apply(_init)
+        self.head.fc.to(device=old.device, dtype=old.dtype).apply(self._init)
 
 
-def _init(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=INIT_STD, a=-2.0, b=2.0)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-def build(architecture: Architecture, num_classes: int = 1000, in_chans: int = 3, drop_path: float = 0.0) -> ConvNet:
+def build(
+    architecture: Architecture,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_path: float = 0.0,
+    init_gain: float = 1.0,
+) -> ConvNet:
     """Build the network of a description.
 
     Set memory format, device and dtype on the result: `build(...).to(memory_format=torch.channels_last)`.
@@ -118,6 +142,7 @@ def build(architecture: Architecture, num_classes: int = 1000, in_chans: int = 3
         num_classes: outputs of the classifier; 0 for no classifier.
         in_chans: channels of the image.
         drop_path: stochastic depth rate of the last block; the rate rises linearly from 0 at the first block.
+        init_gain: factor of the initial weights that sum over channels; their standard deviation is 0.02 at 1, as in the paper.
 
     Returns:
         An initialised `ConvNet`, in training mode like any new module.
@@ -128,4 +153,4 @@ def build(architecture: Architecture, num_classes: int = 1000, in_chans: int = 3
     >>> build(Architecture(width=8), num_classes=10)(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 10])
     """
-    return ConvNet(architecture, num_classes, in_chans, drop_path)
+    return ConvNet(architecture, num_classes, in_chans, drop_path, init_gain)

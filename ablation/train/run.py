@@ -224,9 +224,11 @@ def make_network(trial: Trial, data: Data, device: torch.device) -> nn.Module:
     Raises:
         AblationError: if timm cannot create the model, or it does not take images of this size.
     """
-    info, drop_path = data.info, trial.recipe.drop_path
+    info, drop_path, gain = data.info, trial.recipe.drop_path, trial.recipe.init_gain
     if isinstance(trial.architecture, Architecture):
-        network: nn.Module = build(trial.architecture, info.num_classes, info.in_chans, drop_path)
+        network: nn.Module = build(trial.architecture, info.num_classes, info.in_chans, drop_path, gain)
+    elif gain != 1:
+        raise AblationError(f"init_gain {gain:g} is for this library's networks: timm initialises {trial.architecture}")
     else:
         name, size = trial.architecture.removeprefix("timm:"), info.size or trial.recipe.size
         network = create_timm(

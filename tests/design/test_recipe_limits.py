@@ -53,6 +53,8 @@ INVALID = [
     ({"label_smoothing": 1}, "label_smoothing 1.0"),
     ({"drop_path": 1}, "drop_path 1.0"),
     ({"clip_grad": 0}, "clip_grad 0.0 .* must be positive, or None"),
+    ({"init_gain": 0}, "init_gain 0.0 .* must be positive"),
+    ({"init_gain": 51}, "init_gain 51.0"),
     ({"ema": 1.5}, "ema 1.5 .* less than 1"),
     ({"size": 0}, "size 0"),
     ({"crop_pct": 87.5}, "crop_pct 87.5"),

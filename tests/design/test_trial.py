@@ -37,6 +37,7 @@ RECIPE_CHANGES = {
     "random_erasing": 0.25,
     "label_smoothing": 0.1,
     "drop_path": 0.1,
+    "init_gain": 2.0,
     "clip_grad": 1.0,
     "ema": 0.999,
     "size": 64,
