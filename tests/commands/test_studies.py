@@ -13,24 +13,25 @@ from tests.commands.running import ablation, rows_of
 
 
 def test_roadmap_trains_every_rung_once_and_study_ladder_writes_the_same_table(tmp_path, one_epoch, capsys):
-    arguments = ("roadmap", "--seeds", 1, "--out", tmp_path / "figures", "--store", tmp_path / "runs")
+    options = ("--data", "digits#320", "--out", tmp_path / "figures", "--store", tmp_path / "runs")
+    arguments = ("roadmap", "--seeds", 1, *options)
     code, out, error = ablation(*arguments, capsys=capsys)
     assert code == 0, error
     assert "17 trials to train, 0 already done" in out and "17/17" in out
     assert "carry no evidence about large kernels" in out
-    with (tmp_path / "figures" / "roadmap-digits.csv").open() as opened:
+    with (tmp_path / "figures" / "roadmap-digits-320.csv").open() as opened:
         rows = list(csv.DictReader(opened))
-    assert len(rows) == 17 and all(float(row["accuracy"]) > 5 for row in rows)
+    assert len(rows) == 17 and all(float(row["accuracy"]) > 0 for row in rows)
     assert all(row["n"] == "1" and row["seeds"] == "0" and row["torch"] and row["device"] == "cpu" for row in rows)
     assert rows[0]["recipe"] != rows[1]["recipe"]
-    assert (tmp_path / "figures" / "roadmap-digits.png").read_bytes().startswith(b"\x89PNG")
-    numbers = (tmp_path / "figures" / "roadmap-digits.csv").read_bytes()
-    (tmp_path / "figures" / "roadmap-digits.csv").unlink()
+    assert (tmp_path / "figures" / "roadmap-digits-320.png").read_bytes().startswith(b"\x89PNG")
+    numbers = (tmp_path / "figures" / "roadmap-digits-320.csv").read_bytes()
+    (tmp_path / "figures" / "roadmap-digits-320.csv").unlink()
     code, _, _ = ablation("study", "ladder", *arguments[1:], capsys=capsys)
-    assert code == 0 and (tmp_path / "figures" / "roadmap-digits.csv").read_bytes() == numbers
+    assert code == 0 and (tmp_path / "figures" / "roadmap-digits-320.csv").read_bytes() == numbers
     code, out, _ = ablation(*arguments, capsys=capsys)
     assert code == 0 and "0 trials to train, 17 already done" in out
-    assert (tmp_path / "figures" / "roadmap-digits.csv").read_bytes() == numbers
+    assert (tmp_path / "figures" / "roadmap-digits-320.csv").read_bytes() == numbers
 
 
 def test_train_then_evaluate_gives_the_same_accuracy(tmp_path, one_epoch, capsys):

@@ -65,7 +65,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def test_48_steps_on_a_224_px_image_of_the_last_rung_stay_under_3_gb():
-    """All at once, they would take more than 8 GB."""
+    """All at once, they would take more than 6 GB."""
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     kilobytes = int(done.stdout)  # the unit of ru_maxrss on Linux
