@@ -19,7 +19,7 @@ from tests.study.samples import SHORT, TINY, alive
 from tests.study.test_engines import _fake_run, check_ends
 from tests.study.test_survival import Driver
 
-TRIALS = [Trial(TINY, SHORT.replace(epochs=8), "digits#320", seed) for seed in range(8)]
+TRIALS = [Trial(TINY, SHORT.replace(epochs=8), "digits#320", seed) for seed in range(12)]
 LONG = Trial(TINY, SHORT.replace(epochs=100_000), "digits#320", 0)
 WAIT_SECONDS = 300  # generous, for a machine under load
 
@@ -92,7 +92,7 @@ def undisturbed(tmp_path_factory):
     store = tmp_path_factory.mktemp("undisturbed") / "store"
     Study(TRIALS, store).run(workers=2)
     results = table(store)
-    assert len(results) == 8 and len({row[2] for row in results.values()}) == 8
+    assert len(results) == 12 and len({row[2] for row in results.values()}) == 12
     return results
 
 
@@ -159,14 +159,14 @@ def test_a_killed_worker_is_replaced(tmp_path, address, undisturbed):
 
 def test_a_killed_driver_loses_no_finished_trial(tmp_path, address, undisturbed):
     store = tmp_path / "store"
-    first = RayDriver(store, address, "8")
-    first.until("ended", 2)
+    first = RayDriver(store, address, "12")
+    first.until("ended", 3)
     first.job.kill()
     first.end()
     missing = Study(TRIALS, store).missing()
-    assert 0 < len(missing) <= 6, "some trials had finished and some had not"
+    assert 0 < len(missing) <= 9, "some trials had finished and some had not"
     assert wait_until(lambda: not ray_processes()), "tasks end with their driver"
-    code, out, error = RayDriver(store, address, "8").end()
+    code, out, error = RayDriver(store, address, "12").end()
     assert code == 0 and not error, error
     assert set(out.split()) == {"started", "epoch", "ended"}, out
     assert out.split().count("ended") == len(missing), "finished trials are not run again"
