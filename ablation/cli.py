@@ -10,7 +10,7 @@ import typer
 from .commands import parameters as given
 from .commands.door import run_command
 from .commands.help_sections import SectionedCommand
-from .commands.options import NetworkOptions, StudyOptions, TimingOptions, recipe_changes
+from .commands.options import NetworkOptions, StudyOptions, recipe_changes
 from .commands.parameters import given_options, refuse_options
 from .version import __version__
 
@@ -51,16 +51,10 @@ def profile(
     out: given.Figures = Path("figures"),
 ) -> None:
     """Print parameters, MACs and receptive fields of both ladders, compared with the paper, or of a custom road."""
-    if timing and reconcile is None:
-        from .commands.profile_timing import time_ladder
+    from .commands.profile import profile_chosen
 
-        time_ladder(steps or [], start, TimingOptions(size, batch, step, memory_format, precision, compiled), out)
-    else:
-        timed = ("batch", "step", "memory_format", "precision", "compiled", "out")
-        refuse_options(context, timed, "is for --timing: nothing is timed or written without it")
-        from .commands.profile import profile as print_costs
-
-        print_costs(steps or [], start, size, reconcile, timing)
+    timed = (size, batch, step, memory_format, precision, compiled)
+    profile_chosen(context, steps or [], start, timed, out, timing, reconcile)
 
 
 @app.command(cls=SectionedCommand)
@@ -206,6 +200,19 @@ def rates(
 
 
 @app.command()
+def power(
+    seeds: Annotated[Optional[int], typer.Option(help="Seeds per network: the smallest difference they find.")] = None,
+    effect: Annotated[Optional[float], typer.Option(help="Difference in points: the seeds that it needs.")] = None,
+    steps: Annotated[Optional[int], typer.Option(help="Differences tested; by default one per network.")] = None,
+    store: given.StoreFolder = Path("runs"),
+) -> None:
+    """Predict which differences more seeds would find, from the spread within the networks of a store."""
+    from .commands.predict_power import predict_power
+
+    predict_power(store, seeds, effect, steps)
+
+
+@app.command()
 def status(store: given.StoreFolder = Path("runs")) -> None:
     """Show which trials of a store are done, running or failed, and why."""
     from .commands.status import show_status
@@ -275,18 +282,10 @@ def attribute(
     out: given.Figures = Path("figures"),
 ) -> None:
     """Show which pixels drive a network's prediction, and score how far to trust each map."""
-    from .commands.attribute import DEFAULT_METHODS, ImageOptions, attribute_images, attribute_ladder
+    from .commands.attribute_choice import attribute_chosen
 
-    if images:
-        refuse_options(context, ("data", "recipe", "start", "store", "count"), "is for the ladder, without images")
-        network = NetworkOptions(model, weights, pretrained)
-        attribute_images(ImageOptions(images, network, method or DEFAULT_METHODS, target, size, out))
-    else:
-        single = ("model", "weights", "pretrained", "method", "target", "size")
-        refuse_options(
-            context, single, "needs image files or folders: without them, the ladder in --store is attributed"
-        )
-        attribute_ladder(StudyOptions(data, recipe, start=start, store=store, out=out), count)
+    network, ladder = (model, weights, pretrained), StudyOptions(data, recipe, start=start, out=out, store=store)
+    attribute_chosen(context, images or [], network, ladder, method or [], target, size, count)
 
 
 @app.command()

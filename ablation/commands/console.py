@@ -118,3 +118,12 @@ def write_figure(stem: Path, figure: Figure, table: pd.DataFrame, console: Conso
     write_atomically(csv_file, table.to_csv(index=False))
     write_atomically(png_file, png(figure))
     console.print(f"wrote {png_file} and {csv_file}", highlight=False, soft_wrap=True)
+
+
+def write_presence(stem: Path, table: pd.DataFrame, console: Console) -> None:
+    """Write which steps each network takes as STEM-presence.csv, .md and .tex."""
+    from ..show.table_files import FORMATS, format_table
+
+    for kind in FORMATS:
+        write_atomically(stem.with_name(f"{stem.name}-presence.{kind}"), format_table(table, kind))
+    console.print(f"wrote {stem}-presence.csv, .md and .tex", highlight=False, soft_wrap=True)

@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
 
 from ..design import roadmap as roads
 from ..design.published import SWIN
 from ..errors import unknown
 from ..show.tables import disagreements, profile_table
 from .console import make_console
+from .options import TimingOptions
+from .parameters import refuse_options
+
+_TIMED = ("batch", "step", "memory_format", "precision", "compiled", "out")
+
+
+def profile_chosen(
+    context: typer.Context,
+    steps: Sequence[str],
+    start: str,
+    timed: tuple[Any, ...],
+    out: Path,
+    timing: bool,
+    reconcile: str | None,
+) -> None:
+    """Time networks, or print their cost and refuse the options of timing.
+
+    Args:
+        context: context of the command.
+        steps, start, reconcile: as for `profile`.
+        timed: values of `TimingOptions`, of which the first is the size.
+        out: folder for the figure of a timing.
+        timing: whether to time.
+    """
+    if timing and reconcile is None:
+        from .profile_timing import time_ladder
+
+        time_ladder(list(steps), start, TimingOptions(*timed), out)
+    else:
+        refuse_options(context, _TIMED, "is for --timing: nothing is timed or written without it")
+        profile(steps, start, timed[0], reconcile, timing)
 
 
 def profile(steps: Sequence[str], start: str, size: int, reconcile: str | None = None, timing: bool = False) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from .. import data as datasets
 from ..design.recipes import family
-from ..evidence.ladder_table import ladder_table
+from ..evidence.ladder_table import ladder_accuracies, ladder_table
+from ..evidence.presence import presence, steps_of_rungs
 from ..files import writable_folder
 from ..show.tables import ladder_text, profile_table
 from ..study.ladder import check_seeds, ladder_rungs, ladder_trials
 from ..study.study import Study
-from .console import data_label, make_console, merge_environments, write_figure
+from .console import data_label, make_console, merge_environments, write_figure, write_presence
 from .options import StudyOptions
 from .progress import print_scaled, run_with_progress
 from .room import check_study
@@ -51,3 +52,5 @@ def run_roadmap(options: StudyOptions) -> None:
     stem = options.out / options.file_label(f"roadmap-{data_label(data, start)}")
     title = f"{options.data_title}, {options.changes}" if options.changes else options.data_title
     write_figure(stem, plot_roadmap(table, title), described, console)
+    accuracies = ladder_accuracies(pair, data, outcomes, start)
+    write_presence(stem, presence(steps_of_rungs(rungs), accuracies), console)

@@ -8,12 +8,13 @@ from ..design.trial import MAX_TRIALS
 from ..errors import AblationError, check_number, unknown
 from ..evidence.accuracies import accuracies, diverged_seeds
 from ..evidence.effects import tables
+from ..evidence.presence import presence
 from ..files import writable_folder, write_atomically
-from ..show.tables import text_table
+from ..show.tables import text_table, with_intervals
 from ..study import designs
 from ..study.ladder import check_seeds
 from ..study.study import Study
-from .console import data_label, make_console
+from .console import data_label, make_console, write_presence
 from .options import StudyOptions
 from .progress import print_scaled, run_with_progress
 from .room import check_study
@@ -60,16 +61,17 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
     measured = accuracies(chosen, pair, data, outcomes)
     diverged = diverged_seeds(chosen, pair, data, outcomes)
     missing = "; ".join(f"{name}, seed {' '.join(map(str, seeds))}" for name, seeds in diverged.items())
+    stem = f"study-{design}-{options.file_label(data_label(data, start))}"
     for title, table in tables(chosen, measured).items():
         if "point" in table:
             table["diverged"] = [len(diverged.get(name, ())) for name in table["point"]]
         heading = f"{title}: {design} on {options.data_title}, recipe {options.recipe_title}, {options.seeds} seeds"
-        console.print(text_table(heading, table))
+        console.print(text_table(heading, with_intervals(table)))
         if missing:
             console.print(f"diverged, and missing above: {missing}", highlight=False, soft_wrap=True, markup=False)
-        label = options.file_label(data_label(data, start))
-        file = options.out / f"study-{design}-{label}-{title.lower().replace(' ', '-')}.csv"
+        file = options.out / f"{stem}-{title.lower().replace(' ', '-')}.csv"
         write_atomically(file, table.to_csv(index=False))
         console.print(f"wrote {file}", highlight=False, soft_wrap=True)
+    write_presence(options.out / stem, presence({point.name: point.steps for point in chosen}, measured), console)
     if info.note:
         console.print(info.note, style="bold", soft_wrap=True, highlight=False)

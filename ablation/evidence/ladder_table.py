@@ -17,6 +17,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def ladder_accuracies(
+    recipe: str | Family, data_name: str, outcomes: dict[Trial, Outcome], start: str = "resnet50"
+) -> dict[str, dict[int, float]]:
+    """Return the accuracy of each rung for each seed that is done; arguments as for `ladder_table`.
+
+    Returns:
+        Name of the rung -> seed -> top-1 in percent.
+    """
+    pair = family(recipe)
+    return {
+        rung.name: {
+            trial.seed: outcome.accuracy
+            for trial, outcome in outcomes.items()
+            if trial == rung_trial(rung, pair, data_name, trial.seed) and outcome.accuracy is not None
+        }
+        for rung in ladder_rungs(recipe, start)
+    }
+
+
 def ladder_table(
     recipe: str | Family, data_name: str, outcomes: dict[Trial, Outcome], start: str = "resnet50"
 ) -> pd.DataFrame:
@@ -36,14 +55,7 @@ def ladder_table(
 
     info, pair = datasets.info(data_name), family(recipe)
     published = {rung.name: rung.published for rung in roadmap(start)}
-    accuracies = {
-        rung.name: {
-            trial.seed: outcome.accuracy
-            for trial, outcome in outcomes.items()
-            if trial == rung_trial(rung, pair, data_name, trial.seed) and outcome.accuracy is not None
-        }
-        for rung in ladder_rungs(recipe, start)
-    }
+    accuracies = ladder_accuracies(pair, data_name, outcomes, start)
     diverged = {
         rung.name: sum(
             outcome.status == "diverged" and trial == rung_trial(rung, pair, data_name, trial.seed)

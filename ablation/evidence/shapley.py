@@ -22,7 +22,8 @@ from .accuracies import (
     seed_matrix,
     step_signs,
 )
-from .intervals import mean_intervals
+from .contrasts import critical
+from .intervals import CONFIDENCE, mean_intervals
 
 
 def shapley(design: Design, accuracies: Accuracies) -> pd.DataFrame:
@@ -30,14 +31,15 @@ def shapley(design: Design, accuracies: Accuracies) -> pd.DataFrame:
 
     From a full factorial the values are exact, and the standard error is that over seeds. From random orders they are
     means of the step's contributions, and the standard error is that of a mean over two crossed random factors, orders
-    and seeds; with one seed, or one order, it covers only the variation of the other factor. If trials are missing,
+    and seeds, with Satterthwaite's degrees of freedom; with one seed, or one order, it covers only the variation of the other
+    factor. If trials are missing,
     either whole orders or whole seeds are omitted, whichever keeps more values, so that all rows are based on the same
     orders and seeds and the values still add up.
 
     Args: as for `tables`; the design must be a full factorial or orderings.
 
     Returns:
-        step, shapley_points, se_points, orders (number used; 0 for exact values), n, seeds.
+        step, shapley_points, se_points, half_points, orders (number used; 0 for exact values), n, seeds.
 
     Raises:
         AblationError: as for `tables`, and if the design is neither.
@@ -50,10 +52,11 @@ def shapley(design: Design, accuracies: Accuracies) -> pd.DataFrame:
     with_step = np.array([factorial(max(size - 1, 0)) * factorial(k - size) for size in range(k + 1)]) / factorial(k)
     without = np.array([factorial(size) * factorial(max(k - size - 1, 0)) for size in range(k + 1)]) / factorial(k)
     contributions = np.where(signs > 0, with_step[taken], -without[taken]) @ values  # (steps, seeds)
-    mean, std, _ = mean_intervals(contributions)
+    mean, std, half = mean_intervals(contributions)
     columns = seed_columns(contributions, seeds)
     error = std / np.sqrt(np.maximum(columns["n"], 1))
-    return pd.DataFrame({"step": design.steps, "shapley_points": mean, "se_points": error, "orders": 0, **columns})
+    found = {"step": design.steps, "shapley_points": mean, "se_points": error, "half_points": half, "orders": 0}
+    return pd.DataFrame({**found, **columns})
 
 
 def _shapley_from_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame:
@@ -75,11 +78,13 @@ def _shapley_from_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame
     used = [seeds[column] for column in kept_seeds]
     count = gains.shape[1] * gains.shape[2]
     mean = gains.mean((1, 2)) if count else np.full(len(design.steps), np.nan)
+    error, df = _crossed_error(gains)
     return pd.DataFrame(
         {
             "step": design.steps,
             "shapley_points": mean,
-            "se_points": _crossed_error(gains),
+            "se_points": error,
+            "half_points": critical(1 - CONFIDENCE, df) * error,
             "orders": len(kept_orders),
             "n": len(used),
             "seeds": " ".join(map(str, used)),
@@ -87,22 +92,32 @@ def _shapley_from_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame
     )
 
 
-def _crossed_error(values: Array) -> Array:
+def _crossed_error(values: Array) -> tuple[Array, Array]:
     """Return the standard error of a mean over two crossed random factors, from the mean squares of a two-way layout.
 
     Args:
         values: (rows, orders, seeds).
+
+    Returns:
+        The standard error and Satterthwaite's degrees of freedom (1946, doi 10.2307/3002019) of each row.
     """
     rows, m, n = values.shape
     if m * n < 2:
-        return np.full(rows, np.nan)
+        return np.full(rows, np.nan), np.full(rows, np.nan)
     order_means, seed_means = values.mean(2, keepdims=True), values.mean(1, keepdims=True)
     mean = order_means.mean(1, keepdims=True)
-    between_orders = n * ((order_means - mean) ** 2).sum((1, 2)) / max(m - 1, 1)
-    between_seeds = m * ((seed_means - mean) ** 2).sum((1, 2)) / max(n - 1, 1)
-    residual = ((values - order_means - seed_means + mean) ** 2).sum((1, 2)) / max((m - 1) * (n - 1), 1)
-    variance = residual + np.maximum(between_orders - residual, 0) + np.maximum(between_seeds - residual, 0)
-    return np.sqrt(variance / (m * n))
+    df = np.maximum([[m - 1], [n - 1], [(m - 1) * (n - 1)]], 1)
+    between_orders = n * ((order_means - mean) ** 2).sum((1, 2))
+    between_seeds = m * ((seed_means - mean) ** 2).sum((1, 2))
+    residual = ((values - order_means - seed_means + mean) ** 2).sum((1, 2))
+    squares = np.stack([between_orders, between_seeds, residual]) / df
+    # A factor whose mean square does not exceed the residual's is taken to have no variance of its own.
+    parts = np.where(squares[:2] > squares[2], squares[:2], 0.0)
+    parts = np.vstack([parts, squares[2] * (1 - (parts > 0).sum(0))])
+    variance = parts.sum(0)
+    with np.errstate(invalid="ignore"):
+        freedom = variance**2 / (parts**2 / df).sum(0)
+    return np.sqrt(variance / (m * n)), np.where(variance > 0, freedom, df[2])
 
 
 def _largest_complete(present: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

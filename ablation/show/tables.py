@@ -86,6 +86,22 @@ def text_table(title: str, table: pd.DataFrame) -> Table:
     return shown
 
 
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of effects for reading: its value and the half-width of the 95 % interval in one column, as text.
+
+    >>> import pandas as pd
+    >>> with_intervals(pd.DataFrame({"step": ["gelu"], "effect_points": [1.5], "half_points": [0.25], "n": [3]}))
+       step effect_points  n
+    0  gelu  +1.50 ± 0.25  3
+    """
+    if "half_points" not in table:
+        return table
+    name = next(str(name) for name in table if str(name).endswith(("_points", "_percent")))
+    number_format = ".2f" if name.endswith("_percent") else "+.2f"
+    pairs = zip(table[name], table["half_points"], strict=True)
+    return table.assign(**{name: [_with_half(*pair, number_format) for pair in pairs]}).drop(columns="half_points")
+
+
 def _accuracy(paper: Published | None) -> str:
     return _with_half(paper.accuracy, paper.std, ".2f") if paper else ""
 
