@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ..design.trial import MAX_SEEDS
 from ..errors import AblationError, check_number
+from ..evidence.power import effect_of_seeds, seeds_for_effect
 from ..study.store import FILE, Store
 from .console import make_console
 
@@ -38,7 +39,6 @@ def predict_power(store: Path, seeds: int | None, effect: float | None, steps: i
     with Store(store / FILE, readonly=True) as opened:
         rows = opened.rows()
     from ..evidence.measured_spread import measured_spread
-    from ..evidence.power import effect_of_seeds, seeds_for_effect
 
     groups = measured_spread(rows)
     if groups.empty:
@@ -50,35 +50,40 @@ def predict_power(store: Path, seeds: int | None, effect: float | None, steps: i
     asked_seeds = (seeds,) if seeds else () if effect else _SEEDS
     asked_effects = (effect,) if effect else () if seeds else _EFFECTS
     title = "smallest difference found, and seeds needed to find one, with 80 % power"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("data")
-    table.add_column("recipe")
-    headings = [f"{number} seeds find" for number in asked_seeds]
-    headings += [f"{points:g} {'point needs' if points == 1 else 'points need'}" for points in asked_effects]
-    for heading in ("networks", "std, points", "df", "steps", *headings):
-        table.add_column(heading, justify="right")
-    for group in groups.to_dict("records"):
-        std, networks = group["std_points"], group["networks"]
-        tested = steps or min(networks, _MAX_STEPS)
-        cells = [f"{effect_of_seeds(number, std, networks, tested):.2f} points" for number in asked_seeds]
-        cells += [_seeds_text(seeds_for_effect(points, std, networks, tested)) for points in asked_effects]
-        spread = f"{std:.2f} ({group['std_low']:.2f} to {group['std_high']:.2f})"
-        row = (_networks_text(group), spread, group["df"], tested, *cells)
-        table.add_row(group["data"], f"{group['recipe']}, {group['epochs']} epochs", *map(str, row))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+    shown = [_column(group, asked_seeds, asked_effects, steps) for group in groups.to_dict("records")]
+    for name in shown[0]:
+        table.add_row(name, *(column[name] for column in shown))
     console = make_console()
     console.print(table)
     console.print(
         "std: standard deviation within a network between seeds, pooled over the networks of a recipe, with its 95 % interval. "
-        "networks (n own): n of them spread otherwise (Brown-Forsythe, p < 0.01) and are left out. Two-sided tests at 5 %, "
-        "divided by the steps as Holm's correction does for the first; where other steps have effects, the power is higher.",
+        "Networks counted as own spread otherwise (Brown-Forsythe, p < 0.01) and are left out. Two-sided tests at 5 %, "
+        "divided by the steps as Holm's correction does for the first; where other steps have effects, less is enough.",
         soft_wrap=True,
         highlight=False,
     )
 
 
-def _networks_text(group: dict[Any, Any]) -> str:
-    return f"{group['networks']} ({group['departing']} own)" if group["departing"] else str(group["networks"])
-
-
-def _seeds_text(seeds: int | None) -> str:
-    return f"over {MAX_SEEDS:,} seeds" if seeds is None else f"{seeds} seeds"
+def _column(
+    group: dict[Any, Any], seeds: tuple[int, ...], effects: tuple[float, ...], steps: int | None
+) -> dict[str, str]:
+    """Return what is shown of one recipe and data set, by the name of its row."""
+    std, networks = group["std_points"], group["networks"]
+    tested = steps or min(networks, _MAX_STEPS)
+    own = f" ({group['departing']} own)" if group["departing"] else ""
+    shown = {
+        "data": group["data"],
+        "recipe": f"{group['recipe']}, {group['epochs']} epochs",
+        "networks": f"{networks}{own}",
+        "std": f"{std:.2f} points ({group['std_low']:.2f} to {group['std_high']:.2f})",
+        "degrees of freedom": str(group["df"]),
+        "steps": str(tested),
+    }
+    for number in seeds:
+        shown[f"{number} seeds find"] = f"{effect_of_seeds(number, std, networks, tested):.2f} points"
+    for points in effects:
+        needed = seeds_for_effect(points, std, networks, tested)
+        text = f"over {MAX_SEEDS:,} seeds" if needed is None else f"{needed} seeds"
+        shown["1 point needs" if points == 1 else f"{points:g} points need"] = text
+    return shown

@@ -118,7 +118,7 @@ def contrasts(
     without = [name for name in names if name not in recipes]
     if without:
         raise AblationError(f"row {without[0]!r} has accuracies and no recipe")
-    seeds = sorted({seed for by_seed in accuracies.values() for seed in by_seed})
+    seeds = sorted({seed for by_seed in accuracies.values() for seed in by_seed}) or [0]
     values = np.array([[accuracies[name].get(seed, np.nan) for seed in seeds] for name in names], dtype=np.float64)
     values = values.reshape(len(names), len(seeds))
     positions = np.array([[names.index(name) for name in pair] for pair in pairs], dtype=np.intp).reshape(-1, 2)

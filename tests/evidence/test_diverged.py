@@ -52,7 +52,7 @@ def without_training(trials, directory, workers=None):
 @pytest.mark.parametrize("command", ["study", "rates"])
 def test_the_commands_show_diverged_seeds(tmp_path, monkeypatch, capsys, command):
     module = studies if command == "study" else rates
-    monkeypatch.setattr(module, "Study", lambda labels, store, *options: Study(labels, store, without_training))
+    monkeypatch.setattr(module, "Study", lambda labels, store, *_, **__: Study(labels, store, without_training))
     data = "digits" if command == "study" else "digits#200+100"
     options = StudyOptions(data, "micro", 2, out=tmp_path, store=tmp_path / "runs")
     if command == "study":

@@ -9,7 +9,7 @@ from scipy import stats
 
 from ablation.evidence.shapley import shapley
 from ablation.study import designs
-from tests.evidence.synthetic import FACTORIAL, ORDERINGS, STEPS, column, noisy, synthetic
+from tests.evidence.synthetic import FACTORIAL, ORDERINGS, STEPS, column, noisy, synthetic, t_interval
 
 
 def test_exact_shapley_values_are_the_mean_over_all_orders():
@@ -25,6 +25,7 @@ def test_exact_shapley_values_are_the_mean_over_all_orders():
             by_seed.append(sum(gains) / factorial(len(STEPS)))
         assert table.loc[step, "shapley_points"] == pytest.approx(np.mean(by_seed))
         assert table.loc[step, "se_points"] == pytest.approx(stats.sem(by_seed))
+        assert table.loc[step, "half_points"] == pytest.approx(t_interval(by_seed)[1])
     assert list(table["orders"]) == [0] * 4
 
 
@@ -122,3 +123,39 @@ def test_orders_or_seeds_with_a_failed_trial_are_omitted_whichever_keeps_more():
     del accuracies[failed][1]
     assert 0 < 3 * affected < 12, "omitting these orders loses less than omitting the seed"
     assert set(shapley(ORDERINGS, accuracies)["orders"]) == {12 - affected}
+
+
+def test_intervals_from_orders_have_the_degrees_of_freedom_of_what_varies():
+    def degrees(table, df):
+        return list(table["half_points"]) == pytest.approx(list(stats.t.ppf(0.975, df) * table["se_points"]))
+
+    assert degrees(shapley(ORDERINGS, synthetic(ORDERINGS, noisy, seeds=1)), len(ORDERINGS.orders) - 1)
+    one = designs.orderings(STEPS, count=1)
+    assert degrees(shapley(one, synthetic(one, noisy)), 2)
+    only_seeds = synthetic(ORDERINGS, lambda taken, seed: 70 + len(taken) * [0.0, 1.0, 5.0][seed])
+    assert degrees(shapley(ORDERINGS, only_seeds), 2), "contributions that no order changes vary over three seeds"
+    assert shapley(one, synthetic(one, noisy, seeds=1))["half_points"].isna().all()
+
+
+def test_intervals_from_orders_cover_the_exact_value():
+    """Contributions that vary with the seed and with the set of steps before; the exact values are the steps' own numbers."""
+    generator, covered, total = np.random.default_rng(11), 0, 0
+    gains = dict(zip(STEPS, (1.0, -2.0, 0.0, 3.0), strict=True))
+    for repeat in range(150):
+        design = designs.orderings(STEPS, count=8, seed=repeat)
+        of_seed = generator.normal(0, 1.0, (3, len(STEPS)))
+        accuracies = {
+            point.name: {
+                seed: 70
+                + sum(gains[step] + of_seed[seed, STEPS.index(step)] for step in point.steps)
+                + 2.0 * ({"depthwise", "gelu"} <= set(point.steps))
+                for seed in range(3)
+            }
+            for point in design
+        }
+        exact = gains | {"depthwise": gains["depthwise"] + 1, "gelu": gains["gelu"] + 1}
+        table = shapley(design, accuracies).set_index("step")
+        for step in STEPS:
+            off = abs(table.loc[step, "shapley_points"] - exact[step])
+            covered, total = covered + (off <= table.loc[step, "half_points"]), total + 1
+    assert 0.92 < covered / total < 0.985
