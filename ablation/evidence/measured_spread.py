@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtri
 
+from ..design.architecture import Architecture
+from ..design.recipe import Recipe
+from ..design.trial import changed_fields
 from .contrasts import spread
 from .intervals import CONFIDENCE
 
@@ -27,19 +30,28 @@ def measured_spread(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         95 % interval, chi-squared), df.
     """
     groups: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
+    names: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row["status"] == "done" and row["accuracy"] is not None:
             trial = json.loads(row["trial"])
-            key = (trial["data"], json.dumps(trial["recipe"], sort_keys=True))
-            network = json.dumps([trial["architecture"], trial.get("init", "")], sort_keys=True)
+            names.setdefault(recipe := _text(trial["recipe"], Recipe), trial["recipe"])
+            key = (trial["data"], recipe)
+            network = f"{_text(trial['architecture'], Architecture)} {trial.get('init', '')}"
             groups.setdefault(key, {}).setdefault(network, {})[trial["seed"]] = row["accuracy"]
     found = [
-        {"data": data, "recipe": recipe["name"], "epochs": recipe["epochs"], **pooled}
-        for (data, text), networks in groups.items()
-        if (recipe := json.loads(text)) and (pooled := _pooled(networks))
+        {"data": data, "recipe": names[recipe]["name"], "epochs": names[recipe]["epochs"], **pooled}
+        for (data, recipe), networks in groups.items()
+        if (pooled := _pooled(networks))
     ]
     columns = ("data", "recipe", "epochs", "networks", "departing", "std_points", "std_low", "std_high", "df")
     return pd.DataFrame(found, columns=list(columns))
+
+
+def _text(description: dict[str, Any] | str, kind: type[Architecture | Recipe]) -> str:
+    """Return what identifies a description: its fields without defaults, as a field that was added later is not in all rows."""
+    return (
+        description if isinstance(description, str) else json.dumps(changed_fields(description, kind), sort_keys=True)
+    )
 
 
 def _pooled(networks: Mapping[str, Mapping[int, float]]) -> dict[str, float] | None:
