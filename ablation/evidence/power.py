@@ -67,7 +67,7 @@ def effect_of_seeds(seeds: int, std: float, networks: int, steps: int) -> float:
         steps: differences that are tested.
 
     >>> round(effect_of_seeds(3, 0.9, 16, 16), 2), round(effect_of_seeds(10, 0.9, 16, 16), 2)
-    (3.01, 1.55)
+    (3.0, 1.55)
     """
     return smallest_effect(std * math.sqrt(2 / seeds), networks * (seeds - 1), (1 - CONFIDENCE) / steps)
 
@@ -78,7 +78,7 @@ def seeds_for_effect(effect: float, std: float, networks: int, steps: int) -> in
     Args: `effect` in points, more than 0; the others as for `effect_of_seeds`.
 
     >>> seeds_for_effect(1.0, 0.9, 16, 16)
-    23
+    24
     """
     check_number("effect", effect, 0)
     low, high = _LEAST_SEEDS - 1, MAX_SEEDS + 1  # found with `high`, not with `low`
