@@ -137,6 +137,7 @@ COMMANDS = {
     "status": ["--store"],
     "export": ["--store"],
     "import": ["--store", "--same-images"],
+    "power": ["--seeds", "--effect", "--steps", "--store"],
     "see": ["--what", "--start", "--model", "--weights", "--size", "--images"],
     "attribute": ["--model", "--weights", "--method", "--target", "--size", "--data", "--recipe", "--start", "--count"],
     "explore": ["--port", "--no-browser"],

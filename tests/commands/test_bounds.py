@@ -163,7 +163,7 @@ def test_attributions_that_do_not_fit_are_refused(size, fits, tmp_path, monkeypa
     network = build(convnext("atto"), 10)
     network.pretrained_cfg = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "input_size": (3, 64, 64)}
     save_weights(network, tmp_path / "w.safetensors")
-    monkeypatch.setattr(room, "available_bytes", lambda: 4 * 10**9)
+    monkeypatch.setattr(room, "available_bytes", lambda device: 4 * 10**9)
     options = ("--weights", tmp_path / "w.safetensors", "--out", tmp_path)
     code, _, error = ablation("attribute", pictures(tmp_path), *options, "--size", size, capsys=capsys)
     assert code == 2 and re.search(

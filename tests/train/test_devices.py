@@ -150,7 +150,7 @@ def test_the_command_says_what_was_chosen_once_before_training(tmp_path, monkeyp
     from ablation.commands import train as command
 
     trial = Trial(NETWORK, SHORT, "digits#320")
-    monkeypatch.setattr(command, "_trial", lambda options: (trial.recipe, trial))
+    monkeypatch.setattr(command, "_trial", lambda options: trial)
     monkeypatch.setattr(command, "announcement", lambda device, precision: said)
     monkeypatch.setattr(
         "ablation.train.run.run", lambda *arguments, **options: pytest.fail(f"{options['device']} asked")

@@ -75,10 +75,10 @@ def train_with_statistics(folder: Path) -> None:
     """Train networks with batch norm, and write a digest of the tensors that this process evaluates."""
     digests, original = [], training.evaluate
 
-    def record(network: nn.Module, *rest: object) -> object:
+    def record(network: nn.Module, *rest: object, **options: object) -> object:
         tensors = [tensor.cpu().numpy().tobytes() for tensor in network.state_dict().values()]
         digests.append(hashlib.sha256(b"".join(tensors)).hexdigest())
-        return original(network, *rest)
+        return original(network, *rest, **options)
 
     with Patch.context() as patched:
         patched.setattr(training, "evaluate", record)
@@ -116,8 +116,10 @@ def same_images() -> Iterator[None]:
     """Wrong variant: every process uses the first share of the batch."""
     original = InMemory.train_batches
 
-    def first_share(self: InMemory, recipe: object, seed: int, epoch: int, rank: int, *rest: int) -> object:
-        return original(self, recipe, seed, epoch, 0, *rest)
+    def first_share(
+        self: InMemory, recipe: object, seed: int, epoch: int, rank: int, *rest: int, **options: object
+    ) -> object:
+        return original(self, recipe, seed, epoch, 0, *rest, **options)
 
     with Patch.context() as patched:
         patched.setattr(InMemory, "train_batches", first_share)
