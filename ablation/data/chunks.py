@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ..environment import cores, free_memory
 from ..errors import AblationError
+from .buffers import Buffers
 from .erasing import erase
 from .streamed import Chunk, Request
 
@@ -110,10 +111,10 @@ def stream(
     pieces = ([batch[i : i + size] for i in range(0, len(batch), size)] for batch in batches)
     requests = (Request(_listed(piece), seed_and_epoch) for batch in pieces for piece in batch)
     loader.batch_sampler.requests = requests  # type: ignore[union-attr]
-    chunks, failure = iter(loader), None
+    chunks, failure, buffers = iter(loader), None, Buffers()
     try:
         for done, batch in enumerate(batches, start=1):
-            assembled = _assemble(chunks, len(batch), statistics, device)
+            assembled = _assemble(chunks, len(batch), statistics, device, buffers)
             if done == len(batches) and next(chunks, None) is None and keep:
                 pool.keep(kind, loader)  # before the last batch is given out: the caller may not ask for more
             yield assembled
@@ -159,15 +160,15 @@ def stream_in_row(
             pin_memory=device.type == "cuda",
             generator=torch.Generator().manual_seed(seed),
         )
-        chunks, failure = iter(loader), None
+        chunks, failure, buffers = iter(loader), None, Buffers()
     try:
         while skip > 0:
             skip -= len(_checked(next(chunks, None)).labels)
         if sizes is None:
             for chunk in chunks:
-                yield _assemble(iter([chunk]), len(_checked(chunk).labels), statistics, device)
+                yield _assemble(iter([chunk]), len(_checked(chunk).labels), statistics, device, buffers)
         for size in sizes or ():
-            yield _assemble(chunks, size, statistics, device)
+            yield _assemble(chunks, size, statistics, device, buffers)
     except AblationError as error:
         failure = error.with_traceback(None)
     finally:  # as in `stream`
@@ -204,23 +205,35 @@ def _assemble(
     size: int,
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     device: torch.device,
+    buffers: Buffers,
 ) -> tuple[Tensor, Tensor]:
     """Return the next `size` images, normalised and erased on the device, and their labels."""
-    offset, scale = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in statistics)
     result, labels = torch.empty(0), list[int]()
     while len(labels) < size:
         chunk = _checked(next(chunks, None))
         if not labels:
-            result = torch.empty((size, *chunk.images.shape[1:]), device=device)
+            shape = (size, *chunk.images.shape[1:])
+            result = buffers.take(shape) if device.type == "cpu" else torch.empty(shape, device=device)
         target = result[len(labels) : len(labels) + len(chunk.images)]
-        pixels = chunk.images.to(device, non_blocking=True)
-        # On a CPU image by image: one stays in the cache, where 32 of them would go through memory four times.
-        step = 1 if device.type == "cpu" else len(pixels)
-        for part, values in zip(target.split(step), pixels.split(step), strict=True):
-            part.copy_(values).div_(255).sub_(offset).div_(scale)
+        _normalise(chunk.images, target, statistics)
         erase(target, chunk.rectangles, chunk.noise)
         labels += chunk.labels
     return result, torch.tensor(labels).to(device, non_blocking=True)
+
+
+def _normalise(images: Tensor, target: Tensor, statistics: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
+    """Write the images, which are uint8, into the target, normalised: (N, C, H, W)."""
+    if target.device.type == "cpu":
+        # With NumPy, in one thread: those of torch would take their cores from the workers. One by one, since a single image
+        # stays in the cache.
+        offset, scale = (np.array(values, np.float32)[:, None, None] for values in statistics)
+        for image, values in zip(target.numpy(), images.numpy(), strict=True):
+            np.divide(values, np.float32(255), out=image)
+            image -= offset
+            image /= scale
+        return
+    means, deviations = (torch.tensor(values, device=target.device).view(1, -1, 1, 1) for values in statistics)
+    target.copy_(images.to(target.device, non_blocking=True)).div_(255).sub_(means).div_(deviations)
 
 
 def _checked(chunk: Chunk | AblationError | None) -> Chunk:

@@ -7,6 +7,7 @@ worker makes timm's draws and sends what timm would have written into the normal
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from timm.data.random_erasing import RandomErasing
@@ -48,7 +49,10 @@ def erase(images: Tensor, rectangles: Sequence[Rectangle], noise: Tensor) -> Non
     """
     start, channels = 0, images.shape[1]
     noise = noise.to(images.device, non_blocking=True)
+    # On a CPU through NumPy, in one thread: those of torch would take their cores from the workers.
+    pixels: Any = images.numpy() if images.device.type == "cpu" else images
+    values: Any = noise.numpy() if images.device.type == "cpu" else noise
     for i, top, left, tall, wide in rectangles:
         size = channels * tall * wide
-        images[i, :, top : top + tall, left : left + wide] = noise[start : start + size].view(channels, tall, wide)
+        pixels[i, :, top : top + tall, left : left + wide] = values[start : start + size].reshape(channels, tall, wide)
         start += size

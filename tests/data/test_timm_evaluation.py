@@ -11,6 +11,7 @@ from timm.data import create_transform, resolve_data_config
 from timm.models._registry import _model_pretrained_cfgs
 
 from ablation import data as datasets
+from ablation.data.buffers import Buffers
 from ablation.data.chunks import _assemble
 from ablation.data.streamed import Request
 from ablation.design.recipes import FAMILIES
@@ -59,7 +60,8 @@ def test_pixels_are_those_of_timm(folder, monkeypatch):
 def in_this_process(images, batches, image_bytes, statistics, **options):
     """Read without worker processes, which take longer to start than these images to read."""
     chunks = (images.__getitems__(Request(batch)) for batch in batches)
-    return (_assemble(iter([chunk]), len(chunk.images), statistics, torch.device("cpu")) for chunk in chunks)
+    here, buffers = torch.device("cpu"), Buffers()
+    return (_assemble(iter([chunk]), len(chunk.images), statistics, here, buffers) for chunk in chunks)
 
 
 def test_the_recipe_decides_where_there_is_no_configuration(folder):
