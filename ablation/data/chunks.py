@@ -61,7 +61,7 @@ class _Requests:
 
 def stream(
     images: Dataset[Any],
-    batches: Sequence[Sequence[int]] | Tensor,
+    batches: Sequence[Sequence[int] | Tensor],
     image_bytes: int,
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     seed_and_epoch: tuple[int, int] | None = None,
@@ -74,7 +74,7 @@ def stream(
 
     Args:
         images: the data set, such as `ImageFiles`, which returns a `Chunk` for a `Request`.
-        batches: indices of the images of each batch, or a tensor with a row for each.
+        batches: indices of the images of each batch.
         image_bytes: memory for one image in 8 bits, and for decoding it.
         statistics: mean and standard deviation per channel, for pixels from 0 to 1.
         seed_and_epoch: on which the draws for an image depend, or None where nothing is drawn.
@@ -85,7 +85,7 @@ def stream(
     Raises:
         AblationError: for the first image that cannot be read.
     """
-    largest = max(map(len, batches), default=0)
+    largest = max((len(batch) for batch in batches), default=0)
     if not largest:
         return
     number = worker_count(image_bytes) if workers is None else max(1, workers)

@@ -32,6 +32,7 @@ from .class_folders import describe, find_images
 from .class_order import orders_differ
 from .contents import SAMPLE, contents_checksum, is_sampled, names_checksum
 from .decoded import load_decoded
+from .epoch_order import draw_order, own_parts
 from .in_memory import DRAWS, STREAMING_FIELDS, InMemory, augment, batches_per_epoch
 from .once import once_per_machine
 from .prepared import Prepared
@@ -129,17 +130,14 @@ class Folder(Prepared):
         device: torch.device = CPU,
         workers: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        steps = self._steps(recipe)
+        self._steps(recipe)  # raises if the recipe cannot be applied
         if self._fits_in_memory(recipe):
             yield from self._in_memory.train_batches(
                 recipe, seed, epoch, rank, world, start, parts=parts, device=device
             )
             return
-        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-        order = torch.randperm(len(self.train_files), generator=generator)
-        share = recipe.batch_size // world
-        own = order[: steps * recipe.batch_size].view(-1, recipe.batch_size)[start:, rank * share : (rank + 1) * share]
-        pieces = [piece for step in own for piece in step.chunk(parts)]
+        order, generator = draw_order(len(self.train_files), seed, epoch)
+        pieces = own_parts(order, recipe, start, rank, world, parts)
         plain = _is_plain(recipe)
         if plain:
             draws = torch.rand(len(order), DRAWS, generator=generator)  # as in `InMemory`

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ..design.recipe import Recipe
 from ..errors import AblationError
 from .about import DatasetInfo
+from .epoch_order import draw_order
 
 _TEST_BATCH = 256
 _CPU = torch.device("cpu")
@@ -129,8 +130,8 @@ class InMemory:
 
 def draw_epoch(images: int, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
     """Return the order of the images in an epoch, (images,) int64, and the draws for each image, (images, DRAWS)."""
-    generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-    return torch.randperm(images, generator=generator), torch.rand(images, DRAWS, generator=generator)
+    order, generator = draw_order(images, seed, epoch)
+    return order, torch.rand(images, DRAWS, generator=generator)
 
 
 def normalised(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

@@ -24,6 +24,7 @@ from ..errors import AblationError
 from ..pictures import printable
 from .about import DatasetInfo
 from .chunks import CPU, Workers, largest_divisor, stream, stream_in_row
+from .epoch_order import draw_order, own_parts
 from .in_memory import batches_per_epoch
 from .once import once_per_machine
 from .prepared import Prepared
@@ -107,12 +108,8 @@ class TimmSet(Prepared):
             sizes *= steps - start
             yield from stream_in_row(row, (self.mean, self.std), sizes, start * share, seeds, device, streams)
             return
-        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-        order = torch.randperm(self._train_size, generator=generator)
-        shares = order[: steps * recipe.batch_size].view(-1, recipe.batch_size)[
-            start:, rank * share : (rank + 1) * share
-        ]
-        pieces = [piece for step in shares for piece in step.chunk(parts)]
+        order, _ = draw_order(self._train_size, seed, epoch)
+        pieces = own_parts(order, recipe, start, rank, world, parts)
         yield from stream(
             ByNumber(self._train, transform, self.info, erasing),
             pieces,
