@@ -9,10 +9,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ablation import AblationError, Trial, run
+from ablation import AblationError, Trial, load_weights, run
+from ablation import data as datasets
 from ablation.design.recipes import FAMILIES
 from ablation.train import loop
 from ablation.train.checkpoint import Checkpoints, Progress, State
+from ablation.train.evaluation import evaluate
 from ablation.train.loop import Training
 from ablation.train.stop import StopSignal
 from tests.train.small import NETWORK
@@ -63,6 +65,55 @@ def test_weights_in_a_checkpoint_do_not_change_while_it_is_written(tmp_path, mon
     assert not torch.equal(*moments)
 
 
+class EachTenSeconds:
+    """Steps that take ten seconds each by a clock."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def losses(self, epoch, first, stop):
+        for _ in range(first, 5):
+            self.clock.now += 10
+            yield [1.0]
+
+    def stop_requested(self, stop):
+        return False
+
+
+class Recorded:
+    """Checkpoints that are not written."""
+
+    write_seconds = 0.0
+
+    def __init__(self, clock):
+        self.clock, self.saved = clock, []
+
+    def load(self):
+        return None
+
+    def save_beside(self, state):
+        self.saved.append(self.clock.now)
+
+    def finish(self):
+        pass
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """A training of two epochs of five steps by a clock, and the clock."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: clock.now)
+    training = Training.__new__(Training)
+    training.recipe, training.steps = SHORT.replace(epochs=2), 5
+    training.data = SimpleNamespace(info=SimpleNamespace(num_classes=10))
+    training.network, training.ema, training.workers = torch.nn.Linear(2, 2), None, None
+    training.accelerator = SimpleNamespace(is_main_process=True, num_processes=1)
+    training._rates = lambda number: 0.1
+    training._state = lambda progress: progress
+    training.taken = EachTenSeconds(clock)
+    return training, clock
+
+
 @pytest.mark.parametrize(
     ("every", "write_seconds", "expected"),
     [
@@ -72,45 +123,34 @@ def test_weights_in_a_checkpoint_do_not_change_while_it_is_written(tmp_path, mon
         (math.inf, 0.0, []),
     ],
 )
-def test_when_checkpoints_are_written(monkeypatch, every, write_seconds, expected):
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: clock.now)
-    saved = []
+def test_when_checkpoints_are_written(timed, every, write_seconds, expected):
+    training, clock = timed
+    checkpoints = Recorded(clock)
+    checkpoints.write_seconds = write_seconds
+    training.run_to_end(checkpoints, every, StopSignal(), None)
+    assert checkpoints.saved == expected
 
-    class Recorded:
-        def __init__(self):
-            self.write_seconds = write_seconds
 
-        def load(self):
-            return None
+def test_evaluations_in_between_are_no_training_time(timed, monkeypatch):
+    training, clock = timed
 
-        def save_beside(self, state):
-            saved.append(clock.now)
+    def slow_evaluate(*arguments, **options):
+        clock.now += 1000
+        return 50.0, 1.0, 10
 
-        def finish(self):
-            pass
+    monkeypatch.setattr(loop, "evaluate", slow_evaluate)
+    moments = []
+    completed = training.run_to_end(Recorded(clock), math.inf, StopSignal(), moments.append, validate_every=1)
+    assert completed.seconds == 100 and clock.now == 2100
+    assert {moment.images_per_second for moment in moments} == {SHORT.batch_size / 10}
 
-    training = Training.__new__(Training)
-    training.recipe = SHORT.replace(epochs=2)
-    training.steps = 5
-    training.data = SimpleNamespace(info=SimpleNamespace(num_classes=10))
-    training.network = torch.nn.Linear(2, 2)
-    training.accelerator = SimpleNamespace(is_main_process=True)
-    training._rates = lambda number: 0.1
-    training._state = lambda progress: progress
 
-    class EachTenSeconds:
-        def losses(self, epoch, first, stop):
-            for _ in range(first, 5):
-                clock.now += 10
-                yield [1.0]
-
-        def stop_requested(self, stop):
-            return False
-
-    training.taken = EachTenSeconds()
-    training.run_to_end(Recorded(), every, StopSignal(), None)
-    assert saved == expected
+def test_a_network_trained_in_bf16_is_evaluated_in_float32(tmp_path):
+    outcome = run(TRIAL, tmp_path, precision="bf16", validate_every=1)
+    (file,) = tmp_path.glob("weights/*.safetensors")
+    accuracy, loss, _ = evaluate(load_weights(file), datasets.load("digits"), SHORT)
+    assert loss == pytest.approx(outcome.test_loss, rel=1e-6)
+    assert outcome.environment["validated"]["3"] == outcome.accuracy == accuracy
 
 
 def test_the_network_is_evaluated_in_between_without_changing_the_training(tmp_path):
