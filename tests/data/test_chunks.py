@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from timm.data import create_transform
+from torchvision.datasets import ImageFolder
 
 from ablation import AblationError
 from ablation import data as datasets
@@ -129,25 +130,29 @@ def _free():
     return found.f_bfree * found.f_frsize
 
 
-def test_the_first_batch_of_20_000_files_is_there_within_a_second(tmp_path):
-    """From the name to the batch, in seconds of this process's core: on an idle machine its workers add a tenth."""
+def test_a_first_batch_of_20_000_files_costs_little_more_than_their_list(tmp_path):
+    """From the name to the batch, beside torchvision's list of the files: 5 to 12 times, and 30 at most.
+
+    In seconds of this process's core, for other load; its workers add a tenth. A second on an idle machine.
+    """
     Image.new("RGB", (64, 64)).save(tmp_path / "0.jpg")
     for split, number in (("train", 19_900), ("val", 100)):
         for i in range(10):
             (tmp_path / split / str(i)).mkdir(parents=True)
         for i in range(number):
             os.link(tmp_path / "0.jpg", f"{tmp_path}/{split}/{i % 10}/{i}.jpg")
-    seconds = []
-    for _ in range(2):
+    ratios = []
+    for _ in range(3):
         datasets.load.cache_clear()
-        started = time.process_time()
+        moments = [time.process_time()]
+        assert len(ImageFolder(tmp_path / "train")) == 19_900
+        moments.append(time.process_time())
         data = datasets.load(f"imagefolder:{tmp_path}")
-        data.steps_per_epoch(RECIPE)
+        assert data.steps_per_epoch(RECIPE) > 1600
         next(iter(data.train_batches(RECIPE, 0, 0, 0, 1)))
-        seconds.append(time.process_time() - started)
-        if seconds[-1] < 1:
-            break
-    assert min(seconds) < 1
+        moments.append(time.process_time())
+        ratios.append((moments[2] - moments[1]) / (moments[1] - moments[0]))
+    assert min(ratios) < 30
 
 
 @pytest.mark.parametrize(

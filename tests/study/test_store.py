@@ -170,7 +170,8 @@ def test_a_store_in_a_read_only_folder_can_be_read(small_disk, make_read_only):
         assert store.outcomes() == {KEYS[0]: outcome()}
 
 
-def test_ten_thousand_trials_are_summarised_within_two_seconds(tmp_path):
+def test_ten_thousand_trials_are_summarised_quickly(tmp_path):
+    """Beside reading their rows with SQLite alone: 3 to 11 times, and 25 at most; a second on an idle machine."""
     keys = [f"{number:020}" for number in range(10_000)]
     with Store(tmp_path / "s.sqlite") as store:
         with store._writing() as write:
@@ -180,6 +181,13 @@ def test_ten_thousand_trials_are_summarised_within_two_seconds(tmp_path):
                 insert_outcome(write, key, outcome(), 1, "2026-01-01 00:00:00")
             rows = ((key, epoch) for key in keys for epoch in range(2, 10))
             write.executemany("INSERT INTO epochs (key, epoch, loss) VALUES (?, ?, 1)", rows)
-        began = time.process_time()  # CPU time of this process, independent of other load
-        assert store.summary().counts["done"] == 10_000
-        assert time.process_time() - began < 2
+        ratios = []
+        for _ in range(3):
+            moments = [time.process_time()]  # seconds of this process's core, independent of other load
+            for table in ("trials", "outcomes", "epochs"):
+                assert len(store._connection.execute(f"SELECT * FROM {table}").fetchall()) >= 10_000
+            moments.append(time.process_time())
+            assert store.summary().counts["done"] == 10_000
+            moments.append(time.process_time())
+            ratios.append((moments[2] - moments[1]) / (moments[1] - moments[0]))
+        assert min(ratios) < 25
