@@ -72,7 +72,7 @@ main()
 
 
 def test_an_interrupted_roadmap_keeps_finished_trials(tmp_path):
-    options = ["--out", str(tmp_path / "figures"), "--store", str(tmp_path)]
+    options = ["--data", "digits#320", "--out", str(tmp_path / "figures"), "--store", str(tmp_path)]
     command = [sys.executable, "-c", ONE_EPOCH, "roadmap", *options]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
