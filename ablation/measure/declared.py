@@ -54,7 +54,12 @@ def declared_channels(module: nn.Module, layer: str) -> int | None:
 
 def declared_tokens(module: nn.Module, layer: str, image: tuple[int, int]) -> tuple[int | None, tuple[int, int] | None]:
     """Return the number of prefix tokens and the grid of positions that the nearest transformer around a layer declares."""
-    for around, _ in _around(module, layer):
+    tokens = {
+        name: parameter.shape[-2] if parameter.ndim > 1 else 1
+        for name, parameter in module.named_parameters()
+        if _PREFIX_TOKENS.search(name)
+    }
+    for around, inside in _around(module, layer):
         prefix = getattr(around, "num_prefix_tokens", None)
         if isinstance(prefix, int):
             embed = getattr(around, "patch_embed", None)
@@ -63,13 +68,10 @@ def declared_tokens(module: nn.Module, layer: str, image: tuple[int, int]) -> tu
                 return prefix, tuple(dynamic(image))
             size = getattr(embed, "grid_size", None)
             return prefix, tuple(size) if size else None
-        tokens = [
-            parameter.shape[-2] if parameter.ndim > 1 else 1
-            for name, parameter in around.named_parameters()
-            if _PREFIX_TOKENS.search(name)
-        ]
-        if tokens:
-            return sum(tokens), None
+        start = layer.removesuffix(inside) if inside else layer and f"{layer}."  # the name of `around`, with a dot
+        own = [count for name, count in tokens.items() if name.startswith(start)]
+        if own:
+            return sum(own), None
     return None, None
 
 
@@ -79,6 +81,9 @@ def lengths_of_few_tokens(module: nn.Module) -> set[int]:
 
 
 def token_count(module: nn.Module, layer: str, image: tuple[int, int]) -> int | None:
+    """Return the positions and prefix tokens of the nearest transformer around a layer that declares both."""
+    if not any(isinstance(getattr(around, "num_prefix_tokens", None), int) for around, _ in _around(module, layer)):
+        return None  # the usual case, without a look at the parameters
     prefix, grid = declared_tokens(module, layer, image)
     return prod(grid) + (prefix or 0) if grid else None
 
@@ -104,13 +109,19 @@ def rolled(module: nn.Module, layer: str, length: int) -> tuple[int, int, Tensor
 
 def _around(module: nn.Module, layer: str) -> Iterator[tuple[nn.Module, str]]:
     """Yield the layer and the modules around it, the innermost first, each with the layer's name inside it."""
-    parts = dict(module.named_modules())
     names = layer.split(".") if layer else []
+    parts: list[nn.Module | None] = [module]
+    for name in names:
+        parts.append(parts[-1]._modules.get(name) if parts[-1] is not None else None)
     for depth in range(len(names), -1, -1):
-        around = parts.get(".".join(names[:depth]))
+        around = parts[depth]
         if around is not None:
             yield around, ".".join(names[depth:])
 
 
 def find(module: nn.Module, layer: str) -> nn.Module | None:
-    return dict(module.named_modules()).get(layer)
+    """Return the layer of that name, or None."""
+    try:
+        return module.get_submodule(layer)
+    except AttributeError:
+        return None

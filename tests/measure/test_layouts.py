@@ -9,6 +9,7 @@ from torch import nn
 
 from ablation import AblationError, attribute, effective_receptive_field, theoretical_receptive_field
 from ablation.measure.attribution import grad_cam
+from ablation.measure.declared import declared_tokens
 from ablation.measure.features import find_map
 from ablation.measure.layouts import UNKNOWN, Layout, layout_of
 from ablation.measure.receptive_field import FieldWarning, open_branches
@@ -150,3 +151,23 @@ def test_attention_of_every_token_to_every_token_is_not_a_map(shape):
     network = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=1, num_classes=3)
     assert layout_of(torch.rand(shape), torch.rand(1, 3, 64, 64), network, "blocks.0.attn.attn_drop") is None
     assert layout_of(torch.rand(shape), torch.rand(1, 3, 64, 64), network, "blocks.0.attn.proj") is None
+
+
+def test_tokens_are_those_of_the_modules_around_a_layer_alone():
+    class Embedded(nn.Module):
+        def __init__(self, tokens):
+            super().__init__()
+            self.cls_token = nn.Parameter(torch.zeros(1, tokens, 8))
+
+    blocks = nn.ModuleList([Embedded(1), *(nn.Linear(8, 8) for _ in range(9)), Embedded(3)])
+    network = nn.Module()
+    network.blocks, network.dist_token = blocks, nn.Parameter(torch.zeros(1, 1, 8))
+    assert declared_tokens(network, "blocks.10", (64, 64)) == (3, None)
+    assert declared_tokens(network, "blocks.1", (64, 64)) == (4, None), "those of all blocks; blocks.10 is not in blocks.1"
+    assert declared_tokens(network, "nowhere.at.all", (64, 64)) == (5, None)
+
+
+def test_the_map_of_a_convnet_is_found_without_a_look_at_its_parameters_at_each_layer(monkeypatch):
+    network = timm.create_model("test_resnet")
+    monkeypatch.setattr(nn.Module, "named_parameters", None)
+    assert find_map(network, torch.rand(1, 3, 64, 64)).layer == "layer4"
