@@ -184,7 +184,7 @@ What = Annotated[
     typer.Option(
         "--what",
         help="fields: receptive fields; layers: the field of each layer against the image; norms: inputs of the norms; "
-        "weights: static compared with dynamic weights.",
+        "signal: what branches pass on at initialisation; weights: static compared with dynamic weights.",
     ),
 ]
 Label = Annotated[

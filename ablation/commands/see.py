@@ -1,4 +1,4 @@
-"""`ablation see`: receptive fields, layers or norm inputs of a ladder or network; static compared with dynamic weights."""
+"""`ablation see`: receptive fields, layers, norms or signals of a ladder or network; static compared with dynamic weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from ..design.recipe_limits import MAX_SIZE
 from ..environment import describe_environment
 from ..errors import AblationError, check_number, unknown
 from ..files import writable_folder
-from ..measure.images import PHOTOGRAPHS, normalisation, normalise, photographs, read_folder
+from ..measure.images import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    PHOTOGRAPHS,
+    normalisation,
+    normalise,
+    photographs,
+    read_folder,
+)
 from ..measure.jacobian import jacobian_change
 from ..measure.layer_fields import CRITICAL, UNPRODUCTIVE, LayerField, receptive_fields
 from ..measure.norms import norm_statistics, take_statistics
@@ -34,10 +42,12 @@ from .layer_table import print_layers
 from .networks import load_network, road_label, rungs_of, short_title
 from .options import NetworkOptions
 from .room import check_fields
+from .see_signal import measure_signals
 
-WHAT = ("fields", "layers", "norms", "weights")
+WHAT = ("fields", "layers", "norms", "signal", "weights")
 _MIN_SIZE = 32  # px; smaller photographs show nothing
-_USUAL_SIZE, _LAYERS_SIZE = 512, 224  # px
+_USUAL_SIZE = 512  # px
+_SIZES = {"layers": 224, "signal": 64}  # px, for others than _USUAL_SIZE
 _RANDOM = (
     "The weights are random (initialised from seed 0), with closed branches opened and batch statistics taken from these images. "
     "The results describe the architecture, not a trained network; use --weights FILE for trained weights."
@@ -52,7 +62,7 @@ class SeeOptions:
         what: one of `WHAT`.
         steps, start: a road of steps and the ResNet it starts from; without steps, the whole ladder.
         network: a single network instead.
-        size: side of the images in pixels; by default 512, and 224 for layers.
+        size: side of the images in pixels; by default 512, 224 for layers and 64 for signal.
         images: folder of images, or None for the bundled photographs.
         out: folder for the figure and its numbers.
 
@@ -79,6 +89,10 @@ class SeeOptions:
                 "--what weights compares one depthwise convolution with one window attention: it takes no steps, --model or "
                 "--weights"
             )
+        if self.what == "signal" and chosen:
+            raise AblationError(
+                "--what signal compares a description at full width and at a quarter of it: it takes no --model or --weights"
+            )
         if self.what == "layers" and self.images is not None:
             raise AblationError(
                 "--what layers needs no images: it computes what every image of --size px passes through"
@@ -95,7 +109,7 @@ def see(options: SeeOptions) -> None:
     steps, start, out = options.steps, options.start, options.out
     writable_folder(out)
     console = make_console()
-    size = options.size if options.size is not None else (_LAYERS_SIZE if what == "layers" else _USUAL_SIZE)
+    size = options.size if options.size is not None else _SIZES.get(what, _USUAL_SIZE)
     count = len(PHOTOGRAPHS) if options.images is None else len(list(options.images.glob("*")))
     if what != "layers":
         check_fields([], size, count)
@@ -121,6 +135,9 @@ def see(options: SeeOptions) -> None:
     if not single:
         check_fields([network for _, network in networks], size, count)
     pixels = _load_images(options.images, size)
+    if what == "signal":
+        measure_signals(networks, normalise(pixels, IMAGENET_MEAN, IMAGENET_STD), label, out, console)
+        return
     if not trained:
         console.print(_RANDOM, soft_wrap=True, highlight=False)
     measure = _measure_fields if what == "fields" else _measure_norms

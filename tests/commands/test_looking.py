@@ -53,6 +53,21 @@ def test_see_compares_static_and_dynamic_weights(tmp_path, capsys):
     assert {row["layer"] for row in rows if float(row["change"]) > 0.2} == {"7 x 7 window attention"}
 
 
+def test_see_compares_what_branches_pass_on_at_less_width(tmp_path, capsys):
+    options = ("--size", 32, "--images", pictures(tmp_path), "--out", tmp_path)
+    code, out, error = ablation("see", "fewer_norms", "--what", "signal", *options, capsys=capsys)
+    assert code == 0 and "2/2" in out, error
+    rows = [row for row in rows_of(tmp_path / "signal-resnet50-fewer_norms.csv") if row["title"] == "fewer norms"]
+    gains = {(int(row["width"]), float(row["init_gain"])): [] for row in rows}
+    for row in rows:
+        gains[int(row["width"]), float(row["init_gain"])].append(float(row["gain"]))
+    full, narrow, carried = (sum(found) / len(found) for found in gains.values())
+    assert list(gains) == [(64, 1.0), (16, 1.0), (16, 2.0)] and all(len(found) == 16 for found in gains.values())
+    assert narrow < 0.5 * full and 0.75 * full < carried < 1.25 * full
+    code, _, error = ablation("see", "--what", "signal", "--model", "resnet18", "--out", tmp_path, capsys=capsys)
+    assert code == 2 and "takes no --model" in error
+
+
 def test_attribute_reports_image_conversions_and_scores_each_method(tmp_path, capsys):
     network = build(RESNET50.replace(width=8), 10)
     network.pretrained_cfg = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "input_size": (3, 64, 64)}

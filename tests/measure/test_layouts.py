@@ -163,7 +163,9 @@ def test_tokens_are_those_of_the_modules_around_a_layer_alone():
     network = nn.Module()
     network.blocks, network.dist_token = blocks, nn.Parameter(torch.zeros(1, 1, 8))
     assert declared_tokens(network, "blocks.10", (64, 64)) == (3, None)
-    assert declared_tokens(network, "blocks.1", (64, 64)) == (4, None), "those of all blocks; blocks.10 is not in blocks.1"
+    assert declared_tokens(network, "blocks.1", (64, 64)) == (4, None), (
+        "those of all blocks; blocks.10 is not in blocks.1"
+    )
     assert declared_tokens(network, "nowhere.at.all", (64, 64)) == (5, None)
 
 

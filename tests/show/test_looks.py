@@ -20,6 +20,7 @@ from ablation.show.attributions import plot_attributions, plot_curves, plot_gaps
 from ablation.show.fields import NetworkField, plot_fields
 from ablation.show.inside import plot_drift, plot_jacobians, plot_norms
 from ablation.show.layer_plots import plot_layer_fields
+from ablation.show.signal_plot import plot_signals
 from ablation.show.speed import pareto_front, plot_operators, plot_speed
 from ablation.show.style import new_figure
 from tests.show.looks import check_layout, drawn_texts
@@ -109,6 +110,10 @@ def layers(status, count=30):
     )
 
 
+def gains(titles):
+    return {title: {kind: RNG.uniform(0.01, 9, 18) for kind in ("full", "narrow", "carried")} for title in titles}
+
+
 LAYERS = {f"a network of the ladder, {i}": layers(PRODUCTIVE if i % 2 else GLOBAL) for i in range(6)}
 FIGURES = {
     "layers": lambda figure=None: plot_layer_fields(LAYERS, figure),
@@ -130,6 +135,8 @@ FIGURES = {
     "gaps": lambda figure=None: plot_gaps(gaps(), figure),
     "curves": lambda figure=None: plot_curves(curves(), figure),
     "norms": lambda figure=None: plot_norms(norms(), figure),
+    "signals": lambda figure=None: plot_signals(gains(TITLES), 4, 2.0, figure),
+    "signals of one network": lambda figure=None: plot_signals(gains(TITLES[:1]), 4, 2.0, figure),
     "jacobians": lambda figure=None: plot_jacobians(jacobians(), figure=figure),
 }
 
