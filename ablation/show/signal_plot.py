@@ -32,7 +32,7 @@ def plot_signals(
     """
     columns = min(_COLUMNS, len(gains))
     rows = -(-len(gains) // columns)
-    figure = figure or new_figure(PAGE_INCHES * max(columns, 2) / _COLUMNS, 1.35 * rows + 0.9)
+    figure = figure or new_figure(PAGE_INCHES * max(columns, 2) / _COLUMNS, 1.35 * rows + (0.9 if columns > 2 else 1.7))
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in panels.flat[len(gains) :]:
         axes.set_axis_off()
@@ -59,7 +59,7 @@ def plot_signals(
     figure.suptitle(_finding(gains, divisor), fontsize=TEXT, x=0.01, ha="left")
     figure.supylabel("output of the branch over its input (standard deviations)", fontsize=TEXT)
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3 if columns > 2 else 1, fontsize=SMALL, frameon=False)
     return figure
 
 
