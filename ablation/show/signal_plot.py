@@ -57,7 +57,7 @@ def plot_signals(
     for axes in panels[-1]:
         axes.set_xlabel("block, in order", fontsize=SMALL)
     figure.suptitle(_finding(gains, divisor), fontsize=TEXT, x=0.01, ha="left")
-    figure.supylabel("output of the branch over its input (standard deviations)", fontsize=TEXT)
+    figure.supylabel("std of the branch over that of its input", fontsize=TEXT)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3 if columns > 2 else 1, fontsize=SMALL, frameon=False)
     return figure
