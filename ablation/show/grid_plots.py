@@ -64,7 +64,11 @@ def plot_grid(table: pd.DataFrame, data_label: str, figure: Figure | None = None
     bar = figure.colorbar(scale, ax=axes, fraction=0.03, pad=0.01, aspect=30)
     bar.set_label("difference (points)", fontsize=SMALL)
     bar.ax.tick_params(labelsize=SMALL)
-    lines_of_title = [textwrap.fill(line, int(page / _LETTER_INCHES)) for line in _headline(table, data_label, varied)]
+    bar.outline.set_visible(False)
+    lines_of_title = [
+        textwrap.fill(line, int(page / _LETTER_INCHES), break_on_hyphens=False)
+        for line in _headline(table, data_label, varied)
+    ]
     figure.suptitle("\n".join(lines_of_title), fontsize=TEXT, x=0.01, ha="left")
     return figure
 
@@ -132,7 +136,7 @@ def _cell_text(row: Mapping[Hashable, Any]) -> str:
     if not below:
         below = f"{row['diverged']} diverged" if row["diverged"] else f"n = {row['n']}"
     if math.isnan(value):
-        return f"none\n{below}"
+        return f"unknown\n{below}"
     return (f"{value:+.1f}" if math.isnan(half) else f"{value:+.1f} ± {half:.1f}") + f"\n{below}"
 
 

@@ -23,7 +23,7 @@ from ..design.trial import MAX_TRIALS, Trial
 from ..errors import AblationError, check_number, unknown
 from .ladder import rung_trial
 
-MAX_CONTRASTS = 240  # at 2 pages of a picture, and corrected over all, where effects of five standard errors are found
+MAX_CONTRASTS = 240  # corrected over so many, a difference needs a t of 4 or more, and the picture is 0.7 m high
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ def grid_cells(
     >>> [cell.data for cell in grid_cells("micro", "digits", images=(100, 1000))]
     ['digits#100', 'digits#1000']
     """
-    info, pair = datasets.info(data_name), family(chosen)
     base, selection = split_name(data_name)
     if images and base.startswith(PREFIX):
         raise AblationError(
             f"--images: {data_name} is read by timm, which selects no part of it. Possible: other data sets"
         )
+    info, pair = datasets.info(data_name), family(chosen)
     if images and selection.train is not None:
         raise AblationError(
             f"--images: {data_name} has a number of training images already: give it with --images or in --data"
