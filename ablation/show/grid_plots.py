@@ -44,7 +44,7 @@ def plot_grid(table: pd.DataFrame, data_label: str, figure: Figure | None = None
     varied = [name for name in _UNITS if table[name].nunique() > 1] or ["images"]
     across, down = varied[0], varied[1:]
     columns = list(dict.fromkeys(table[across]))
-    rows = list(dict.fromkeys(table[down].itertuples(index=False, name=None)))
+    rows = list(dict.fromkeys(tuple(row[name] for name in down) for row in table.to_dict("records")))
     names = list(dict.fromkeys(table["step"]))
     width = len(columns) * _CELL_INCHES[0] + _MARGIN_INCHES[0]
     in_row = min(len(names), max(1, int((PAGE_INCHES - _BAR_INCHES) // width)))
@@ -53,6 +53,7 @@ def plot_grid(table: pd.DataFrame, data_label: str, figure: Figure | None = None
     figure = figure or new_figure(page, lines * (len(rows) * _CELL_INCHES[1] + _MARGIN_INCHES[1]) + 0.7)
     axes = figure.subplots(lines, in_row, squeeze=False)
     limit = np.nanmax([_LEAST_LIMIT, table["difference"].abs().max()])
+    page = figure.get_figwidth()
     letters = int((page - _BAR_INCHES) / in_row / _LETTER_INCHES)
     for ax, name in zip(axes.flat, names, strict=False):
         own = table[table["step"] == name]
