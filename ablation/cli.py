@@ -168,7 +168,7 @@ def study(
     device: given.Device = "auto",
     precision: given.Precision = "auto",
 ) -> None:
-    """Train every network of a design; print effects, interactions and Shapley values. `study ladder` is `roadmap`."""
+    """Train every network of a design; print effects and Shapley values. `ladder` is `roadmap`; `grid` shows when a step pays."""
     from .commands.study_choice import study_chosen
 
     changes = recipe_changes(None, None, batch_size, drop_path, ema)

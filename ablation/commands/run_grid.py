@@ -46,10 +46,6 @@ def run_grid(steps: Sequence[str], axes: GridAxes, options: StudyOptions) -> Non
     labels = {trial: ", ".join([rung.title, *_place(cell, varied)]) for trial, (rung, cell) in trials.items()}
     study = Study(labels, options.store, options.engine, run_options=options.run_options, **options.engine_options)
     console = make_console()
-    console.print(
-        f"{len(chosen)} steps in {len(cells)} cells, {len(trials) // options.seeds} networks with {options.seeds} seeds",
-        highlight=False,
-    )
     for epochs in axes.epochs:
         if scaled := RecipeChanges(epochs=epochs).scaled(pair.modern):
             console.print(f"recipe {pair.modern.name}, {epochs} epochs: {scaled}", highlight=False, soft_wrap=True)
