@@ -5,6 +5,7 @@ from PIL import Image
 
 from ablation import Study, run
 from ablation.commands import run_grid as grids
+from ablation.commands import study_choice
 from ablation.commands.grid_axes import GridAxes, parse_axes
 from ablation.commands.options import StudyOptions
 from ablation.design.recipe_changes import RecipeChanges
@@ -94,8 +95,13 @@ def test_a_grid_of_epochs_prints_and_writes_each_contrast_with_its_verdict(tmp_p
         assert f"{float(row['difference']):+.1f} ± {float(row['difference_half']):.1f}" in line
 
 
-def test_epochs_of_other_designs_are_one_number(tmp_path, capsys):
-    options = ("--store", tmp_path, "--out", tmp_path)
+def test_epochs_of_other_designs_are_one_number(tmp_path, monkeypatch, capsys):
+    options, started = ("--store", tmp_path, "--out", tmp_path), []
+    monkeypatch.setattr(study_choice, "run_study", lambda *arguments: started.append(arguments))
+    for given in ((), ("--epochs", 3)):
+        assert ablation("study", "factorial", "gelu", *given, "--batch-size", 32, *options, capsys=capsys)[0] == 0
+    assert [str(arguments[-1].changes) for arguments in started] == ["batch_size 32", "epochs 3, batch_size 32"]
+    monkeypatch.undo()
     code, _, error = ablation("study", "factorial", "gelu", "--epochs", "1,2", *options, capsys=capsys)
     assert code == 2 and "--epochs 1,2: several numbers of epochs are for the design grid; give one" in error
     code, _, error = ablation("study", "factorial", "gelu", "--epochs", "0", *options, capsys=capsys)
