@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from .commands import parameters as given
+from .commands import study_parameters as own
 from .commands.door import run_command
 from .commands.help_sections import SectionedCommand
 from .commands.options import NetworkOptions, StudyOptions, recipe_changes
@@ -143,14 +144,16 @@ def evaluate(
 @app.command(cls=SectionedCommand)
 def study(
     context: typer.Context,
-    design: given.DesignName,
-    steps: given.VariedSteps = None,
+    design: own.DesignName,
+    steps: own.VariedSteps = None,
     data: given.DataName = "digits",
     recipe: given.RecipeName = "micro",
     seeds: given.Seeds = 3,
     start: given.Start = "resnet50",
     count: Annotated[int, typer.Option(help="Number of random orderings.")] = 20,
-    epochs: given.Epochs = None,
+    images: own.Images = None,
+    sizes: own.Sizes = None,
+    epochs: own.Epochs = None,
     batch_size: given.StudyBatchSize = None,
     drop_path: given.DropPath = None,
     ema: given.Ema = None,
@@ -165,16 +168,14 @@ def study(
     device: given.Device = "auto",
     precision: given.Precision = "auto",
 ) -> None:
-    """Train every network of a design; print effects, interactions and Shapley values. `study ladder` is `roadmap`."""
-    from .commands.run_study import run_study
+    """Train every network of a design; print effects and Shapley values. `ladder` is `roadmap`; `grid` shows when a step pays."""
+    from .commands.study_choice import study_chosen
 
-    if design != "orderings":
-        refuse_options(context, ["count"], "is for the design orderings")
-    changes = recipe_changes(epochs, None, batch_size, drop_path, ema)
+    changes = recipe_changes(None, None, batch_size, drop_path, ema)
     common = (data, recipe, seeds, start, label, out, store, workers, engine)
     engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
     options = StudyOptions(*common, engine_options, changes, device=device, precision=precision)
-    run_study(design, steps or [], count, options)
+    study_chosen(context, design, steps or [], count, (images, sizes, epochs), options)
 
 
 @app.command()

@@ -133,12 +133,6 @@ ImageFolder = Annotated[
     Optional[Path],
     typer.Option("--images", help="Folder of images; by default eight photographs of scikit-image and scikit-learn."),
 ]
-DesignName = Annotated[
-    str, typer.Argument(help="ladder, leave-one-out, one-at-a-time, factorial or orderings.", show_default=False)
-]
-VariedSteps = Annotated[
-    Optional[list[str]], typer.Argument(help="Steps that are varied; by default those that the paper kept.")
-]
 RungName = Annotated[
     Optional[str],
     typer.Option(

@@ -20,14 +20,14 @@ from .progress import print_scaled, run_with_progress
 from .room import check_study
 from .run_roadmap import run_roadmap
 
-LADDER = "ladder"
+LADDER, GRID = "ladder", "grid"
 
 
 def run_study(design: str, steps: list[str], count: int, options: StudyOptions) -> None:
     """Train every network of a design, print its tables of results, and write each table as CSV.
 
     Args:
-        design: "ladder", which is `ablation roadmap`, or a name in `designs.DESIGNS`.
+        design: "ladder", which is `ablation roadmap`, or a name in `designs.DESIGNS`; a grid is run by `run_grid`.
         steps: steps that are varied; empty for those that the paper kept.
         count: number of random orders, for the design "orderings".
         options: options of the study.
@@ -38,7 +38,7 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         run_roadmap(options)
         return
     if design not in designs.DESIGNS:
-        raise unknown("design", design, (LADDER, *designs.DESIGNS))
+        raise unknown("design", design, (LADDER, *designs.DESIGNS, GRID))
     data, start = options.data, options.start
     info, pair = datasets.info(data), options.recipes
     chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)

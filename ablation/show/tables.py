@@ -74,6 +74,31 @@ def ladder_text(table: pd.DataFrame, title: str) -> Table:
     return shown
 
 
+def grid_text(table: pd.DataFrame, title: str) -> Table:
+    """Return the table of `grid_table` for the terminal; an axis of a single value is left out."""
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    axes = {"images": "images", "size": "px", "epochs": "epochs"}
+    varied = [name for name in axes if table[name].nunique() > 1]
+    shown.add_column("step", no_wrap=True)
+    for heading in (*(axes[name] for name in varied), "before", "after", "step, points", "p", "finds"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    shown.add_column("verdict", no_wrap=True)
+    last = None
+    for row in table.to_dict("records"):
+        shown.add_row(
+            row["title"] if row["step"] != last else "",
+            *(f"{row[name]:,}" if isinstance(row[name], int) else row[name] for name in varied),
+            _with_half(row["accuracy_before"], None, ".1f"),
+            _with_half(row["accuracy_after"], None, ".1f"),
+            _with_diverged(_with_half(row["difference"], row["difference_half"], "+.1f"), row["diverged"]),
+            "<0.001" if row["p_holm"] < 0.001 else _with_half(row["p_holm"], None, ".3f"),
+            _with_half(row["smallest_effect"], None, ".1f"),
+            row["verdict"],
+        )
+        last = row["step"]
+    return shown
+
+
 def text_table(title: str, table: pd.DataFrame) -> Table:
     """Return all columns of a data frame as a table for the terminal, with floats rounded to two decimals."""
     import pandas as pd
