@@ -59,7 +59,7 @@ def ladder_text(table: pd.DataFrame, title: str) -> Table:
     """Return the table of `ladder_table` for the terminal."""
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     shown.add_column("row", no_wrap=True)
-    for heading in ("params", "M MACs", "top-1 %", "step, points", "verdict", "paper top-1"):
+    for heading in ("params", "M MACs", "top-1 %", "step, points", "p (Holm)", "verdict", "paper top-1"):
         shown.add_column(heading, justify="right" if heading != "verdict" else "left", no_wrap=True)
     for row in table.to_dict("records"):
         shown.add_row(
@@ -68,6 +68,7 @@ def ladder_text(table: pd.DataFrame, title: str) -> Table:
             f"{row['macs'] / 1e6:.2f}",
             _with_diverged(_with_half(row["accuracy"], row["accuracy_half"], ".1f"), row.get("diverged") or 0),
             _with_half(row["difference"], row["difference_half"], "+.1f"),
+            _p_value(row["p_holm"]),
             row["verdict"],
             _with_half(row["published_accuracy"], row["published_std"], ".2f"),
         )
@@ -104,6 +105,12 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
 
 def _accuracy(paper: Published | None) -> str:
     return _with_half(paper.accuracy, paper.std, ".2f") if paper else ""
+
+
+def _p_value(p: float | None) -> str:
+    if p is None or p != p:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _with_diverged(shown: str, diverged: int) -> str:
