@@ -153,3 +153,16 @@ def test_the_ladder_on_cifar10_has_verdicts_of_every_kind_but_equivalence():
     verdicts, _ = words(recompute(accuracies, recipes), dict.fromkeys(PAPER, 3), 16)
     assert len(accuracies) == 17 and all(len(by_seed) == 3 for by_seed in accuracies.values())
     assert set(verdicts.values()) == {"agrees", "reverses", "differs", "undecided"}
+
+
+def test_the_table_of_the_ladder_on_cifar10_holds_these_numbers():
+    accuracies, recipes, _ = LADDERS["roadmap-cifar10-10k-trials, gain 1.0, imagefolder:cifar10#10000"]
+    expected = recompute(accuracies, recipes)
+    verdicts, adjusted = words(expected, dict.fromkeys(PAPER, 3), 16)
+    with (TRIALS[0].parent / "roadmap-cifar10-10k.csv").open() as opened:
+        table = {row["rung"]: row for row in csv.DictReader(opened)}
+    for name, (difference, p, half, equivalence_half, welch) in expected.items():
+        columns = ("difference", "p", "difference_half", "equivalence_half", "p_holm")
+        numbers = [difference, p, half, equivalence_half, adjusted[name]]
+        assert [float(table[name][column]) for column in columns] == pytest.approx(numbers, rel=1e-6, abs=1e-9)
+        assert (table[name]["test"], table[name]["verdict"]) == ("Welch" if welch else "pooled", verdicts[name])
