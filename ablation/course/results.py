@@ -101,7 +101,8 @@ def compare(table: pd.DataFrame, column: str, a: Any, b: Any, value: str = "accu
 
     The difference is a contrast: all settings in the column share one standard deviation, except those whose own departs from
     it. The text gives the half width of the 95 % interval, the number of seeds, and the smallest difference that so many find
-    with 80 % power. There is no verdict with fewer than three seeds, or where one diverged.
+    with 80 % power. There is no verdict with fewer than three seeds, or where one diverged. The verdict holds for one comparison
+    that was chosen beforehand: nothing is corrected for the others.
 
     Args:
         table: a table from `experiment` or `stored`; filter it first if other columns vary as well.
