@@ -227,3 +227,13 @@ def test_zero_is_the_centre_of_the_signed_colour_scale():
 def test_only_the_first_row_of_jacobians_has_titles():
     titles = [axes.get_title() for axes in plot_jacobians(jacobians()).axes]
     assert titles == ["image 1", "image 2", "image 3", "image 4"] + [""] * 4
+
+
+def test_a_curve_of_one_image_has_no_band():
+    one = {name: Curves(c.shares, c.insertion[:1], c.deletion[:1]) for name, c in curves().items()}
+    figure = plot_curves(one, mean_intervals)
+    figure.draw_without_rendering()
+    bands = [
+        np.concatenate([path.vertices for path in band.get_paths()] or [[]]) for band in figure.axes[0].collections
+    ]
+    assert len(bands) == len(one) and not any(np.isfinite(band).any() for band in bands)
