@@ -97,7 +97,8 @@ def merge_equal_points(design: Design, values: Array, weights: Array) -> tuple[A
     first: dict[object, int] = {}
     network = np.array([first.setdefault(point.architecture, len(first)) for point in design], dtype=np.intp)
     rows = np.array([np.flatnonzero(network == i)[0] for i in range(len(first))], dtype=np.intp)
-    return values[rows], weights @ (network[:, None] == np.arange(len(first)))
+    merged = weights @ (network[:, None] == np.arange(len(first)))
+    return values[rows], np.where(np.abs(merged) < 1e-12, 0.0, merged)  # weights that cancel leave rounding errors
 
 
 def step_signs(design: Design) -> Array:

@@ -182,7 +182,8 @@ def _contrast_table(
     rows = []
     for after, before in merged:
         if after == before:  # one network: no difference, and nothing is tested
-            row: dict[str, Any] = {name: 0.0, "half_points": 0.0, "n": len(measured[after])}
+            n = len(measured[after])
+            row: dict[str, Any] = {name: 0.0 if n else np.nan, "half_points": 0.0 if n else np.nan, "n": n}
         else:
             step = steps[after, before]
             row = {
