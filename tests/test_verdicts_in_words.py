@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ablation.design.roadmap import roadmap
-from ablation.evidence.intervals import paired_difference
+from ablation.evidence.contrasts import contrasts
 from ablation.evidence.verdicts import published_sign
 
 FIGURES = Path(__file__).parents[1] / "figures"
@@ -29,14 +29,16 @@ def test_the_table_of_steps_matches_the_files(rung):
     cells = [title if rung.adopted else f"{title} (not kept)"]
     cells.append(f"{now.accuracy - before.accuracy:+.2f}{'' if published_sign(now, before) else ' (0)'}")
     row = LADDER.loc[rung.name]
-    cells += [in_points(row["difference"], row["difference_half"]), row["verdict"]]
+    p = "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
+    cells += [in_points(row["difference"], row["difference_half"]), p, row["verdict"]]
     assert f"\n| {' | '.join(cells)} |\n" in SHEET
 
 
 def test_the_counts_of_verdicts_in_the_readme_match_the_files():
     counted = Counter(LADDER["verdict"].dropna())
-    counts = f"{counted['agrees']} agree, {counted['within noise']} are within noise, {counted['reverses']} reverse and"
-    assert f"of {counted.total()} comparisons {counts} {counted['differs']} differs" in " ".join(README.split())
+    counts = f"{counted['agrees']} agree, {counted['reverses']} reverse, {counted['differs']} differ, {counted['equivalent']} are"
+    counts += f" equivalent and {counted['undecided']} are undecided"
+    assert f"of {counted.total()} comparisons {counts}" in " ".join(README.split())
     assert set(LADDER["n"]) == {3}
 
 
@@ -48,14 +50,18 @@ def test_the_sums_match_the_files():
         return dict(zip(row["seeds"].split(), map(float, row["accuracies"].split()), strict=True))
 
     def between(start, end):
-        change = paired_difference(by_seed(end), by_seed(start))
-        return change.mean, change.half
+        (change,) = contrasts({rung: by_seed(rung) for rung in LADDER.index}, dict(LADDER["recipe"]), [(end, start)])
+        return change.difference, change.half
 
     sheet = " ".join(SHEET.split())
     rise, fall = between("enhanced_recipe", "inverted_bottleneck"), between("enhanced_recipe", "strided_downsampling")
     assert f"{in_points(*rise)[1:]} points above ResNet-50" in sheet
     assert f"ends {in_points(*fall)[1:]} below it" in sheet and fall[0] < -fall[1]
-    assert f"within noise ({in_points(*between('original_recipe', 'strided_downsampling'))})" in sheet
+    assert f"undecided ({in_points(*between('original_recipe', 'strided_downsampling'))})" in sheet
+    pooled = LADDER["test"] == "pooled"
+    assert (
+        f"difference of {LADDER.loc[pooled, 'smallest_effect'].median():.1f} points is found with 80 % power" in sheet
+    )
     waiting = 2 * 1440  # seconds that the first two trials spent waiting
     ladder, tuning = TRIALS["seconds"][~rates].sum() - waiting, TRIALS["seconds"][rates].sum()
     assert ladder + waiting == pytest.approx(LADDER["seconds"].iloc[0])

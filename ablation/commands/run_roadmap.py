@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import data as datasets
 from ..design.recipes import family
 from ..evidence.ladder_table import ladder_accuracies, ladder_table
@@ -14,6 +16,9 @@ from .console import data_label, make_console, merge_environments, write_figure,
 from .options import StudyOptions
 from .progress import print_scaled, run_with_progress
 from .room import check_study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run_roadmap(options: StudyOptions) -> None:
@@ -36,8 +41,11 @@ def run_roadmap(options: StudyOptions) -> None:
     heading = f"{start} ladder on {options.data_title}, recipe {options.recipe_title}, {options.seeds} seeds"
     console.print(ladder_text(table, heading))
     console.print(
-        "step: difference from the previous kept row, paired by seed. ±: half-width of the 95 % t-interval; for the paper, its "
-        "standard deviation. verdict: the sign measured here compared with that of the paper's ImageNet result.",
+        "step: difference from the previous kept row. ±: half-width of the 95 % interval, from the standard deviation that all "
+        "rows of a recipe share (of the two rows alone, by Welch's test, where recipes or variances differ); for the paper, its "
+        "standard deviation. p: corrected by Holm for all steps. verdict, against the paper's sign on ImageNet: agrees, reverses "
+        "or, where the paper has none, differs: p < 0.05; equivalent: the 90 % interval lies within 1 point of zero; undecided: "
+        f"all else.{_power_text(table)}",
         soft_wrap=True,
         highlight=False,
     )
@@ -54,3 +62,13 @@ def run_roadmap(options: StudyOptions) -> None:
     write_figure(stem, plot_roadmap(table, title), described, console)
     accuracies = ladder_accuracies(pair, data, outcomes, start)
     write_presence(stem, presence(steps_of_rungs(rungs), accuracies), console)
+
+
+def _power_text(table: pd.DataFrame) -> str:
+    """Return what effect the steps with a pooled deviation would show, for reading."""
+    effects = table.loc[table["test"] == "pooled", "smallest_effect"].dropna()
+    if effects.empty:
+        return ""
+    least, most = (f"{value:.1f}" for value in (effects.min(), effects.max()))
+    of = least if least == most else f"{least} to {most}"
+    return f" With these seeds, a difference of {of} points is found with 80 % power (more seeds: `ablation power`)."

@@ -10,8 +10,9 @@ from ..design.recipes import Family, family
 from ..design.roadmap import roadmap
 from ..design.trial import Outcome, Trial
 from ..study.ladder import ladder_rungs, rung_trial
-from .intervals import mean_interval, paired_difference
-from .verdicts import published_sign, verdict
+from .contrasts import Contrast, contrasts
+from .intervals import mean_interval
+from .verdicts import published_sign, verdict_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +48,10 @@ def ladder_table(
         outcomes: outcomes of `ladder_trials`; rungs without outcomes have no accuracy.
 
     Returns:
-        One row per rung. Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %. The
-        column diverged is the number of seeds that diverged: they have no accuracy, and a difference in which they are
-        missing has no verdict.
+        One row per rung. Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %. Of each
+        step its `Contrast`: difference, difference_half, equivalence_half (at 90 %), p, p_holm (corrected over all steps),
+        smallest_effect (found with 80 % power), test (pooled or Welch), and the verdict. The column diverged is the number of
+        seeds that diverged: they have no accuracy, and a difference in which they are missing has no verdict.
     """
     import pandas as pd
 
@@ -63,38 +65,52 @@ def ladder_table(
         )
         for rung in ladder_rungs(recipe, start)
     }
+    rungs = ladder_rungs(recipe, start)
+    pairs = [(rung.name, rung.previous) for rung in rungs if rung.previous]
+    recipes = {rung.name: pair.original if rung.recipe == "original" else pair.modern for rung in rungs}
+    found = contrasts(accuracies, recipes, pairs, diverged)
+    steps = dict(zip((after for after, _ in pairs), found, strict=True))
     rows: list[dict[str, Any]] = []
-    for rung in ladder_rungs(recipe, start):
+    for rung in rungs:
         size = info.size or pair.modern.size
         costs = cost(rung.architecture, size, info.num_classes, info.in_chans)
         by_seed, paper = accuracies[rung.name], published[rung.name]
-        row: dict[str, Any] = {
+        before = published[rung.previous] if rung.previous else None
+        mean = mean_interval(list(by_seed.values())) if by_seed else None
+        row = {
             "rung": rung.name,
             "title": rung.title,
             "adopted": rung.adopted,
-            "recipe": pair.original.name if rung.recipe == "original" else pair.modern.name,
+            "recipe": recipes[rung.name].name,
             "params": costs.params,
             "macs": costs.macs,
             "seeds": " ".join(map(str, sorted(by_seed))),
             "n": len(by_seed),
-            "accuracy": None,
-            "accuracy_half": None,
+            "accuracy": mean.mean if mean else None,
+            "accuracy_half": mean.half if mean else None,
             "accuracies": " ".join(f"{by_seed[seed]:.2f}" for seed in sorted(by_seed)),
-            "difference": None,
-            "difference_half": None,
-            "verdict": "",
+            **_step_columns(steps.get(rung.name), published_sign(paper, before) if paper and before else 0),
             "published_accuracy": paper.accuracy if paper else None,
             "published_std": paper.std if paper else None,
             "published_gmacs": paper.gflops if paper else None,
+            "diverged": diverged[rung.name],
         }
-        if by_seed:
-            mean = mean_interval(list(by_seed.values()))
-            row |= {"accuracy": mean.mean, "accuracy_half": mean.half}
-        if rung.previous and (change := paired_difference(by_seed, accuracies[rung.previous])):
-            before = published[rung.previous]
-            sign = published_sign(paper, before) if paper and before else 0
-            row |= {"difference": change.mean, "difference_half": change.half}
-            if not diverged[rung.name] and not diverged[rung.previous]:
-                row["verdict"] = verdict(change, sign)
-        rows.append({**row, "diverged": diverged[rung.name]})
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _step_columns(contrast: Contrast | None, sign: int) -> dict[str, Any]:
+    """Return the columns of a step; without values for the first row, which follows none."""
+    if contrast is None:
+        names = ("difference", "difference_half", "equivalence_half", "p", "p_holm", "smallest_effect")
+        return {**dict.fromkeys(names), "test": "", "verdict": ""}
+    return {
+        "difference": contrast.difference,
+        "difference_half": contrast.half,
+        "equivalence_half": contrast.equivalence_half,
+        "p": contrast.p,
+        "p_holm": contrast.p_holm,
+        "smallest_effect": contrast.smallest_effect,
+        "test": "Welch" if contrast.welch else "pooled",
+        "verdict": verdict_of(contrast, sign),
+    }

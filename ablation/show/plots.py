@@ -37,7 +37,8 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
     _bars(ours, table, "accuracy", "accuracy_half", BLUE)
     _seed_dots(ours, table)
     title = f"Measured here, {seeds}\n{textwrap.fill(data_label, _TITLE_LETTERS)}"
-    _label_panel(ours, title, _macs_labels(table["macs"]), "MACs")
+    labels = [f"{macs}  {verdict}" for macs, verdict in zip(_macs_labels(table["macs"]), table["verdict"], strict=True)]
+    _label_panel(ours, title, labels, "MACs, verdict")
     _bars(paper, table, "published_accuracy", "published_std", GREY)
     _label_panel(paper, "Published\nImageNet-1K", [f"{value:.2f} G" for value in table["published_gmacs"]], "“FLOPs”")
     ours.set_yticks(range(len(table)), table["title"], fontsize=TEXT)

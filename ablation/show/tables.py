@@ -59,7 +59,7 @@ def ladder_text(table: pd.DataFrame, title: str) -> Table:
     """Return the table of `ladder_table` for the terminal."""
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     shown.add_column("row", no_wrap=True)
-    for heading in ("params", "M MACs", "top-1 %", "step, points", "verdict", "paper top-1"):
+    for heading in ("params", "M MACs", "top-1 %", "step, points", "p (Holm)", "verdict", "paper top-1"):
         shown.add_column(heading, justify="right" if heading != "verdict" else "left", no_wrap=True)
     for row in table.to_dict("records"):
         shown.add_row(
@@ -68,6 +68,7 @@ def ladder_text(table: pd.DataFrame, title: str) -> Table:
             f"{row['macs'] / 1e6:.2f}",
             _with_diverged(_with_half(row["accuracy"], row["accuracy_half"], ".1f"), row.get("diverged") or 0),
             _with_half(row["difference"], row["difference_half"], "+.1f"),
+            _p_value(row["p_holm"]),
             row["verdict"],
             _with_half(row["published_accuracy"], row["published_std"], ".2f"),
         )
@@ -114,21 +115,33 @@ def text_table(title: str, table: pd.DataFrame) -> Table:
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of effects for reading: its value and the half-width of the 95 % interval in one column, as text.
 
+    The p-value without correction, the degrees of freedom and the standard error are left out.
+
     >>> import pandas as pd
-    >>> with_intervals(pd.DataFrame({"step": ["gelu"], "effect_points": [1.5], "half_points": [0.25], "n": [3]}))
-       step effect_points  n
-    0  gelu  +1.50 ± 0.25  3
+    >>> table = {"step": ["gelu"], "effect_points": [1.5], "half_points": [0.25], "p_holm": [0.0004], "n": [3]}
+    >>> with_intervals(pd.DataFrame(table))
+       step effect_points   p_holm  n
+    0  gelu  +1.50 ± 0.25  < 0.001  3
     """
     if "half_points" not in table:
         return table
     name = next(str(name) for name in table if str(name).endswith(("_points", "_percent")))
     number_format = ".2f" if name.endswith("_percent") else "+.2f"
     pairs = zip(table[name], table["half_points"], strict=True)
-    return table.assign(**{name: [_with_half(*pair, number_format) for pair in pairs]}).drop(columns="half_points")
+    shown = table.assign(**{name: [_with_half(*pair, number_format) for pair in pairs]})
+    if "p_holm" in table:
+        shown["p_holm"] = [_p_value(p) for p in table["p_holm"]]
+    return shown.drop(columns=["half_points", "p", "df", "se_points"], errors="ignore")
 
 
 def _accuracy(paper: Published | None) -> str:
     return _with_half(paper.accuracy, paper.std, ".2f") if paper else ""
+
+
+def _p_value(p: float | None) -> str:
+    if p is None or p != p:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _with_diverged(shown: str, diverged: int) -> str:

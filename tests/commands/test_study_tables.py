@@ -68,3 +68,14 @@ def test_a_ladder_writes_which_steps_each_rung_takes(options):
     ]
     assert [row["stage_ratio"] for row in rows] == ["False"] * 2 + ["True"] * 15
     assert {file.suffix for file in options.out.glob("roadmap-digits-presence.*")} == {".csv", ".md", ".tex"}
+
+
+def test_a_ladder_prints_corrected_p_values_and_the_effect_that_it_finds(options, capsys):
+    roadmaps.run_roadmap(options)
+    out, ladder = capsys.readouterr().out, rows_of(options.out / "roadmap-digits.csv")
+    (effect,) = {f"{float(row['smallest_effect']):.1f}" for row in ladder if row["test"] == "pooled"}
+    assert f"With these seeds, a difference of {effect} points is found with 80 % power" in out
+    line = next(line for line in out.splitlines() if line.strip().startswith("depthwise conv ") and "±" in line)
+    row = next(row for row in ladder if row["rung"] == "depthwise")
+    assert f"± {float(row['difference_half']):.1f}" in line and f" {float(row['p_holm']):.3f} " in line
+    assert row["verdict"] and row["verdict"] in line

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ablation.design.roadmap import roadmap
+from ablation.evidence.intervals import mean_intervals
 from ablation.measure.breakdown import KINDS
 from ablation.measure.faithfulness import Curves, Randomised
 from ablation.measure.jacobian import JacobianChange
@@ -133,7 +134,7 @@ FIGURES = {
         figure,
     ),
     "gaps": lambda figure=None: plot_gaps(gaps(), figure),
-    "curves": lambda figure=None: plot_curves(curves(), figure),
+    "curves": lambda figure=None: plot_curves(curves(), mean_intervals, figure),
     "norms": lambda figure=None: plot_norms(norms(), figure),
     "signals": lambda figure=None: plot_signals(gains(TITLES), 4, 2.0, figure),
     "signals of one network": lambda figure=None: plot_signals(gains(TITLES[:1]), 4, 2.0, figure),
@@ -233,3 +234,13 @@ def test_zero_is_the_centre_of_the_signed_colour_scale():
 def test_only_the_first_row_of_jacobians_has_titles():
     titles = [axes.get_title() for axes in plot_jacobians(jacobians()).axes]
     assert titles == ["image 1", "image 2", "image 3", "image 4"] + [""] * 4
+
+
+def test_a_curve_of_one_image_has_no_band():
+    one = {name: Curves(c.shares, c.insertion[:1], c.deletion[:1]) for name, c in curves().items()}
+    figure = plot_curves(one, mean_intervals)
+    figure.draw_without_rendering()
+    bands = [
+        np.concatenate([path.vertices for path in band.get_paths()] or [[]]) for band in figure.axes[0].collections
+    ]
+    assert len(bands) == len(one) and not any(np.isfinite(band).any() for band in bands)

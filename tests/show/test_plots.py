@@ -30,6 +30,8 @@ def test_every_row_has_bars_and_labels(table):
         assert "top-1 accuracy (%)" in axes.get_xlabel()
     texts = {text.get_text() for text in paper.texts}
     assert {"4.46 G", "81.97"} <= texts
+    shown = [text.get_text() for text in ours.texts]
+    assert all(any(text.endswith(f"M  {verdict}") for text in shown) for verdict in set(table["verdict"]) - {""})
     assert "3 seeds" in ours.get_title(loc="left")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ablation import AblationError, Study, Trial
+from ablation.evidence.contrasts import contrasts
 from ablation.evidence.ladder_table import ladder_table
 from ablation.study.ladder import check_seeds, ladder_trials
 from tests.study.samples import SHORT, TINY, alive, children, outcome
@@ -92,7 +93,7 @@ def test_ladder_trials():
             check_seeds(bad)
 
 
-def test_the_ladder_table_pairs_by_seed_with_the_previous_adopted_row():
+def test_the_ladder_table_compares_with_the_previous_adopted_row():
     trials = ladder_trials("micro", "digits", range(3))
     accuracies = {name: base for base, name in enumerate(ladder_table("micro", "digits", {})["rung"], start=50)}
     outcomes = {}
@@ -107,5 +108,14 @@ def test_the_ladder_table_pairs_by_seed_with_the_previous_adopted_row():
     assert table.loc["depthwise", "verdict"] == "reverses", "the paper reports a loss, these accuracies increase"
     assert table.loc["widen", "verdict"] == "agrees"
     assert table.loc["patchify_stem", "verdict"] == "differs", "the difference in the paper is within its noise"
-    assert table.loc["original_recipe", "verdict"] == ""
+    assert table.loc["original_recipe", "verdict"] == "" and table.loc["original_recipe", "test"] == ""
+    assert table.loc["enhanced_recipe", "test"] == "Welch" and set(table["test"].iloc[2:]) == {"pooled"}
+    names = {row.name: row.previous for row in dict.fromkeys(trials.values()) if row.previous}
+    of_rows = {name: {seed: base + 0.1 * seed for seed in range(3)} for name, base in accuracies.items()}
+    for (name, _), step in zip(
+        names.items(), contrasts(of_rows, dict(table["recipe"]), list(names.items())), strict=True
+    ):
+        shown = table.loc[name, ["difference", "difference_half", "equivalence_half", "p", "p_holm", "smallest_effect"]]
+        expected = [step.difference, step.half, step.equivalence_half, step.p, step.p_holm, step.smallest_effect]
+        assert list(shown) == pytest.approx(expected)
     assert (table["n"] == 3).all() and table.loc["gelu", "accuracies"] == "62.00 62.10 62.20"
