@@ -51,7 +51,9 @@ def test_no_figure_is_displayed_or_left_open(table):
 def test_texts_do_not_overlap_at_page_width(table, label):
     figure = plot_roadmap(table, label)
     check_layout(figure)
-    assert {"Measured here, 3 seeds, one rate", "Published"} <= {text.splitlines()[0] for text, _ in drawn_texts(figure)}
+    assert {"Measured here, 3 seeds, one rate", "Published"} <= {
+        text.splitlines()[0] for text, _ in drawn_texts(figure)
+    }
 
 
 @pytest.mark.parametrize("survivors", [0, 20])
