@@ -93,7 +93,8 @@ def _finding(cells: pd.DataFrame) -> str:
         return f"{rows} rows do best at rates from {best['lr'].min():g} to {best['lr'].max():g}"
     if behind.empty:
         return f"At the rate of the recipe, none of {rows} rows loses over one standard error"
-    found = f"At the rate of the recipe, {len(behind)} of {rows} rows lose over one standard error"
+    verb = "loses" if len(behind) == 1 else "lose"
+    found = f"At the rate of the recipe, {len(behind)} of {rows} rows {verb} over one standard error"
     if lost.empty:  # all of them diverged at it
         return found
     return f"{found}, up to {lost.iloc[-1]:.1f} points ({best['title'][lost.index[-1]]})"

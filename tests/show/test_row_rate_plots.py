@@ -1,5 +1,7 @@
 """The heat map of learning rates of each row: its cells, frames and title."""
 
+import math
+
 import matplotlib.pyplot as plt
 
 from ablation.design.recipes import family
@@ -8,19 +10,19 @@ from ablation.show.row_rate_plots import plot_row_rates
 from ablation.show.style import new_figure
 from ablation.study.row_rates import GRID, row_rate_trials
 from tests.show.looks import check_layout
-from tests.study.samples import outcome
+from tests.study.samples import TEST_IMAGES, outcome
 
 PAIR = family("small32")
 RATES = {member: [factor * getattr(PAIR, member).lr for factor in GRID] for member in ("original", "modern")}
 
 
-def table(best, rates=RATES, start="resnet50"):
-    """Return a table in which an accuracy falls by 5 points for each rate between it and the best one, by position."""
+def table(best, rates=RATES, start="resnet50", fall=5.0):
+    """Return a table in which an accuracy falls by some points for each rate between it and the best one, by position."""
     trials = row_rate_trials(PAIR, "cifar10#10000+5000", rates, start=start)
     outcomes = {}
     for trial, (rung,) in trials.items():
         position = rates[rung.recipe].index(trial.recipe.lr)
-        outcomes[trial] = outcome(60.0 - 5 * abs(position - best.get(rung.name, 2)))
+        outcomes[trial] = outcome(60.0 - fall * abs(position - best.get(rung.name, 2)))
     return row_rate_table(PAIR, trials, outcomes, start)
 
 
@@ -54,6 +56,11 @@ def test_the_title_says_what_the_rate_of_the_recipe_costs():
         lost == "At the rate of the recipe, 2 of 17 rows lose over one standard error, up to 10.0 points (ReLU to GELU)"
     )
     assert label == "CIFAR-10; 1 row is best at an edge of the rates tried"
+    error = math.sqrt(60 * 40 / TEST_IMAGES)
+    assert title(table({"gelu": 3}, fall=0.9 * error))[0] == title(table({}))[0], (
+        "no more than the error of an accuracy"
+    )
+    assert "1 of 17 rows loses over" in title(table({"gelu": 3}, fall=1.1 * error))[0]
     others = {member: [rate for rate in rates if rate != rates[2]] for member, rates in RATES.items()}
     found, label = title(table(dict.fromkeys(["original_recipe"], 0), others))
     assert found == "17 rows do best at rates from 0.008 to 0.0125" and label.startswith("CIFAR-10; 1 row is")

@@ -37,6 +37,11 @@ def test_the_networks_of_the_short_comparison_share_their_trials():
     assert set(rate_trials("micro", DATA, RATES, epochs=3)) < set(TRIALS)
 
 
+def test_a_rate_given_twice_is_tried_once():
+    twice = {member: [*rates, *rates] for member, rates in RATES.items()}
+    assert row_rate_trials("micro", DATA, twice) == row_rate_trials("micro", DATA, RATES)
+
+
 def test_rows_that_coincide_share_trials():
     pair = FAMILIES["micro"]
     same = Family(pair.modern, pair.modern, pair.width_divisor, pair.stem_stride)
