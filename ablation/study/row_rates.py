@@ -17,8 +17,8 @@ from ..errors import AblationError, shown
 from .ladder import ladder_rungs, rung_trial
 from .rates import check_held_out
 
-# Times the rate of the recipe. Of three rows on CIFAR-10, one is best at the rate, one at twice it and one at a quarter, the lowest
-# of four tried; and rates a factor of two apart mostly differ by less than two points there, so the grid need not be finer.
+# Times the rate of the recipe. Of three rows on CIFAR-10, one is best at the rate, one at twice it and one at a quarter, the
+# lowest of four tried; rates a factor of two apart mostly differ by less than two points, so the grid need not be finer.
 GRID = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 _SCALE = ("start", "width_divisor", "stem_stride")  # columns that a file must have in common with the ladder
