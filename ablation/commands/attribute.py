@@ -21,6 +21,7 @@ from ..design.recipe_limits import MAX_SIZE
 from ..design.roadmap import Rung
 from ..environment import describe_environment
 from ..errors import AblationError, check_number, unknown
+from ..evidence.intervals import mean_intervals
 from ..files import writable_folder
 from ..measure.attribution import AttributionWarning, attribute
 from ..measure.faithfulness import Curves, completeness_gap, insertion_deletion
@@ -190,9 +191,8 @@ def attribute_ladder(options: StudyOptions, count: int) -> None:
     setting = {"data": data_name, "recipe": recipe, "seed": 0, "baseline": "black", **describe_environment("cpu")}
     table = pd.DataFrame(rows).assign(method="integrated_gradients", steps=_LADDER_STEPS, **setting)
     label = data_label(data_name, start)
-    first = slice(0, _SHOWN_IMAGES)
-    shown = _to_arrays(denormalise(images, data.mean, data.std)[first])
-    figure = plot_attributions(shown, {title: values[first] for title, values in maps.items()}, signed=True)
+    shown = _to_arrays(denormalise(images, data.mean, data.std)[:_SHOWN_IMAGES])
+    figure = plot_attributions(shown, {title: values[:_SHOWN_IMAGES] for title, values in maps.items()}, signed=True)
     write_figure(out / f"attributions-{label}", figure, table, console)
     write_figure(
         out / f"completeness-{label}",
@@ -200,7 +200,8 @@ def attribute_ladder(options: StudyOptions, count: int) -> None:
         table.drop(columns=["insertion_area", "deletion_area"]),
         console,
     )
-    write_figure(out / f"curves-{label}", plot_curves(chosen), _curve_table(chosen).assign(**setting), console)
+    figure = plot_curves(chosen, mean_intervals)
+    write_figure(out / f"curves-{label}", figure, _curve_table(chosen).assign(**setting), console)
 
 
 def _how_to_train(options: StudyOptions, missing: Sequence[Rung], total: int, file: Path) -> str:

@@ -72,6 +72,13 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         file = options.out / f"{stem}-{title.lower().replace(' ', '-')}.csv"
         write_atomically(file, table.to_csv(index=False))
         console.print(f"wrote {file}", highlight=False, soft_wrap=True)
+    console.print(
+        "±: half-width of the 95 % interval; of effects, from the standard deviation within a network that all networks share, "
+        "of points from their own seeds. p_holm: corrected by Holm for all rows of a table. smallest_effect: found with 80 % "
+        "power. n: fewest seeds of a network that the row rests on.",
+        soft_wrap=True,
+        highlight=False,
+    )
     write_presence(options.out / stem, presence({point.name: point.steps for point in chosen}, measured), console)
     if info.note:
         console.print(info.note, style="bold", soft_wrap=True, highlight=False)

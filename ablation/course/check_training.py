@@ -30,28 +30,34 @@ def t_interval(answer: Any) -> None:
 
 
 @exercise(
-    accepts="the library's verdict for every tested combination of interval and sign",
-    hint="first test whether the interval includes zero; what that means depends on whether the paper's sign is 0",
+    accepts="the library's verdict for every tested combination of difference, interval, p-value and sign",
+    hint="test the p-value first; if it is not below 0.05, the sign no longer matters, and the whole 90 % interval has to lie "
+    "between -1 and +1 for equivalence",
 )
 def step_verdict(answer: Any) -> None:
-    """Check a function (mean, half, sign) that returns a verdict."""
-    from ..evidence.intervals import Interval
-    from ..evidence.verdicts import verdict
+    """Check a function (difference, half_90, p_holm, sign) that returns a verdict."""
+    from math import nan
+
+    from ..evidence.contrasts import LEAST_SEEDS, Contrast
+    from ..evidence.verdicts import verdict_of
 
     require(callable(answer), "step_verdict must be a function")
-    for mean in (-2.0, -0.3, 0.0, 0.3, 2.0):
-        for half in (0.1, 1.0, 2.0, 5.0):
-            for sign in (-1, 0, 1):
-                given = answer(mean, half, sign)
-                require(
-                    given == verdict(Interval(mean, half), sign),
-                    f"{given!r} is not the verdict for {mean:+} ± {half} if the paper's sign is {sign}",
-                )
+    for difference in (-2.0, -0.4, -0.1, 0.1, 0.4, 0.8, 2.0):
+        for half_90 in (0.1, 0.3, 0.7, 5.0):
+            for p_holm in (0.001, 0.049, 0.051, 0.8):
+                for sign in (-1, 0, 1):
+                    step = Contrast(difference, nan, half_90, nan, p_holm, nan, nan, False, LEAST_SEEDS)
+                    given = answer(difference, half_90, p_holm, sign)
+                    require(
+                        given == verdict_of(step, sign),
+                        f"{given!r} is not the verdict for {difference:+}, 90 % interval ± {half_90} and p = {p_holm}, if the "
+                        f"paper's sign is {sign}",
+                    )
 
 
 @exercise(
     accepts="the exact number of seeds for each tested pair of spread and difference",
-    hint="the half width is t.ppf(0.975, n - 1) * spread / n**0.5, and t depends on n too: try n = 2, 3, 4 and so on",
+    hint="the half width is t.ppf(0.975, 2 * n - 2) * spread * (2 / n)**0.5, and t depends on n too: try n = 2, 3, 4 and so on",
 )
 def seeds_needed(answer: Any) -> None:
     """Check a function (spread, difference) that returns the smallest n with a half width below the difference."""
@@ -60,7 +66,7 @@ def seeds_needed(answer: Any) -> None:
     require(callable(answer), "seeds_needed must be a function")
     for spread, difference in ((1.0, 20.0), (1.0, 2.0), (2.0, 1.0), (3.5, 2.0), (0.1, 0.1)):
         n = 2
-        while t.ppf(0.975, n - 1) * spread / n**0.5 >= difference:
+        while t.ppf(0.975, 2 * n - 2) * spread * (2 / n) ** 0.5 >= difference:
             n += 1
         require_number(
             answer(spread, difference), n, what=f"the number of seeds for spread {spread} and difference {difference}"

@@ -12,7 +12,8 @@ import pandas as pd
 
 from ..design.trial import Outcome, Trial
 from ..errors import AblationError, unknown
-from ..evidence.intervals import Interval, mean_interval, paired_difference
+from ..evidence.contrasts import ALPHA, LEAST_SEEDS, contrasts
+from ..evidence.intervals import Interval, mean_interval
 from ..files import write_atomically
 from ..study.engines import Engine, Event
 from ..study.study import Study
@@ -95,27 +96,49 @@ def summarise(table: pd.DataFrame, by: Sequence[str], value: str = "accuracy") -
     return pd.DataFrame(rows).astype({"half": float}).set_index(list(by))
 
 
-def compare(table: pd.DataFrame, column: str, a: Any, b: Any, value: str = "accuracy") -> str:
-    """Return the difference `b` minus `a`, paired by seed, as text with a verdict: larger, smaller or within noise.
+def compare(table: pd.DataFrame, column: str, a: Any, b: Any, value: str = "accuracy", one_recipe: bool = True) -> str:
+    """Return the difference of means, `b` minus `a`, as text with a verdict: larger, smaller or undecided.
+
+    The difference is a contrast: all settings in the column share one standard deviation, except those whose own departs from
+    it. The text gives the half width of the 95 % interval, the number of seeds, and the smallest difference that so many find
+    with 80 % power. There is no verdict with fewer than three seeds, or where one diverged. The verdict holds for one comparison
+    that was chosen beforehand: nothing is corrected for the others.
 
     Args:
         table: a table from `experiment` or `stored`; filter it first if other columns vary as well.
-        column: the column that holds the two settings.
-        a, b: the settings.
+        column: the column that holds the settings.
+        a, b: the two settings that are compared.
         value: the column to compare.
+        one_recipe: False if the settings are trained with different recipes. Then Welch's test is used.
 
     Raises:
-        AblationError: if no seed was run with both settings.
+        AblationError: if a setting is not in the column, or a seed occurs twice with one setting.
     """
-    of_b, of_a = ({int(r["seed"]): float(r[value]) for _, r in table[table[column] == s].iterrows()} for s in (b, a))
-    found = paired_difference(of_b, of_a)
-    if found is None:
-        raise AblationError(f"no seed was run with both {a!r} and {b!r} in column {column!r}")
-    text = f"{b} minus {a}: {found.mean:+.2f}"
-    if found.half is None:
+    measured: dict[str, dict[int, float]] = {}
+    diverged: dict[str, int] = {}
+    for setting, rows in table.groupby(column, sort=False):
+        name = str(setting)
+        if rows["seed"].duplicated().any():
+            raise AblationError(
+                f"a seed occurs twice with {setting!r} in column {column!r}: filter the table first, or choose another column"
+            )
+        found = rows.dropna(subset=[value])
+        measured[name] = {int(seed): float(x) for seed, x in zip(found["seed"], found[value], strict=True)}
+        diverged[name] = int((rows["status"] == "diverged").sum()) if "status" in rows else 0
+    for setting in (a, b):
+        if not measured.get(str(setting)):
+            raise unknown(f"setting of {column!r}", str(setting), [name for name in measured if measured[name]])
+    recipes = dict.fromkeys(measured, "") if one_recipe else {name: name for name in measured}
+    (step,) = contrasts(measured, recipes, [(str(b), str(a))], diverged)
+    text = f"{b} minus {a}: {step.difference:+.2f}"
+    if math.isnan(step.half):
         return f"{text} with one seed: no interval, so no verdict"
-    verdict = "within noise" if abs(found.mean) <= found.half else "larger" if found.mean > 0 else "smaller"
-    return f"{text} ± {found.half:.2f} (95 % interval, {len(set(of_b) & set(of_a))} seeds): {verdict}"
+    text = f"{text} ± {step.half:.2f} (95 % interval, {step.n} seeds; 80 % power from {step.smallest_effect:.1f} on)"
+    if step.diverged:
+        return f"{text}: no verdict, since {step.diverged} diverged"
+    if step.n < LEAST_SEEDS:
+        return f"{text}: no verdict from fewer than {LEAST_SEEDS} seeds"
+    return f"{text}: {'undecided' if step.p >= ALPHA else 'larger' if step.difference > 0 else 'smaller'}"
 
 
 def _row(key: dict[str, Any], trial: Trial, outcome: Outcome) -> dict[str, Any]:

@@ -72,17 +72,32 @@ def seed_matrix(design: Design, accuracies: Accuracies) -> tuple[Array, list[int
     return values, seeds
 
 
-def complete_seeds(design: Design, accuracies: Accuracies) -> tuple[Array, list[int]]:
-    """Return the accuracies of a full factorial (points, seeds), only seeds that have every point, and these seeds."""
+def check_factorial(design: Design) -> None:
+    """Raise an error unless a design is a full factorial: has one point for every subset of its steps."""
     subsets = {frozenset(point.steps) for point in design}
     if len(design) != 2 ** len(design.steps) or len(subsets) != len(design):
         raise AblationError(
             f"main effects, interactions and exact Shapley values need every subset of the {len(design.steps)} steps; design "
             f"{design.name!r} is not a full factorial. Possible: factorial (and orderings for Shapley values)"
         )
-    values, seeds = seed_matrix(design, accuracies)
-    complete = np.flatnonzero(~np.isnan(values).any(0))
-    return values[:, complete], [seeds[column] for column in complete]
+
+
+def merge_equal_points(design: Design, values: Array, weights: Array) -> tuple[Array, Array]:
+    """Return one row for each network, and the weights of all its points added up.
+
+    Points that are one network share their trials, whose variance must not count twice.
+
+    Args:
+        values: (points, seeds).
+        weights: (sums, points).
+
+    Returns:
+        Values (networks, seeds) and weights (sums, networks).
+    """
+    first: dict[object, int] = {}
+    network = np.array([first.setdefault(point.architecture, len(first)) for point in design], dtype=np.intp)
+    rows = np.array([np.flatnonzero(network == i)[0] for i in range(len(first))], dtype=np.intp)
+    return values[rows], weights @ (network[:, None] == np.arange(len(first)))
 
 
 def step_signs(design: Design) -> Array:

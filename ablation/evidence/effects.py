@@ -1,15 +1,17 @@
 """Effects of steps: tables of means, differences, main effects, interactions and Shapley values.
 
-All effects are paired by seed: an effect is computed within each seed, and its interval is Student's t over the seeds.
-A seed for which a trial is missing is omitted from every row that needs it; each row lists the seeds that it is based on.
-Accuracies are top-1 in percent, effects and intervals in percentage points; an interval is the half-width at 95 %.
-Undefined values, such as an interval from one seed, are NaN.
+All points of a design are trained with one recipe and share one standard deviation within a point, see `contrasts`. Nothing is
+paired by seed. A trial that is missing leaves its point with one seed fewer; n is the smallest number of seeds of any point that
+an effect rests on. Accuracies are top-1 in percent, effects and intervals in percentage points; an interval is the half-width at
+95 %, p_holm is corrected for all rows of the table, and smallest_effect is the effect that is found with 80 % power after that
+correction. Undefined values, such as an interval where no point has a second seed, are NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +20,18 @@ from ..errors import AblationError
 from ..study.designs import Design
 from .accuracies import (
     Accuracies,
-    Array,
-    complete_seeds,
+    check_factorial,
     find_point,
+    merge_equal_points,
     names_by_steps,
     seed_columns,
     seed_matrix,
     step_signs,
 )
+from .contrasts import contrasts
 from .intervals import mean_intervals
 from .shapley import shapley
+from .weighted_sums import effect_columns, weighted_sums
 
 
 def tables(design: Design, accuracies: Accuracies) -> dict[str, pd.DataFrame]:
@@ -69,14 +73,15 @@ def summary(design: Design, accuracies: Accuracies) -> pd.DataFrame:
 
 
 def differences(design: Design, accuracies: Accuracies, pairs: Iterable[tuple[str, str]] | None = None) -> pd.DataFrame:
-    """Return differences between pairs of points, over the seeds that both have.
+    """Return the contrasts of pairs of points.
 
     Args:
         design, accuracies: as for `tables`.
         pairs: (after, before) by name; by default, each point and its `previous`.
 
     Returns:
-        after, before, difference_points (after minus before), half_points, n, seeds.
+        after, before, difference_points (after minus before), half_points, p, p_holm, smallest_effect, df, test (pooled or
+        Welch), n.
 
     Raises:
         AblationError: as for `tables`, and if a name is not a point of the design.
@@ -84,9 +89,8 @@ def differences(design: Design, accuracies: Accuracies, pairs: Iterable[tuple[st
     if pairs is None:
         pairs = [(point.name, point.previous) for point in design if point.previous is not None]
     pairs = list(pairs)
-    change, seeds = _differences(design, accuracies, pairs)
     labels = {"after": [after for after, _ in pairs], "before": [before for _, before in pairs]}
-    return _table(labels, "difference_points", change, seeds)
+    return _contrast_table(design, accuracies, labels, "difference_points", pairs)
 
 
 def leave_one_out(design: Design, accuracies: Accuracies) -> pd.DataFrame:
@@ -95,14 +99,14 @@ def leave_one_out(design: Design, accuracies: Accuracies) -> pd.DataFrame:
     Args: as for `tables`; the design must contain these points, as leave-one-out and factorial do.
 
     Returns:
-        step, effect_points, half_points, n, seeds.
+        step, effect_points, half_points, p, p_holm, smallest_effect, df, test (pooled or Welch), n.
 
     Raises:
         AblationError: as for `tables`, and if a point is not in the design.
     """
     names, every = names_by_steps(design), frozenset(design.steps)
     pairs = [(find_point(design, names, every), find_point(design, names, every - {step})) for step in design.steps]
-    return _table({"step": design.steps}, "effect_points", *_differences(design, accuracies, pairs))
+    return _contrast_table(design, accuracies, {"step": design.steps}, "effect_points", pairs)
 
 
 def one_at_a_time(design: Design, accuracies: Accuracies) -> pd.DataFrame:
@@ -114,7 +118,7 @@ def one_at_a_time(design: Design, accuracies: Accuracies) -> pd.DataFrame:
     """
     names, none = names_by_steps(design), frozenset[str]()
     pairs = [(find_point(design, names, none | {step}), find_point(design, names, none)) for step in design.steps]
-    return _table({"step": design.steps}, "effect_points", *_differences(design, accuracies, pairs))
+    return _contrast_table(design, accuracies, {"step": design.steps}, "effect_points", pairs)
 
 
 def main_effects(design: Design, accuracies: Accuracies) -> pd.DataFrame:
@@ -123,15 +127,16 @@ def main_effects(design: Design, accuracies: Accuracies) -> pd.DataFrame:
     Args: as for `tables`; the design must be a full factorial.
 
     Returns:
-        step, effect_points (mean of all networks with it minus mean of all without), half_points, n, seeds.
-        Only seeds for which every network is done are used.
+        step, effect_points (mean of all networks with it minus mean of all without), half_points, p, p_holm,
+        smallest_effect, df, n.
 
     Raises:
         AblationError: as for `tables`, and if the design is not a full factorial.
     """
-    values, seeds = complete_seeds(design, accuracies)
-    effects = step_signs(design) @ values * (2 / len(values))
-    return _table({"step": design.steps}, "effect_points", effects, seeds)
+    check_factorial(design)
+    values, _ = seed_matrix(design, accuracies)
+    found = weighted_sums(*merge_equal_points(design, values, step_signs(design) * (2 / len(values))))
+    return pd.DataFrame({"step": design.steps, **effect_columns("effect_points", found)})
 
 
 def interactions(design: Design, accuracies: Accuracies) -> pd.DataFrame:
@@ -140,27 +145,56 @@ def interactions(design: Design, accuracies: Accuracies) -> pd.DataFrame:
     Args, errors: as for `main_effects`.
 
     Returns:
-        step, other, interaction_points, half_points, n, seeds. An interaction is the effect of one step with the other
-        minus its effect without the other. It is symmetric, and twice the value of textbooks that halve it. Positive:
-        the steps reinforce each other; negative: they substitute for each other.
+        step, other, interaction_points, half_points, p, p_holm, smallest_effect, df, n. An interaction is the effect of one
+        step with the other minus its effect without the other. It is symmetric, and twice the value of textbooks that halve
+        it. Positive: the steps reinforce each other; negative: they substitute for each other.
     """
-    values, seeds = complete_seeds(design, accuracies)
+    check_factorial(design)
+    values, _ = seed_matrix(design, accuracies)
     signs, pairs = step_signs(design), list(combinations(range(len(design.steps)), 2))
     products = np.stack([signs[i] * signs[j] for i, j in pairs]) if pairs else np.empty((0, len(values)))
     labels = {"step": [design.steps[i] for i, _ in pairs], "other": [design.steps[j] for _, j in pairs]}
-    return _table(labels, "interaction_points", products @ values * (4 / len(values)), seeds)
+    found = weighted_sums(*merge_equal_points(design, values, products * (4 / len(values))))
+    return pd.DataFrame({**labels, **effect_columns("interaction_points", found)})
 
 
-def _differences(design: Design, accuracies: Accuracies, pairs: Sequence[tuple[str, str]]) -> tuple[Array, list[int]]:
-    values, seeds = seed_matrix(design, accuracies)
-    rows = {point.name: row for row, point in enumerate(design)}
-    for name in (name for pair in pairs for name in pair):
-        if name not in rows:
-            raise AblationError(f"{name!r} is not a point of design {design.name!r}")
-    after = values[[rows[name] for name, _ in pairs]]
-    return after - values[[rows[name] for _, name in pairs]], seeds
-
-
-def _table(labels: Mapping[str, Sequence[str]], name: str, values: Array, seeds: list[int]) -> pd.DataFrame:
-    mean, _, half = mean_intervals(values)
-    return pd.DataFrame({**labels, name: mean, "half_points": half, **seed_columns(values, seeds)})
+def _contrast_table(
+    design: Design,
+    accuracies: Accuracies,
+    labels: Mapping[str, Sequence[str]],
+    name: str,
+    pairs: Sequence[tuple[str, str]],
+) -> pd.DataFrame:
+    points = {point.name for point in design}
+    for name_given in (point for pair in pairs for point in pair):
+        if name_given not in points:
+            raise AblationError(f"{name_given!r} is not a point of design {design.name!r}")
+    first_of: dict[object, str] = {}
+    for point in design:
+        first_of.setdefault(point.architecture, point.name)
+    seed_matrix(design, accuracies)  # raises an error if accuracies are given for another design
+    network = {point.name: first_of[point.architecture] for point in design}
+    measured = {name: accuracies.get(name, {}) for name in first_of.values()}
+    merged = [(network[after], network[before]) for after, before in pairs]
+    differing = [pair for pair in merged if pair[0] != pair[1]]
+    found = contrasts(measured, dict.fromkeys(measured, ""), differing)
+    steps = dict(zip(differing, found, strict=True))
+    rows = []
+    for after, before in merged:
+        if after == before:  # one network: no difference, and nothing is tested
+            row: dict[str, Any] = {name: 0.0, "half_points": 0.0, "n": len(measured[after])}
+        else:
+            step = steps[after, before]
+            row = {
+                name: step.difference,
+                "half_points": step.half,
+                "p": step.p,
+                "p_holm": step.p_holm,
+                "smallest_effect": step.smallest_effect,
+                "df": step.df,
+                "test": "Welch" if step.welch else "pooled",
+                "n": step.n,
+            }
+        rows.append(row)
+    columns = (name, "half_points", "p", "p_holm", "smallest_effect", "df", "test", "n")
+    return pd.DataFrame({**labels, **pd.DataFrame(rows, columns=list(columns)).fillna({"test": ""})})

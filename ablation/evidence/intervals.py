@@ -1,4 +1,4 @@
-"""Means of independent values with their 95 % intervals, and differences paired by seed."""
+"""Means of independent values with their 95 % intervals."""
 
 from __future__ import annotations
 
@@ -45,9 +45,3 @@ def mean_intervals(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     squares = np.where(present, (values - mean[:, None]) ** 2, 0).sum(1)
     std = np.where(n > 1, np.sqrt(squares / np.maximum(n - 1, 1)), np.nan)
     return mean, std, stdtrit(np.maximum(n - 1, 1), 0.5 + CONFIDENCE / 2) * std / np.sqrt(np.maximum(n, 1))
-
-
-def paired_difference(after: dict[int, float], before: dict[int, float]) -> Interval | None:
-    """Return mean and interval of after minus before, over the seeds that both have; None if there are none."""
-    seeds = sorted(set(after) & set(before))
-    return mean_interval([after[seed] - before[seed] for seed in seeds]) if seeds else None

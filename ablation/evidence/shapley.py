@@ -15,52 +15,53 @@ from ..study.designs import Design
 from .accuracies import (
     Accuracies,
     Array,
-    complete_seeds,
+    check_factorial,
     find_point,
+    merge_equal_points,
     names_by_steps,
-    seed_columns,
     seed_matrix,
     step_signs,
 )
-from .contrasts import critical
-from .intervals import CONFIDENCE, mean_intervals
+from .weighted_sums import Sums, effect_columns, weighted_sums
 
 
 def shapley(design: Design, accuracies: Accuracies) -> pd.DataFrame:
     """Return the effect of each step, averaged over all orders of the steps; the values add up to end minus start.
 
-    From a full factorial the values are exact, and the standard error is that over seeds. From random orders they are
-    means of the step's contributions, and the standard error is that of a mean over two crossed random factors, orders
-    and seeds, with Satterthwaite's degrees of freedom; with one seed, or one order, it covers only the variation of the other
-    factor. If trials are missing,
-    either whole orders or whole seeds are omitted, whichever keeps more values, so that all rows are based on the same
-    orders and seeds and the values still add up.
+    From a full factorial the values are exact sums of mean accuracies, and the standard error comes from the standard deviation
+    that all points share. From random orders they are means of the step's contributions, and the standard error is that of a
+    mean over two crossed random factors, orders and seeds, with Satterthwaite's degrees of freedom: the orders of a seed share
+    points, so their contributions are not independent. With one seed, or one order, it covers only the variation of the other
+    factor. If trials of random orders are missing, either whole orders or whole seeds are omitted, whichever keeps more values,
+    so that all rows are based on the same orders and seeds. The values add up in both cases.
 
     Args: as for `tables`; the design must be a full factorial or orderings.
 
     Returns:
-        step, shapley_points, se_points, half_points, orders (number used; 0 for exact values), n, seeds.
+        step, shapley_points, half_points, p, p_holm, smallest_effect, df, n, se_points, orders (number used; 0 for exact values).
 
     Raises:
         AblationError: as for `tables`, and if the design is neither.
     """
     if design.orders:
         return _shapley_from_orders(design, accuracies)
-    values, seeds = complete_seeds(design, accuracies)
+    check_factorial(design)
+    values, _ = seed_matrix(design, accuracies)
     signs, k = step_signs(design), len(design.steps)
     taken = (signs > 0).sum(0)  # steps in each subset
     with_step = np.array([factorial(max(size - 1, 0)) * factorial(k - size) for size in range(k + 1)]) / factorial(k)
     without = np.array([factorial(size) * factorial(max(k - size - 1, 0)) for size in range(k + 1)]) / factorial(k)
-    contributions = np.where(signs > 0, with_step[taken], -without[taken]) @ values  # (steps, seeds)
-    mean, std, half = mean_intervals(contributions)
-    columns = seed_columns(contributions, seeds)
-    error = std / np.sqrt(np.maximum(columns["n"], 1))
-    found = {"step": design.steps, "shapley_points": mean, "se_points": error, "half_points": half, "orders": 0}
-    return pd.DataFrame({**found, **columns})
+    weights = np.where(signs > 0, with_step[taken], -without[taken])
+    return _table(design, weighted_sums(*merge_equal_points(design, values, weights)), 0)
+
+
+def _table(design: Design, sums: Sums, orders: int) -> pd.DataFrame:
+    columns = effect_columns("shapley_points", sums)
+    return pd.DataFrame({"step": design.steps, **columns, "se_points": sums.error, "orders": orders})
 
 
 def _shapley_from_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame:
-    values, seeds = seed_matrix(design, accuracies)
+    values, _ = seed_matrix(design, accuracies)
     names = names_by_steps(design)
     rows = {point.name: row for row, point in enumerate(design)}
     paths = np.array(
@@ -75,21 +76,11 @@ def _shapley_from_orders(design: Design, accuracies: Accuracies) -> pd.DataFrame
     path_values, positions = path_values[kept_orders][:, :, kept_seeds], positions[kept_orders]
     gains = np.take_along_axis(np.diff(path_values, axis=1), positions[:, :, None], axis=1)  # (orders, steps, seeds)
     gains = gains.transpose(1, 0, 2)  # (steps, orders, seeds)
-    used = [seeds[column] for column in kept_seeds]
     count = gains.shape[1] * gains.shape[2]
     mean = gains.mean((1, 2)) if count else np.full(len(design.steps), np.nan)
     error, df = _crossed_error(gains)
-    return pd.DataFrame(
-        {
-            "step": design.steps,
-            "shapley_points": mean,
-            "se_points": error,
-            "half_points": critical(1 - CONFIDENCE, df) * error,
-            "orders": len(kept_orders),
-            "n": len(used),
-            "seeds": " ".join(map(str, used)),
-        }
-    )
+    n = np.full(len(design.steps), len(kept_seeds))
+    return _table(design, Sums(mean, error, df, n), len(kept_orders))
 
 
 def _crossed_error(values: Array) -> tuple[Array, Array]:

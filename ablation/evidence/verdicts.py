@@ -9,7 +9,6 @@ from math import sqrt
 
 from ..design.published import Published
 from .contrasts import ALPHA, LEAST_SEEDS, Contrast
-from .intervals import Interval
 
 MARGIN = 1.0  # points within which a difference counts as none
 _PAPER_SEEDS = 3
@@ -52,21 +51,3 @@ def verdict_of(contrast: Contrast, sign: int) -> str:
             return "differs"
         return "agrees" if (contrast.difference > 0) == (sign > 0) else "reverses"
     return "equivalent" if abs(contrast.difference) + contrast.equivalence_half < MARGIN else "undecided"
-
-
-def verdict(difference: Interval | None, sign: int) -> str:
-    """Compare a measured difference with the paper's sign.
-
-    Returns:
-        "agrees", "reverses", "within noise" or "differs"; "" without an interval.
-
-    >>> verdict(Interval(1.0, 0.5), sign=1), verdict(Interval(1.0, 0.5), sign=-1), verdict(Interval(1.0, 2.0), sign=1)
-    ('agrees', 'reverses', 'within noise')
-    """
-    if difference is None or difference.half is None:
-        return ""
-    if abs(difference.mean) <= difference.half:
-        return "agrees" if sign == 0 else "within noise"
-    if sign == 0:
-        return "differs"
-    return "agrees" if (difference.mean > 0) == (sign > 0) else "reverses"

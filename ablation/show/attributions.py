@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
 
 import numpy as np
@@ -27,6 +27,9 @@ from .style import (
     quiet,
     strip_axes,
 )
+
+Array = NDArray[np.float64]
+Intervals = Callable[[Array], tuple[Array, Array, Array]]
 
 _SIGNED, _UNSIGNED = "PuOr", "cividis"  # both are safe for readers with a colour-vision deficiency
 _LETTERS_PER_INCH = 19  # of text in size SMALL
@@ -134,11 +137,13 @@ def plot_gaps(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
     return figure
 
 
-def plot_curves(curves: Mapping[str, Curves], figure: Figure | None = None) -> Figure:
+def plot_curves(curves: Mapping[str, Curves], intervals: Intervals, figure: Figure | None = None) -> Figure:
     """Plot insertion and deletion curves: the mean over images with its 95 % interval, and the area in the legend.
 
     Args:
         curves: name -> the result of `insertion_deletion`.
+        intervals: returns mean, standard deviation and half-width of the interval of each sample (samples, n), as
+            `evidence.intervals.mean_intervals` does; where the half-width is NaN, as of one image, no band is drawn.
         figure: figure to draw into; a new one by default.
 
     Returns:
@@ -149,7 +154,7 @@ def plot_curves(curves: Mapping[str, Curves], figure: Figure | None = None) -> F
     for axes, kind, better in zip(panels, ("insertion", "deletion"), ("higher", "lower"), strict=True):
         for (name, entry), colour, marker in zip(curves.items(), PALETTE, MARKERS, strict=False):
             values, areas = getattr(entry, kind), getattr(entry, f"{kind}_area")
-            mean, half = values.mean(0), _half_interval(values)
+            mean, _, half = intervals(values.T)
             every = max(1, len(mean) // 10)
             axes.fill_between(100 * entry.shares, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
             axes.plot(
@@ -185,13 +190,3 @@ def plot_randomisation(results: Mapping[str, Sequence[Randomised]], axes: Axes |
     axes.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     axes.legend(fontsize=SMALL, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return quiet(axes, "randomised from the top down to", "rank correlation with the true map")
-
-
-def _half_interval(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return half the width of the 95 % t-interval of the mean over the first axis."""
-    from scipy.stats import t
-
-    n = len(values)
-    if n < 2:
-        return np.zeros(values.shape[1])
-    return np.asarray(t.ppf(0.975, n - 1) * values.std(0, ddof=1) / np.sqrt(n))

@@ -90,17 +90,23 @@ def text_table(title: str, table: pd.DataFrame) -> Table:
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of effects for reading: its value and the half-width of the 95 % interval in one column, as text.
 
+    The p-value without correction, the degrees of freedom and the standard error are left out.
+
     >>> import pandas as pd
-    >>> with_intervals(pd.DataFrame({"step": ["gelu"], "effect_points": [1.5], "half_points": [0.25], "n": [3]}))
-       step effect_points  n
-    0  gelu  +1.50 ± 0.25  3
+    >>> table = {"step": ["gelu"], "effect_points": [1.5], "half_points": [0.25], "p_holm": [0.0004], "n": [3]}
+    >>> with_intervals(pd.DataFrame(table))
+       step effect_points   p_holm  n
+    0  gelu  +1.50 ± 0.25  < 0.001  3
     """
     if "half_points" not in table:
         return table
     name = next(str(name) for name in table if str(name).endswith(("_points", "_percent")))
     number_format = ".2f" if name.endswith("_percent") else "+.2f"
     pairs = zip(table[name], table["half_points"], strict=True)
-    return table.assign(**{name: [_with_half(*pair, number_format) for pair in pairs]}).drop(columns="half_points")
+    shown = table.assign(**{name: [_with_half(*pair, number_format) for pair in pairs]})
+    if "p_holm" in table:
+        shown["p_holm"] = [_p_value(p) for p in table["p_holm"]]
+    return shown.drop(columns=["half_points", "p", "df", "se_points"], errors="ignore")
 
 
 def _accuracy(paper: Published | None) -> str:

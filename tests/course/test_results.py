@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from ablation import Trial
 from ablation.course import compare, experiment, scale, scaled, stored, summarise
@@ -76,15 +78,35 @@ def test_means_and_intervals():
     [
         ([11.0, 12.1, 12.9], "larger"),
         ([-9.0, -8.1, -6.9], "smaller"),
-        ([4.0, -2.0, 3.0], "within noise"),
+        ([4.0, -2.0, 3.0], "undecided"),
     ],
 )
-def test_a_difference_is_paired_by_seed_and_gets_a_verdict(b, verdict):
+def test_a_difference_gets_a_verdict(b, verdict):
     text = compare(table([1.0, 2.0, 3.0], b), "net", "a", "b")
-    assert text.startswith("b minus a: ") and text.endswith(f"(95 % interval, 3 seeds): {verdict}")
+    p = stats.ttest_ind(b, [1.0, 2.0, 3.0]).pvalue
+    assert text.startswith(f"b minus a: {np.mean(b) - 2:+.2f} ± ") and text.endswith(f": {verdict}")
+    assert (p < 0.05) == (verdict != "undecided") and "(95 % interval, 3 seeds; 80 % power from " in text
 
 
-def test_one_seed_gives_no_verdict_and_no_common_seed_is_an_error():
+def test_a_third_setting_adds_to_the_shared_deviation_and_recipes_to_none():
+    rows = pd.concat([table([1.0, 2.0, 3.0], [5.0, 6.0, 8.0]), table([], [1.0, 5.0, 9.0]).assign(net="c")])
+    half = {"pooled": np.sqrt((2 + 14 / 3 + 32) / 6 * 2 / 3) * stats.t.ppf(0.975, 6)}
+    low, high = stats.ttest_ind([5.0, 6.0, 8.0], [1.0, 2.0, 3.0], equal_var=False).confidence_interval(0.95)
+    half["Welch"] = (high - low) / 2
+    for one_recipe, name in ((True, "pooled"), (False, "Welch")):
+        assert f"+4.33 ± {half[name]:.2f} (" in compare(rows, "net", "a", "b", one_recipe=one_recipe)
+
+
+def test_without_enough_seeds_there_is_no_verdict():
     assert "no interval, so no verdict" in compare(table([1.0], [2.0]), "net", "a", "b")
-    with pytest.raises(AblationError, match="no seed was run with both 'a' and 'c'"):
+    assert compare(table([1.0, 2.0], [8.0, 9.0]), "net", "a", "b").endswith("no verdict from fewer than 3 seeds")
+    rows = table([1.0, 2.0, 3.0, 2.0], [8.0, 9.0, 10.0, math.nan]).assign(status=["done"] * 7 + ["diverged"])
+    assert compare(rows, "net", "a", "b").endswith("no verdict, since 1 diverged")
+
+
+def test_settings_that_cannot_be_compared_are_an_error():
+    with pytest.raises(AblationError, match="unknown setting of 'net' 'c'"):
         compare(table([1.0], [2.0]), "net", "a", "c")
+    twice = pd.concat([table([1.0], [2.0]), table([3.0], [])])
+    with pytest.raises(AblationError, match="a seed occurs twice with 'a' in column 'net'"):
+        compare(twice, "net", "a", "b")

@@ -3,15 +3,17 @@
 import itertools
 import random
 import time
+from math import factorial
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from ablation import AblationError, Outcome
 from ablation.evidence import effects
 from ablation.evidence.accuracies import accuracies
-from ablation.evidence.intervals import mean_interval, paired_difference
+from ablation.evidence.intervals import mean_interval
 from ablation.study import designs
 from tests.evidence.synthetic import (
     EFFECTS,
@@ -27,27 +29,45 @@ from tests.evidence.synthetic import (
     t_interval,
 )
 
+SHAPLEY_SQUARES = (
+    2
+    * sum(  # sum of the squared weights: of each subset of the other three steps, with the step and without
+        (factorial(len(subset)) * factorial(3 - len(subset)) / factorial(4)) ** 2
+        for size in range(4)
+        for subset in itertools.combinations(range(3), size)
+    )
+)
+
 
 @pytest.mark.parametrize(
-    ("effect", "design", "name"),
+    ("effect", "design", "name", "squares"),
     [
-        (effects.main_effects, FACTORIAL, "effect_points"),
-        (effects.leave_one_out, FACTORIAL, "effect_points"),
-        (effects.leave_one_out, LEAVE_ONE_OUT, "effect_points"),
-        (effects.one_at_a_time, FACTORIAL, "effect_points"),
-        (effects.one_at_a_time, ONE_AT_A_TIME, "effect_points"),
-        (effects.shapley, FACTORIAL, "shapley_points"),
-        (effects.shapley, ORDERINGS, "shapley_points"),
+        (effects.main_effects, FACTORIAL, "effect_points", 16 / 8**2),
+        (effects.leave_one_out, FACTORIAL, "effect_points", 2),
+        (effects.leave_one_out, LEAVE_ONE_OUT, "effect_points", 2),
+        (effects.one_at_a_time, FACTORIAL, "effect_points", 2),
+        (effects.one_at_a_time, ONE_AT_A_TIME, "effect_points", 2),
+        (effects.shapley, FACTORIAL, "shapley_points", SHAPLEY_SQUARES),
     ],
 )
-def test_effects_of_additive_accuracies_are_their_terms(effect, design, name):
-    """The seeds are 10 points apart: only effects paired by seed are equal for all seeds, with an interval of zero."""
+def test_effects_of_additive_accuracies_are_their_terms(effect, design, name, squares):
+    """Three seeds 10 points apart leave each point a standard deviation of 10, whichever effect is asked for."""
     table = effect(design, synthetic(design, additive))
     assert tuple(table["step"]) == STEPS
     assert column(table, name) == pytest.approx(EFFECTS, abs=1e-9)
-    assert list(table["n"]) == [3] * 4 and list(table["seeds"]) == ["0 1 2"] * 4
-    error = table["se_points" if "se_points" in table else "half_points"]
-    assert list(error) == pytest.approx([0] * 4, abs=1e-9)
+    error, df = 10 * np.sqrt(squares / 3), 2 * len(design)
+    assert list(table["n"]) == [3] * 4 and list(table["df"]) == pytest.approx([df] * 4)
+    assert list(table["half_points"]) == pytest.approx([stats.t.ppf(0.975, df) * error] * 4)
+    p = [2 * stats.t.sf(abs(EFFECTS[step]) / error, df) for step in STEPS]
+    assert list(table["p"]) == pytest.approx(p) and list(table["p_holm"]) == [1.0] * 4
+    found = stats.nct.sf(stats.t.ppf(1 - 0.025 / 4, df), df, np.array(table["smallest_effect"]) / error)
+    assert found == pytest.approx([0.8] * 4, abs=1e-5)
+
+
+def test_contributions_in_random_orders_are_free_of_what_a_seed_adds_to_all():
+    table = effects.shapley(ORDERINGS, synthetic(ORDERINGS, additive))
+    assert column(table, "shapley_points") == pytest.approx(EFFECTS, abs=1e-9)
+    assert list(table["n"]) == [3] * 4 and list(table["se_points"]) == pytest.approx([0] * 4, abs=1e-9)
 
 
 def test_additive_accuracies_have_no_interactions():
@@ -77,12 +97,21 @@ def mean_accuracy(seed, **required):
     return np.mean([noisy(set(taken), seed) for taken in chosen])
 
 
+def pooled(accuracies):
+    """Return the standard deviation within points and its degrees of freedom."""
+    of_points = [np.array(list(by_seed.values())) for by_seed in accuracies.values()]
+    df = sum(len(values) - 1 for values in of_points)
+    return np.sqrt(sum(((values - values.mean()) ** 2).sum() for values in of_points) / df), df
+
+
 def test_main_effects_and_interactions_match_their_definitions():
     accuracies = synthetic(FACTORIAL, noisy)
+    std, df = pooled(accuracies)
     for row in effects.main_effects(FACTORIAL, accuracies).to_dict("records"):
         step = row["step"]
         by_seed = [mean_accuracy(seed, **{step: True}) - mean_accuracy(seed, **{step: False}) for seed in range(3)]
-        assert (row["effect_points"], row["half_points"]) == pytest.approx(t_interval(by_seed))
+        half = stats.t.ppf(0.975, df) * std * np.sqrt(2 / 8 / 3)
+        assert (row["effect_points"], row["half_points"]) == pytest.approx((np.mean(by_seed), half))
     for row in effects.interactions(FACTORIAL, accuracies).to_dict("records"):
         a, b = row["step"], row["other"]
         by_seed = []
@@ -90,7 +119,8 @@ def test_main_effects_and_interactions_match_their_definitions():
             with_b = mean_accuracy(seed, **{a: True, b: True}) - mean_accuracy(seed, **{a: False, b: True})
             without_b = mean_accuracy(seed, **{a: True, b: False}) - mean_accuracy(seed, **{a: False, b: False})
             by_seed.append(with_b - without_b)
-        assert (row["interaction_points"], row["half_points"]) == pytest.approx(t_interval(by_seed))
+        half = stats.t.ppf(0.975, df) * std * np.sqrt(4 / 4 / 3)
+        assert (row["interaction_points"], row["half_points"]) == pytest.approx((np.mean(by_seed), half))
 
 
 def test_summary_of_points():
@@ -110,38 +140,64 @@ def test_summary_of_points():
     assert table.loc["depthwise", "n"] == 0 and np.isnan(table.loc["depthwise", "accuracy_percent"])
 
 
-def test_differences_are_paired_by_seed():
+def test_differences_have_the_pooled_deviation_and_are_not_paired_by_seed():
     accuracies = synthetic(ONE_AT_A_TIME, noisy, seeds=4)
     del accuracies["gelu"][2], accuracies["start"][0]
     table = effects.differences(ONE_AT_A_TIME, accuracies)
     assert list(table["after"]) == [point.name for point in ONE_AT_A_TIME if point.previous]
+    std, df = pooled(accuracies)
     for row in table.to_dict("records"):
-        expected = paired_difference(accuracies[row["after"]], accuracies[row["before"]])
-        assert (row["difference_points"], row["half_points"]) == pytest.approx((expected.mean, expected.half))
-    assert table.set_index("after").loc["gelu", ["before", "n", "seeds"]].tolist() == ["start", 2, "1 3"]
-    custom = effects.differences(ONE_AT_A_TIME, accuracies, [("gelu", "depthwise")])
-    assert custom["difference_points"][0] == pytest.approx(
-        paired_difference(accuracies["gelu"], accuracies["depthwise"]).mean
+        after, before = (list(accuracies[row[name]].values()) for name in ("after", "before"))
+        half = stats.t.ppf(0.975, df) * std * np.sqrt(1 / len(after) + 1 / len(before))
+        assert (row["difference_points"], row["half_points"]) == pytest.approx((np.mean(after) - np.mean(before), half))
+    assert table.set_index("after").loc["gelu", ["before", "n", "test"]].tolist() == ["start", 3, "pooled"]
+    (custom,) = effects.differences(ONE_AT_A_TIME, accuracies, [("gelu", "depthwise")])["difference_points"]
+    assert custom == pytest.approx(
+        np.mean(list(accuracies["gelu"].values())) - np.mean(list(accuracies["depthwise"].values()))
     )
     with pytest.raises(AblationError, match="'gleu' is not a point of design 'one-at-a-time'"):
         effects.differences(ONE_AT_A_TIME, accuracies, [("gleu", "depthwise")])
 
 
-def test_a_failed_trial_removes_its_seed_from_every_row_that_needs_it():
-    accuracies = synthetic(LEAVE_ONE_OUT, additive)
+def test_a_missing_trial_leaves_its_point_with_fewer_seeds():
+    accuracies = synthetic(LEAVE_ONE_OUT, noisy)
+    full = effects.leave_one_out(LEAVE_ONE_OUT, accuracies).set_index("step")
     del accuracies["without gelu"][1]
     table = effects.leave_one_out(LEAVE_ONE_OUT, accuracies).set_index("step")
-    assert column(table.reset_index(), "effect_points") == pytest.approx(EFFECTS, abs=1e-9)
-    assert column(table.reset_index(), "n") == {"patchify_stem": 3, "depthwise": 3, "gelu": 2, "layer_norm": 3}
-    assert table.loc["gelu", "seeds"] == "0 2"
-    complete = synthetic(FACTORIAL, noisy)
-    without = {name: {seed: by_seed[seed] for seed in (0, 2)} for name, by_seed in complete.items()}
-    incomplete = {name: dict(by_seed) for name, by_seed in complete.items()}
-    del incomplete["depthwise"][1]
-    for effect in (effects.main_effects, effects.interactions, effects.shapley):
-        table = effect(FACTORIAL, incomplete)
-        pd.testing.assert_frame_equal(table, effect(FACTORIAL, without))
-        assert set(table["n"]) == {2} and set(table["seeds"]) == {"0 2"}
+    assert list(table["n"]) == [3, 3, 2, 3]
+    changed = full["effect_points"] != table["effect_points"]
+    assert list(table.index[changed]) == ["gelu"]
+    end, without = (list(accuracies[name].values()) for name in ("end", "without gelu"))
+    assert table.loc["gelu", "effect_points"] == pytest.approx(np.mean(end) - np.mean(without))
+    accuracies = synthetic(FACTORIAL, noisy)
+    del accuracies["depthwise"][1]
+    means = {point.steps: np.mean(list(accuracies[point.name].values())) for point in FACTORIAL}
+    for row in effects.main_effects(FACTORIAL, accuracies).to_dict("records"):
+        with_step = [mean for steps, mean in means.items() if row["step"] in steps]
+        without_step = [mean for steps, mean in means.items() if row["step"] not in steps]
+        assert row["effect_points"] == pytest.approx(np.mean(with_step) - np.mean(without_step))
+        assert (row["n"], row["df"]) == (2, pytest.approx(31))
+    values = effects.shapley(FACTORIAL, accuracies)
+    total = np.mean(list(accuracies["end"].values())) - np.mean(list(accuracies["start"].values()))
+    assert values["shapley_points"].sum() == pytest.approx(total) and set(values["n"]) == {2}
+
+
+def test_points_that_are_one_network_differ_by_nothing_and_count_once():
+    """Two kernel steps in turn: the second replaces the first, so two of four points are one network."""
+    design = designs.factorial(("kernel_size=5", "kernel_size=7"))
+    shared = {seed: 70.0 + seed for seed in range(3)}
+    accuracies = {point.name: shared if "kernel_size=7" in point.steps else {} for point in design}
+    accuracies |= {"start": {0: 60.0, 1: 64.0, 2: 61.0}, "kernel_size=5": {0: 65.0, 1: 66.0, 2: 66.0}}
+    assert len({point.architecture for point in design}) == 3
+    table = effects.leave_one_out(design, accuracies).set_index("step")
+    assert table.loc["kernel_size=5", ["effect_points", "half_points", "n"]].tolist() == [0, 0, 3]
+    assert np.isnan(table.loc["kernel_size=5", "p"]) and table.loc["kernel_size=7", "df"] == 6
+    assert table.loc["kernel_size=7", "p_holm"] == table.loc["kernel_size=7", "p"], "one difference is tested, not two"
+    main = effects.main_effects(design, accuracies).set_index("step")
+    assert main.loc["kernel_size=5", "effect_points"] == pytest.approx((65 + 2 / 3 - 61 - 2 / 3) / 2)
+    std, df = pooled({name: accuracies[name] for name in ("start", "kernel_size=5", "end")})
+    half = stats.t.ppf(0.975, df) * std * np.sqrt((0.5**2 + 0.5**2) / 3)
+    assert (df, main.loc["kernel_size=5", "half_points"]) == (6, pytest.approx(half))
 
 
 def test_a_point_without_trials_gives_rows_of_nan():
@@ -150,7 +206,7 @@ def test_a_point_without_trials_gives_rows_of_nan():
         del accuracies["end"]
         for title, table in effects.tables(design, accuracies).items():
             if title in ("main effects", "interactions", "Shapley values", "leave-one-out"):
-                assert set(table["n"]) == {0} and set(table["seeds"]) == {""}, title
+                assert set(table["n"]) == {0}, title
                 assert table.filter(like="_points").isna().all(axis=None), title
     assert effects.summary(FACTORIAL, {})["n"].sum() == 0
 

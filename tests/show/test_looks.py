@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ablation.design.roadmap import roadmap
+from ablation.evidence.intervals import mean_intervals
 from ablation.measure.breakdown import KINDS
 from ablation.measure.faithfulness import Curves, Randomised
 from ablation.measure.jacobian import JacobianChange
@@ -128,7 +129,7 @@ FIGURES = {
         figure,
     ),
     "gaps": lambda figure=None: plot_gaps(gaps(), figure),
-    "curves": lambda figure=None: plot_curves(curves(), figure),
+    "curves": lambda figure=None: plot_curves(curves(), mean_intervals, figure),
     "norms": lambda figure=None: plot_norms(norms(), figure),
     "jacobians": lambda figure=None: plot_jacobians(jacobians(), figure=figure),
 }

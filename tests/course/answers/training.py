@@ -12,33 +12,39 @@ def interval(quantile=lambda n: t.ppf(0.975, n - 1), ddof=1, power=0.5):
     return mean_and_half_width
 
 
-def step_verdict(mean, half, sign):
-    if abs(mean) <= half:
-        return "agrees" if sign == 0 else "within noise"
-    if sign == 0:
-        return "differs"
-    return "agrees" if (mean > 0) == (sign > 0) else "reverses"
+def step_verdict(difference, half_90, p_holm, sign, alpha=0.05, margin=1.0):
+    if p_holm < alpha:
+        if sign == 0:
+            return "differs"
+        return "agrees" if difference * sign > 0 else "reverses"
+    return "equivalent" if abs(difference) + half_90 < margin else "undecided"
 
 
-def from_the_mean_alone(mean, half, sign):
-    return "agrees" if (mean > 0) - (mean < 0) == sign else "reverses"
+def wide_interval_agrees(difference, half_90, p_holm, sign):
+    """The sign 0 agrees with whatever is not found, however wide the interval."""
+    return "agrees" if p_holm >= 0.05 and sign == 0 else step_verdict(difference, half_90, p_holm, sign)
 
 
-def never_differs(mean, half, sign):
-    return "within noise" if abs(mean) <= half else "agrees" if mean * sign >= 0 else "reverses"
+def from_the_difference_alone(difference, half_90, p_holm, sign):
+    return "agrees" if (difference > 0) - (difference < 0) == sign else "reverses"
 
 
-def ignores_sign_in_noise(mean, half, sign):
-    return "within noise" if abs(mean) <= half else step_verdict(mean, half, sign)
+def never_differs(difference, half_90, p_holm, sign):
+    found = step_verdict(difference, half_90, p_holm, sign)
+    return "agrees" if found == "differs" else found
 
 
-def strict_inequality(mean, half, sign):  # an interval that just touches zero includes it
-    return step_verdict(mean, half - 1e-9, sign)
+def equivalent_by_the_difference(difference, half_90, p_holm, sign):
+    return step_verdict(difference, 0.0, p_holm, sign)
 
 
-def seeds_needed(spread, difference, quantile=lambda n: t.ppf(0.975, n - 1), power=0.5):
+def equivalent_first(difference, half_90, p_holm, sign):
+    return "equivalent" if abs(difference) + half_90 < 1 else step_verdict(difference, half_90, p_holm, sign)
+
+
+def seeds_needed(spread, difference, quantile=lambda n: t.ppf(0.975, 2 * n - 2), networks=2):
     n = 2
-    while quantile(n) * spread / n**power >= difference:
+    while quantile(n) * spread * (networks / n) ** 0.5 >= difference:
         n += 1
     return n
 
@@ -59,17 +65,19 @@ WRONG = {
         lambda values: float(np.mean(values)),
     ],
     "step_verdict": [
-        from_the_mean_alone,
+        wide_interval_agrees,
+        from_the_difference_alone,
         never_differs,
-        ignores_sign_in_noise,
-        strict_inequality,
-        lambda mean, half, sign: "agrees",
+        equivalent_by_the_difference,
+        equivalent_first,
+        lambda *given: step_verdict(*given, alpha=0.06),
+        lambda difference, half_90, p_holm, sign: "undecided",
     ],
     "seeds_needed": [
         lambda spread, difference: seeds_needed(spread, difference, lambda n: norm.ppf(0.975)),
         lambda spread, difference: seeds_needed(spread, difference) - 1,
-        lambda spread, difference: seeds_needed(spread, difference, lambda n: t.ppf(0.95, n - 1)),
-        lambda spread, difference: max(2, round((1.96 * spread / difference) ** 2)),
+        lambda spread, difference: seeds_needed(spread, difference, lambda n: t.ppf(0.95, 2 * n - 2)),
+        lambda spread, difference: seeds_needed(spread, difference, networks=1),
         3,
     ],
     "best_of_five": [0, 0.5, 5**0.5, 1.54, "1.16"],
