@@ -173,8 +173,6 @@ def study(
 
     if design != "orderings":
         refuse_options(context, ["count"], "is for the design orderings")
-    if design != "ladder":
-        refuse_options(context, ["rates"], "is for the design ladder")
     changes = recipe_changes(epochs, None, batch_size, drop_path, ema)
     common = (data, recipe, seeds, start, label, out, store, workers, engine)
     engine_options = given_options(address=address, cpus=cpus, gpus=gpus)

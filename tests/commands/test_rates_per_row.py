@@ -122,7 +122,7 @@ def test_without_rates_the_grid_is_that_of_the_recipe(untrained, monkeypatch, ca
         ((*EVERY_ROW, "--start", "resnet5"), "did you mean 'resnet50'"),
         (("roadmap", "--rates", "none.csv"), "cannot read none.csv"),
         (("study", "ladder", "--rates", "none.csv"), "cannot read none.csv"),
-        (("study", "one-at-a-time", "gelu", "--rates", "none.csv"), "--rates is for the design ladder"),
+        (("study", "one-at-a-time", "gelu", "--rates", "none.csv"), "--rates none.csv is for the design ladder"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_before_any_work(arguments, message, tmp_path, monkeypatch, capsys):
