@@ -39,11 +39,11 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         return
     if design not in designs.DESIGNS:
         raise unknown("design", design, (LADDER, *designs.DESIGNS))
-    if options.rates is not None:
-        raise AblationError(f"--rates {options.rates} is for the design ladder: only its rows have rates of their own")
     data, start = options.data, options.start
     info, pair = datasets.info(data), options.recipes
     chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
+    if options.rates is not None:
+        raise AblationError(f"--rates {options.rates} is for the design ladder: only its rows have rates of their own")
     check_number(
         "trials",
         len(chosen) * options.seeds,
