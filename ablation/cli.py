@@ -13,6 +13,7 @@ from .commands.door import run_command
 from .commands.help_sections import SectionedCommand
 from .commands.options import NetworkOptions, StudyOptions, recipe_changes
 from .commands.parameters import given_options, refuse_options
+from .commands.rates_command import rates as rates_command
 from .version import __version__
 
 app = typer.Typer(
@@ -68,6 +69,7 @@ def roadmap(
     batch_size: given.StudyBatchSize = None,
     drop_path: given.DropPath = None,
     ema: given.Ema = None,
+    rates: given.RatesFile = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
     store: given.StoreFolder = Path("runs"),
@@ -85,7 +87,7 @@ def roadmap(
     changes = recipe_changes(epochs, None, batch_size, drop_path, ema)
     common = (data, recipe, seeds, start, label, out, store, workers, engine)
     engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
-    run_roadmap(StudyOptions(*common, engine_options, changes, device=device, precision=precision))
+    run_roadmap(StudyOptions(*common, engine_options, changes, device=device, precision=precision, rates=rates))
 
 
 @app.command(cls=SectionedCommand)
@@ -157,6 +159,7 @@ def study(
     batch_size: given.StudyBatchSize = None,
     drop_path: given.DropPath = None,
     ema: given.Ema = None,
+    rates: given.RatesFile = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
     store: given.StoreFolder = Path("runs"),
@@ -174,30 +177,11 @@ def study(
     changes = recipe_changes(None, None, batch_size, drop_path, ema)
     common = (data, recipe, seeds, start, label, out, store, workers, engine)
     engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
-    options = StudyOptions(*common, engine_options, changes, device=device, precision=precision)
+    options = StudyOptions(*common, engine_options, changes, device=device, precision=precision, rates=rates)
     study_chosen(context, design, steps or [], count, (images, sizes, epochs), options)
 
 
-@app.command()
-def rates(
-    data: Annotated[str, typer.Option("--data", help="Data set with held-out images, such as digits#500+500.")],
-    recipe: given.RecipeName = "micro",
-    original: Annotated[str, typer.Option(help="Rates of the original recipe, such as 0.01,0.02.")] = "",
-    modern: Annotated[str, typer.Option(help="Rates of the modern recipe.")] = "",
-    epochs: Annotated[Optional[int], typer.Option(help="Epochs per trial; by default, those of the recipe.")] = None,
-    label: given.Label = "",
-    out: given.Figures = Path("figures"),
-    store: given.StoreFolder = Path("runs"),
-    workers: given.Workers = None,
-    device: given.Device = "auto",
-    precision: given.Precision = "auto",
-) -> None:
-    """Compare learning rates on held-out training images; write figures/rates-DATA.png and .csv."""
-    from .commands.compare_rates import compare_rates
-
-    where = (label, out, store, workers)
-    options = StudyOptions(data, recipe, 1, "resnet50", *where, device=device, precision=precision)
-    compare_rates(original, modern, epochs, options)
+app.command()(rates_command)
 
 
 @app.command()

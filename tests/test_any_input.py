@@ -15,6 +15,7 @@ from ablation.cli import app
 from ablation.commands import (
     attribute,
     compare_rates,
+    compare_row_rates,
     explore,
     profile_reconcile,
     profile_timing,
@@ -103,6 +104,7 @@ class WorkBegins(Exception):  # noqa: N818  no error
 BOUNDARIES = [
     (attribute, "attribute"),
     (compare_rates, "run_with_progress"),
+    (compare_row_rates, "run_with_progress"),
     (explore, "_write_page"),
     (profile_timing, "breakdown"),
     (run_grid, "run_with_progress"),
@@ -117,7 +119,7 @@ BOUNDARIES = [
 ]
 STUDY = [
     *("--data", "--recipe", "--seeds", "--start", "--epochs", "--batch-size", "--drop-path", "--ema"),
-    *("--label", "--workers", "--engine", "--cpus", "--gpus", "--device", "--precision"),
+    *("--rates", "--label", "--workers", "--engine", "--cpus", "--gpus", "--device", "--precision"),
 ]
 COMMANDS = {
     "profile": [
@@ -133,7 +135,7 @@ COMMANDS = {
     "evaluate": ["--model", "--weights", "--data", "--recipe", "--class-order", "--averaged", "--raw"],
     "study": ["--count", "--images", "--sizes", *STUDY],
     "rates": [
-        *("--data", "--recipe", "--original", "--modern", "--epochs", "--label"),
+        *("--data", "--recipe", "--every-row", "--original", "--modern", "--epochs", "--seeds", "--start", "--label"),
         *("--workers", "--device", "--precision"),
     ],
     "status": ["--store"],
@@ -144,7 +146,7 @@ COMMANDS = {
     "attribute": ["--model", "--weights", "--method", "--target", "--size", "--data", "--recipe", "--start", "--count"],
     "explore": ["--port", "--no-browser"],
 }
-FLAGS = {"--compile", "--averaged", "--raw", "--timing", "--compiled", "--no-browser", "--pretrained"}
+FLAGS = {"--compile", "--every-row", "--averaged", "--raw", "--timing", "--compiled", "--no-browser", "--pretrained"}
 LEFT_OUT = {
     "--pretrained": "asks a hub",
     "--address": "connects to a cluster",

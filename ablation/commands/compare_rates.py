@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .. import data as datasets
 from ..design.recipe_limits import MAX_EPOCHS
 from ..design.recipes import family
@@ -17,6 +19,7 @@ from .options import StudyOptions
 from .progress import run_with_progress
 from .room import check_study
 
+_GRID = (0.5, 1.0, 2.0)
 _MAX_RATES = 100  # of one recipe; each is a trial of every network
 
 
@@ -36,8 +39,8 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     info = datasets.info(data)
     pair = family(recipe)
     rates = {
-        "original": _parse_rates("--original", original, pair.original.lr),
-        "modern": _parse_rates("--modern", modern, pair.modern.lr),
+        "original": parse_rates("--original", original, pair.original.lr, _GRID),
+        "modern": parse_rates("--modern", modern, pair.modern.lr, _GRID),
     }
     trials = rate_trials(recipe, data, rates, epochs)
     names = {rung.name: rung.title.partition(" (")[0] for rung in ladder_rungs(recipe)}
@@ -66,9 +69,14 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     write_figure(options.out / f"rates-{data_label(data)}", plot_rates(table, titles), described, console)
 
 
-def _parse_rates(option: str, given: str, default: float) -> list[float]:
+def parse_rates(option: str, given: str, default: float, grid: Iterable[float]) -> list[float]:
+    """Return the rates that an option gives, ascending; without any, the default rate times each number of a grid.
+
+    Raises:
+        AblationError: if the option is not a list of rates, or of too many.
+    """
     if not given:
-        return [default / 2, default, default * 2]
+        return [factor * default for factor in grid]
     try:
         rates = [float(text) for text in given.split(",")]
     except ValueError:

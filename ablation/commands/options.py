@@ -41,6 +41,7 @@ class StudyOptions:
         changes: what differs from the recipes of the family, in both alike.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16".
+        rates: file of `ablation rates --every-row` from which a ladder takes the learning rate of each row, or None.
 
     Raises:
         AblationError: if a choice does not exist, a number is out of its bounds, or this machine has no memory for so many
@@ -60,6 +61,7 @@ class StudyOptions:
     changes: RecipeChanges = field(default_factory=RecipeChanges)
     device: str = "auto"
     precision: str = "auto"
+    rates: Path | None = None
 
     def __post_init__(self) -> None:
         check_number("seeds", self.seeds, 1, MAX_SEEDS, whole=True, reason=": it is the number of seeds per network")

@@ -41,6 +41,14 @@ Rate = Annotated[
         rich_help_panel=RECIPE,
     ),
 ]
+RatesFile = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--rates",
+        help="CSV file of `ablation rates --every-row`: the ladder trains each row at its own learning rate from it.",
+        rich_help_panel=RECIPE,
+    ),
+]
 BatchSize = Annotated[
     Optional[int],
     typer.Option(

@@ -42,6 +42,8 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
     data, start = options.data, options.start
     info, pair = datasets.info(data), options.recipes
     chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
+    if options.rates is not None:
+        raise AblationError(f"--rates {options.rates} is for the design ladder: only its rows have rates of their own")
     check_number(
         "trials",
         len(chosen) * options.seeds,

@@ -38,6 +38,7 @@ def study_chosen(
         refuse_options(context, ["images", "sizes"], f"is for the design {GRID}")
     parsed = parse_axes(*axes)
     if design == GRID:
+        refuse_options(context, ["rates"], "is for the design ladder")
         from .run_grid import run_grid
 
         run_grid(steps, parsed, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import data as datasets
@@ -17,9 +18,15 @@ from .verdicts import published_sign, verdict_of
 if TYPE_CHECKING:
     import pandas as pd
 
+ONE_RATE, OWN_RATES = "one rate", "own rates"
+
 
 def ladder_accuracies(
-    recipe: str | Family, data_name: str, outcomes: dict[Trial, Outcome], start: str = "resnet50"
+    recipe: str | Family,
+    data_name: str,
+    outcomes: dict[Trial, Outcome],
+    start: str = "resnet50",
+    rates: Mapping[str, float] | None = None,
 ) -> dict[str, dict[int, float]]:
     """Return the accuracy of each rung for each seed that is done; arguments as for `ladder_table`.
 
@@ -31,14 +38,18 @@ def ladder_accuracies(
         rung.name: {
             trial.seed: outcome.accuracy
             for trial, outcome in outcomes.items()
-            if trial == rung_trial(rung, pair, data_name, trial.seed) and outcome.accuracy is not None
+            if trial == rung_trial(rung, pair, data_name, trial.seed, rates) and outcome.accuracy is not None
         }
         for rung in ladder_rungs(recipe, start)
     }
 
 
 def ladder_table(
-    recipe: str | Family, data_name: str, outcomes: dict[Trial, Outcome], start: str = "resnet50"
+    recipe: str | Family,
+    data_name: str,
+    outcomes: dict[Trial, Outcome],
+    start: str = "resnet50",
+    rates: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Return the table of a ladder: cost, accuracy, the step's difference and verdict, and the paper's values.
 
@@ -46,9 +57,12 @@ def ladder_table(
         recipe: recipe family, or its name.
         data_name: name of the data set.
         outcomes: outcomes of `ladder_trials`; rungs without outcomes have no accuracy.
+        start: "resnet50" or "resnet200".
+        rates: as for `ladder_trials`. Rows of one recipe share a standard deviation also at different rates.
 
     Returns:
-        One row per rung. Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %. Of each
+        One row per rung: lr is its learning rate, and rates says whether that is the "one rate" of its recipe or the rows have
+        their "own rates". Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %. Of each
         step its `Contrast`: difference, difference_half, equivalence_half (at 90 %), p, p_holm (corrected over all steps),
         smallest_effect (found with 80 % power), test (pooled or Welch), and the verdict. The column diverged is the number of
         seeds that diverged: they have no accuracy, and a difference in which they are missing has no verdict.
@@ -57,16 +71,17 @@ def ladder_table(
 
     info, pair = datasets.info(data_name), family(recipe)
     published = {rung.name: rung.published for rung in roadmap(start)}
-    accuracies = ladder_accuracies(pair, data_name, outcomes, start)
+    accuracies = ladder_accuracies(pair, data_name, outcomes, start, rates)
     diverged = {
         rung.name: sum(
-            outcome.status == "diverged" and trial == rung_trial(rung, pair, data_name, trial.seed)
+            outcome.status == "diverged" and trial == rung_trial(rung, pair, data_name, trial.seed, rates)
             for trial, outcome in outcomes.items()
         )
         for rung in ladder_rungs(recipe, start)
     }
     rungs = ladder_rungs(recipe, start)
     pairs = [(rung.name, rung.previous) for rung in rungs if rung.previous]
+    # Without own rates, so that rows of one recipe are one pool: else most rows would be alone with two degrees of freedom.
     recipes = {rung.name: pair.original if rung.recipe == "original" else pair.modern for rung in rungs}
     found = contrasts(accuracies, recipes, pairs, diverged)
     steps = dict(zip((after for after, _ in pairs), found, strict=True))
@@ -82,6 +97,8 @@ def ladder_table(
             "title": rung.title,
             "adopted": rung.adopted,
             "recipe": recipes[rung.name].name,
+            "lr": recipes[rung.name].lr if rates is None else rates[rung.name],
+            "rates": ONE_RATE if rates is None else OWN_RATES,
             "params": costs.params,
             "macs": costs.macs,
             "seeds": " ".join(map(str, sorted(by_seed))),

@@ -21,6 +21,9 @@ from .intervals import CONFIDENCE
 def measured_spread(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the standard deviation within networks, pooled over all networks of a recipe and data set.
 
+    As in a ladder, networks of one recipe are one pool also where they are trained at different learning rates; one network at
+    two rates counts once.
+
     Args:
         rows: trials with their outcomes, from `Store.rows`; those without an accuracy are ignored.
 
@@ -29,15 +32,16 @@ def measured_spread(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         departing (networks whose own variance departs; they are left out of the pool), std_points, std_low and std_high (its
         95 % interval, chi-squared), df.
     """
-    groups: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
+    groups: dict[tuple[str, str], dict[tuple[str, Any], dict[int, float]]] = {}
     names: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row["status"] == "done" and row["accuracy"] is not None:
             trial = json.loads(row["trial"])
+            rate = trial["recipe"].pop("lr", None)
             names.setdefault(recipe := _text(trial["recipe"], Recipe), trial["recipe"])
-            key = (trial["data"], recipe)
             network = f"{_text(trial['architecture'], Architecture)} {trial.get('init', '')}"
-            groups.setdefault(key, {}).setdefault(network, {})[trial["seed"]] = row["accuracy"]
+            trained = groups.setdefault((trial["data"], recipe), {}).setdefault((network, rate), {})
+            trained[trial["seed"]] = row["accuracy"]
     found = [
         {"data": data, "recipe": names[recipe]["name"], "epochs": names[recipe]["epochs"], **pooled}
         for (data, recipe), networks in groups.items()
@@ -54,7 +58,7 @@ def _text(description: dict[str, Any] | str, kind: type[Architecture | Recipe]) 
     )
 
 
-def _pooled(networks: Mapping[str, Mapping[int, float]]) -> dict[str, float] | None:
+def _pooled(networks: Mapping[tuple[str, Any], Mapping[int, float]]) -> dict[str, float] | None:
     seeds = sorted({seed for by_seed in networks.values() for seed in by_seed})
     values = np.array(
         [[by_seed.get(seed, np.nan) for seed in seeds] for by_seed in networks.values()], dtype=np.float64
@@ -67,7 +71,7 @@ def _pooled(networks: Mapping[str, Mapping[int, float]]) -> dict[str, float] | N
     tail = (1 - CONFIDENCE) / 2
     low, high = (math.sqrt(variance * df / float(chdtri(df, share))) for share in (tail, 1 - tail))
     return {
-        "networks": len(networks),
+        "networks": len({network for network, _ in networks}),
         "departing": int(within.departs.sum()),
         "std_points": math.sqrt(variance),
         "std_low": low,

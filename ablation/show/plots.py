@@ -36,7 +36,8 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
     seeds = f"{count} seed" if n[-1] == 1 else f"{count} seeds"
     _bars(ours, table, "accuracy", "accuracy_half", BLUE)
     _seed_dots(ours, table)
-    title = f"Measured here, {seeds}\n{textwrap.fill(data_label, _TITLE_LETTERS)}"
+    rates = dict.fromkeys(table["rates"]) if "rates" in table else ()
+    title = f"{', '.join(['Measured here', seeds, *rates])}\n{textwrap.fill(data_label, _TITLE_LETTERS)}"
     labels = [f"{macs}  {verdict}" for macs, verdict in zip(_macs_labels(table["macs"]), table["verdict"], strict=True)]
     _label_panel(ours, title, labels, "MACs, verdict")
     _bars(paper, table, "published_accuracy", "published_std", GREY)

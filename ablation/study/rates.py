@@ -49,9 +49,7 @@ def rate_trials(
         AblationError: if the recipe, ladder or a rate is invalid, or the data set has no held-out images.
     """
     pair, rungs = family(recipe), ladder_rungs(recipe, start)
-    base, selection = split_name(data_name)
-    if selection.held_out is None:
-        raise AblationError(f"{data_name} has no held-out images: give their number after +, as in {base}#1000+500")
+    check_held_out(data_name)
     trials: dict[Trial, tuple[str, str]] = {}
     for member, names in NETWORKS.items():
         own: Recipe = getattr(pair, member)
@@ -61,3 +59,10 @@ def rate_trials(
                 trial = Trial(find(name, rungs).architecture, own.replace(lr=rate), data_name, seed)
                 trials[trial] = (member, name)
     return trials
+
+
+def check_held_out(data_name: str) -> None:
+    """Raise an `AblationError` unless the name of a data set has a number of held-out images."""
+    base, selection = split_name(data_name)
+    if selection.held_out is None:
+        raise AblationError(f"{data_name} has no held-out images: give their number after +, as in {base}#1000+500")

@@ -32,7 +32,9 @@ def test_every_row_has_bars_and_labels(table):
     assert {"4.46 G", "81.97"} <= texts
     shown = [text.get_text() for text in ours.texts]
     assert all(any(text.endswith(f"M  {verdict}") for text in shown) for verdict in set(table["verdict"]) - {""})
-    assert "3 seeds" in ours.get_title(loc="left")
+    assert ours.get_title(loc="left").splitlines()[0] == "Measured here, 3 seeds, one rate"
+    before = plot_roadmap(table.drop(columns=["lr", "rates"]), "digits").axes[0]
+    assert before.get_title(loc="left").splitlines()[0] == "Measured here, 3 seeds", "a file of an earlier version"
 
 
 def test_no_figure_is_displayed_or_left_open(table):
@@ -49,7 +51,9 @@ def test_no_figure_is_displayed_or_left_open(table):
 def test_texts_do_not_overlap_at_page_width(table, label):
     figure = plot_roadmap(table, label)
     check_layout(figure)
-    assert {"Measured here, 3 seeds", "Published"} <= {text.splitlines()[0] for text, _ in drawn_texts(figure)}
+    assert {"Measured here, 3 seeds, one rate", "Published"} <= {
+        text.splitlines()[0] for text, _ in drawn_texts(figure)
+    }
 
 
 @pytest.mark.parametrize("survivors", [0, 20])
