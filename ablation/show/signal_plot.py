@@ -59,7 +59,9 @@ def plot_signals(
     figure.suptitle(_finding(gains, divisor), fontsize=TEXT, x=0.01, ha="left")
     figure.supylabel("std of the branch over that of its input", fontsize=TEXT)
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3 if columns > 2 else 1, fontsize=SMALL, frameon=False)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=3 if columns > 2 else 1, fontsize=SMALL, frameon=False
+    )
     return figure
 
 
