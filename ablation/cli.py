@@ -69,6 +69,7 @@ def roadmap(
     batch_size: given.StudyBatchSize = None,
     drop_path: given.DropPath = None,
     ema: given.Ema = None,
+    init_gain: given.InitGain = None,
     rates: given.RatesFile = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
@@ -84,7 +85,7 @@ def roadmap(
     """Train every rung of the ladder, print the table, write figures/roadmap-DATA.png and .csv. Resumes where it stopped."""
     from .commands.run_roadmap import run_roadmap
 
-    changes = recipe_changes(epochs, None, batch_size, drop_path, ema)
+    changes = recipe_changes(epochs, None, batch_size, drop_path, ema, init_gain)
     common = (data, recipe, seeds, start, label, out, store, workers, engine)
     engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
     run_roadmap(StudyOptions(*common, engine_options, changes, device=device, precision=precision, rates=rates))
@@ -105,6 +106,7 @@ def train(
     batch_size: given.BatchSize = None,
     drop_path: given.DropPath = None,
     ema: given.Ema = None,
+    init_gain: given.InitGain = None,
     init_from: given.InitFrom = None,
     device: given.Device = "auto",
     precision: given.Precision = "auto",
@@ -122,7 +124,7 @@ def train(
     if model is not None:
         refuse_options(context, ["start"], "is for steps and --rung, not for --model")
     chosen = (tuple(steps or ()), start, rung, model, data, recipe, seed, precision, accumulate, store)
-    changes = recipe_changes(epochs, lr, batch_size, drop_path, ema)
+    changes = recipe_changes(epochs, lr, batch_size, drop_path, ema, init_gain)
     options = TrainOptions(*chosen, changes, init_from, workers, compiled, log_with or "", device, validate_every)
     train_network(options)
 
@@ -159,6 +161,7 @@ def study(
     batch_size: given.StudyBatchSize = None,
     drop_path: given.DropPath = None,
     ema: given.Ema = None,
+    init_gain: given.InitGain = None,
     rates: given.RatesFile = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
@@ -174,7 +177,7 @@ def study(
     """Train every network of a design; print effects and Shapley values. `ladder` is `roadmap`; `grid` shows when a step pays."""
     from .commands.study_choice import study_chosen
 
-    changes = recipe_changes(None, None, batch_size, drop_path, ema)
+    changes = recipe_changes(None, None, batch_size, drop_path, ema, init_gain)
     common = (data, recipe, seeds, start, label, out, store, workers, engine)
     engine_options = given_options(address=address, cpus=cpus, gpus=gpus)
     options = StudyOptions(*common, engine_options, changes, device=device, precision=precision, rates=rates)

@@ -118,7 +118,7 @@ BOUNDARIES = [
     (see, "photographs"),
 ]
 STUDY = [
-    *("--data", "--recipe", "--seeds", "--start", "--epochs", "--batch-size", "--drop-path", "--ema"),
+    *("--data", "--recipe", "--seeds", "--start", "--epochs", "--batch-size", "--drop-path", "--ema", "--init-gain"),
     *("--rates", "--label", "--workers", "--engine", "--cpus", "--gpus", "--device", "--precision"),
 ]
 COMMANDS = {
@@ -129,7 +129,7 @@ COMMANDS = {
     "roadmap": STUDY,
     "train": [
         *("--start", "--rung", "--model", "--init-from", "--data", "--recipe", "--seed"),
-        *("--epochs", "--lr", "--batch-size", "--drop-path", "--ema"),
+        *("--epochs", "--lr", "--batch-size", "--drop-path", "--ema", "--init-gain"),
         *("--device", "--precision", "--accumulate", "--workers", "--compile", "--validate-every", "--log-with"),
     ],
     "evaluate": ["--model", "--weights", "--data", "--recipe", "--class-order", "--averaged", "--raw"],

@@ -160,10 +160,15 @@ class TimingOptions:
 
 
 def recipe_changes(
-    epochs: int | None, lr: float | None, batch_size: int | None, drop_path: float | None, ema: float | None
+    epochs: int | None,
+    lr: float | None,
+    batch_size: int | None,
+    drop_path: float | None,
+    ema: float | None,
+    init_gain: float | None,
 ) -> RecipeChanges:
     """Return the changes of a recipe that the command line gives; see `RecipeChanges`."""
-    return RecipeChanges(epochs, lr, batch_size, drop_path, ema)
+    return RecipeChanges(epochs, lr, batch_size, drop_path, ema, init_gain)
 
 
 def _check_room(workers: int) -> None:

@@ -83,6 +83,14 @@ Ema = Annotated[
         rich_help_panel=RECIPE,
     ),
 ]
+InitGain = Annotated[
+    Optional[float],
+    typer.Option(
+        "--init-gain",
+        help="Factor of the initial weights; their standard deviation is 0.02 at 1. By default, that of the recipe.",
+        rich_help_panel=RECIPE,
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed, 0 or more.", rich_help_panel=RECIPE)]
 InitFrom = Annotated[
     Optional[Path],

@@ -24,6 +24,7 @@ class RecipeChanges:
         batch_size: images per optimizer step. Without `lr`, the rate is scaled in proportion, as in every recipe.
         drop_path: stochastic depth rate of the last block.
         ema: decay of the average of the weights; 0 for none.
+        init_gain: factor of the initial weights.
     """
 
     epochs: int | None = None
@@ -31,6 +32,7 @@ class RecipeChanges:
     batch_size: int | None = None
     drop_path: float | None = None
     ema: float | None = None
+    init_gain: float | None = None
 
     def __bool__(self) -> bool:
         return any(value is not None for value in vars(self).values())
@@ -44,13 +46,8 @@ class RecipeChanges:
         Raises:
             AblationError: if the recipe cannot have a value; the message begins with the option of the command line.
         """
-        for option in (
-            "epochs",
-            "batch_size",
-            "lr",
-            "drop_path",
-            "ema",
-        ):  # the rate is for the batch, so it comes after
+        options = ("epochs", "batch_size", "lr", "drop_path", "ema", "init_gain")
+        for option in options:  # the rate is for the batch, so it comes after
             value = getattr(self, option)
             if value is None:
                 continue

@@ -33,7 +33,7 @@ def small_network(monkeypatch):
     )
 
 
-CHANGES = ("--epochs", 2, "--lr", 0.01, "--batch-size", 50, "--drop-path", 0.1, "--ema", 0.9)
+CHANGES = ("--epochs", 2, "--lr", 0.01, "--batch-size", 50, "--drop-path", 0.1, "--ema", 0.9, "--init-gain", 2)
 
 
 def test_what_was_changed_is_said_and_recorded(tmp_path, small_network, capsys):
@@ -41,7 +41,10 @@ def test_what_was_changed_is_said_and_recorded(tmp_path, small_network, capsys):
     code, out, error = ablation(*options, *CHANGES, capsys=capsys)
     assert code == 0, error
     heading, plan, *_ = out.splitlines()
-    assert "recipe micro-modern with epochs 2, lr 0.01, batch_size 50, drop_path 0.1, ema 0.9, digits#200" in heading
+    assert (
+        "recipe micro-modern with epochs 2, lr 0.01, batch_size 50, drop_path 0.1, ema 0.9, init_gain 2.0, digits#200"
+        in heading
+    )
     assert plan == (
         "effective batch 50 = 1 (devices) x 50 (images) x 1 (accumulated parts), learning rate 0.01, 4 steps per epoch, "
         "8 in total"
