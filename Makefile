@@ -31,6 +31,7 @@ figures: $(READY) ## Draw every figure again: trains the ladder where that is no
 	$(BIN)/ablation see
 	$(BIN)/ablation see --what weights
 	$(BIN)/ablation see --what norms --size 224
+	$(BIN)/ablation see --what signal
 	$(BIN)/ablation profile --timing
 
 CIFAR10 := --store runs-cifar10 --recipe small32 --label "CIFAR-10 (JPEG), 10,000 images"
