@@ -62,10 +62,11 @@ def ladder_table(
 
     Returns:
         One row per rung: lr is its learning rate, and rates says whether that is the "one rate" of its recipe or the rows have
-        their "own rates", init_gain the factor of the initial weights. Accuracies in percent, differences in percentage points, intervals as half-widths at 95 %. Of each
-        step its `Contrast`: difference, difference_half, equivalence_half (at 90 %), p, p_holm (corrected over all steps),
-        smallest_effect (found with 80 % power), test (pooled or Welch), and the verdict. The column diverged is the number of
-        seeds that diverged: they have no accuracy, and a difference in which they are missing has no verdict.
+        their "own rates"; init_gain is the factor of the initial weights. Accuracies in percent, differences in percentage
+        points, intervals as half-widths at 95 %. Of each step its `Contrast`: difference, difference_half, equivalence_half
+        (at 90 %), p, p_holm (corrected over all steps), smallest_effect (found with 80 % power), test (pooled or Welch), and
+        the verdict. The column diverged is the number of seeds that diverged: they have no accuracy, and a difference in which
+        they are missing has no verdict.
     """
     import pandas as pd
 
