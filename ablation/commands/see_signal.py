@@ -47,6 +47,7 @@ def measure_signals(
             rows += [
                 {
                     "title": title,
+                    "kind": kind,
                     "width": versions[kind][0].width,
                     "init_gain": versions[kind][1],
                     "order": i,

@@ -58,11 +58,12 @@ def test_see_compares_what_branches_pass_on_at_less_width(tmp_path, capsys):
     code, out, error = ablation("see", "fewer_norms", "--what", "signal", *options, capsys=capsys)
     assert code == 0 and "2/2" in out, error
     rows = [row for row in rows_of(tmp_path / "signal-resnet50-fewer_norms.csv") if row["title"] == "fewer norms"]
-    gains = {(int(row["width"]), float(row["init_gain"])): [] for row in rows}
+    gains = {}
     for row in rows:
-        gains[int(row["width"]), float(row["init_gain"])].append(float(row["gain"]))
+        gains.setdefault((row["kind"], row["width"], float(row["init_gain"])), []).append(float(row["gain"]))
     full, narrow, carried = (sum(found) / len(found) for found in gains.values())
-    assert list(gains) == [(64, 1.0), (16, 1.0), (16, 2.0)] and all(len(found) == 16 for found in gains.values())
+    assert list(gains) == [("full", "64", 1.0), ("narrow", "16", 1.0), ("carried", "16", 2.0)]
+    assert all(len(found) == 16 for found in gains.values())
     assert narrow < 0.5 * full and 0.75 * full < carried < 1.25 * full
     code, _, error = ablation("see", "--what", "signal", "--model", "resnet18", "--out", tmp_path, capsys=capsys)
     assert code == 2 and "takes no --model" in error
