@@ -22,7 +22,7 @@ release = __version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns: list[str] = []
+exclude_patterns = ["figures/*-presence.md"]  # tables for papers and slides, not pages
 suppress_warnings = ["ref.python"]  # a type in a signature that matches classes of two modules
 
 # Show the saved outputs of the notebooks, and for a widget its static HTML version.
