@@ -89,15 +89,16 @@ def test_attribute_reports_image_conversions_and_scores_each_method(tmp_path, ca
 
 def test_attribute_covers_every_adopted_rung_that_a_roadmap_trained(tmp_path, one_epoch, monkeypatch, capsys):
     monkeypatch.setattr(attribute, "_LADDER_STEPS", 20)
-    trials = [trial for trial, rung in ladder_trials("micro", "digits", [0]).items() if rung.adopted]
+    trials = [trial for trial, rung in ladder_trials("micro", "digits#320", [0]).items() if rung.adopted]
     for trial in trials:
         run(trial, tmp_path)
-    code, out, error = ablation("attribute", "--store", tmp_path, "--count", 3, "--out", tmp_path, capsys=capsys)
+    options = ("--data", "digits#320", "--store", tmp_path, "--count", 3, "--out", tmp_path)
+    code, out, error = ablation("attribute", *options, capsys=capsys)
     assert code == 0 and "14/14" in out, error
-    rows = rows_of(tmp_path / "attributions-digits.csv")
+    rows = rows_of(tmp_path / "attributions-digits-320.csv")
     assert len(rows) == 14 * 3 and [row["label"] for row in rows[:3]] == ["0", "1", "2"]
-    assert len(rows_of(tmp_path / "curves-digits.csv")) == 4 * 2 * 21
-    assert all((tmp_path / f"{name}-digits.png").exists() for name in ("attributions", "completeness", "curves"))
+    assert len(rows_of(tmp_path / "curves-digits-320.csv")) == 4 * 2 * 21
+    assert all((tmp_path / f"{name}-digits-320.png").exists() for name in ("attributions", "completeness", "curves"))
 
 
 def test_timing_a_road_writes_the_time_per_kind_of_layer(tmp_path, capsys, monkeypatch):
