@@ -57,7 +57,10 @@ def plot_signals(
     for axes in panels[-1]:
         axes.set_xlabel("block, in order", fontsize=SMALL)
     figure.suptitle(_finding(gains, divisor), fontsize=TEXT, x=0.01, ha="left")
-    figure.supylabel("std of the branch over that of its input", fontsize=TEXT)
+    if rows == 1:  # a label over the whole figure would be taller than it
+        panels[0, 0].set_ylabel("std of the branch\nover that of its input", fontsize=SMALL)
+    else:
+        figure.supylabel("std of the branch over that of its input", fontsize=TEXT)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=3 if columns > 2 else 1, fontsize=SMALL, frameon=False

@@ -137,6 +137,7 @@ FIGURES = {
     "curves": lambda figure=None: plot_curves(curves(), mean_intervals, figure),
     "norms": lambda figure=None: plot_norms(norms(), figure),
     "signals": lambda figure=None: plot_signals(gains(TITLES), 4, 2.0, figure),
+    "signals of three networks": lambda figure=None: plot_signals(gains(TITLES[:3]), 4, 2.0, figure),
     "signals of one network": lambda figure=None: plot_signals(gains(TITLES[:1]), 4, 2.0, figure),
     "jacobians": lambda figure=None: plot_jacobians(jacobians(), figure=figure),
 }
