@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .. import data as datasets
 from ..design.recipe_limits import MAX_EPOCHS
-from ..design.recipes import family
+from ..design.recipes import Family, family
 from ..errors import AblationError, check_number, shown
 from ..evidence.rate_table import rate_table
 from ..files import writable_folder
@@ -14,7 +14,7 @@ from ..show.tables import text_table
 from ..study.ladder import ladder_rungs
 from ..study.rates import rate_trials
 from ..study.study import Study
-from .console import data_label, make_console, merge_environments, write_figure
+from .console import data_label, make_console, with_conditions, write_figure
 from .options import StudyOptions
 from .progress import run_with_progress
 from .room import check_study
@@ -38,10 +38,7 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
         check_number("epochs", epochs, 1, MAX_EPOCHS, whole=True)
     info = datasets.info(data)
     pair = family(recipe)
-    rates = {
-        "original": parse_rates("--original", original, pair.original.lr, _GRID),
-        "modern": parse_rates("--modern", modern, pair.modern.lr, _GRID),
-    }
+    rates = parse_rates(original, modern, pair, _GRID)
     trials = rate_trials(recipe, data, rates, epochs)
     names = {rung.name: rung.title.partition(" (")[0] for rung in ladder_rungs(recipe)}
     titles = {
@@ -65,18 +62,26 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
         highlight=False,
         soft_wrap=True,
     )
-    described = table.assign(data=options.data_title, **merge_environments(outcomes.values()))
+    described = with_conditions(table, outcomes.values(), options.data_title)
     write_figure(options.out / f"rates-{data_label(data)}", plot_rates(table, titles), described, console)
 
 
-def parse_rates(option: str, given: str, default: float, grid: Iterable[float]) -> list[float]:
-    """Return the rates that an option gives, ascending; without any, the default rate times each number of a grid.
+def parse_rates(original: str, modern: str, pair: Family, grid: Iterable[float]) -> dict[str, list[float]]:
+    """Return the rates of --original and --modern, each ascending; without any, the recipe's times each number of a grid.
 
     Raises:
-        AblationError: if the option is not a list of rates, or of too many.
+        AblationError: if an option is not a list of rates, or of too many.
     """
+    factors = list(grid)
+    return {
+        "original": _parse("--original", original, pair.original.lr, factors),
+        "modern": _parse("--modern", modern, pair.modern.lr, factors),
+    }
+
+
+def _parse(option: str, given: str, default: float, factors: Iterable[float]) -> list[float]:
     if not given:
-        return [factor * default for factor in grid]
+        return [factor * default for factor in factors]
     try:
         rates = [float(text) for text in given.split(",")]
     except ValueError:

@@ -14,7 +14,7 @@ from ..study.ladder import check_seeds, ladder_rungs
 from ..study.row_rates import GRID, row_rate_trials
 from ..study.study import Study
 from .compare_rates import parse_rates
-from .console import data_label, make_console, merge_environments, write_figure
+from .console import data_label, make_console, with_conditions, write_figure
 from .options import StudyOptions
 from .progress import run_with_progress
 from .room import check_study
@@ -34,10 +34,7 @@ def compare_row_rates(original: str, modern: str, epochs: int | None, options: S
     if epochs is not None:
         check_number("epochs", epochs, 1, MAX_EPOCHS, whole=True)
     info, seeds = datasets.info(data), check_seeds(options.seeds)
-    rates = {
-        "original": parse_rates("--original", original, pair.original.lr, GRID),
-        "modern": parse_rates("--modern", modern, pair.modern.lr, GRID),
-    }
+    rates = parse_rates(original, modern, pair, GRID)
     count = len(seeds) * sum(len(rates[rung.recipe]) for rung in ladder_rungs(pair, start))
     check_number("trials", count, 1, MAX_TRIALS, whole=True, reason=f": {options.seeds:,} seeds of each rate and row")
     trials = row_rate_trials(pair, data, rates, epochs, seeds, start)
@@ -60,5 +57,5 @@ def compare_row_rates(original: str, modern: str, epochs: int | None, options: S
         highlight=False,
         soft_wrap=True,
     )
-    described = table.assign(data=options.data_title, **merge_environments(outcomes.values()))
+    described = with_conditions(table, outcomes.values(), options.data_title)
     write_figure(stem, plot_row_rates(table, options.data_title), described, console)

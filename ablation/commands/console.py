@@ -7,10 +7,10 @@ import io
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -103,11 +103,29 @@ def track_steps(console: Console, title: str, total: int) -> Iterator[Callable[[
         yield end_step
 
 
-def merge_environments(outcomes: Iterable[Outcome]) -> dict[str, str]:
+def _merge_environments(outcomes: Iterable[Outcome]) -> dict[str, str]:
     """Return the versions, device and commit of several outcomes; where they differ, all values, joined by " / "."""
     environments = [outcome.environment for outcome in outcomes]
     names = dict.fromkeys(name for environment in environments for name in environment)
     return {name: " / ".join(sorted({str(one.get(name, "")) for one in environments})) for name in names}
+
+
+def with_conditions(table: pd.DataFrame, outcomes: Collection[Outcome], data: str, changes: str = "") -> pd.DataFrame:
+    """Return a study's table with columns of what it was measured on and with, the same in every row.
+
+    Args:
+        table: numbers of the study.
+        outcomes: all outcomes of the study; `seconds` is their sum, unless the table has seconds of its own.
+        data: title of the data set.
+        changes: what was changed in the recipes, or "" for no such column.
+    """
+    columns: dict[str, Any] = {"data": data}
+    if "seconds" not in table:
+        columns["seconds"] = sum(outcome.seconds for outcome in outcomes)
+    columns |= _merge_environments(outcomes)
+    if changes:
+        columns["recipe_changes"] = changes
+    return table.assign(**columns)
 
 
 def write_figure(stem: Path, figure: Figure, table: pd.DataFrame, console: Console) -> None:

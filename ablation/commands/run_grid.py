@@ -18,7 +18,7 @@ from ..show.tables import grid_text
 from ..study.grid import Cell, grid_cells, grid_steps, grid_trials
 from ..study.ladder import check_seeds
 from ..study.study import Study
-from .console import data_label, fit_name, make_console, merge_environments, write_figure
+from .console import data_label, fit_name, make_console, with_conditions, write_figure
 from .grid_axes import GridAxes
 from .options import StudyOptions
 from .progress import run_with_progress
@@ -58,10 +58,7 @@ def run_grid(steps: Sequence[str], axes: GridAxes, options: StudyOptions) -> Non
         console.print(info.note, style="bold", soft_wrap=True, highlight=False)
     from ..show.grid_plots import plot_grid
 
-    seconds = sum(outcome.seconds for outcome in outcomes.values())
-    described = table.assign(data=options.data_title, seconds=seconds, **merge_environments(outcomes.values()))
-    if options.changes:
-        described = described.assign(recipe_changes=str(options.changes))
+    described = with_conditions(table, outcomes.values(), options.data_title, str(options.changes))
     stem = options.out / fit_name(f"study-grid-{options.file_label(data_label(data, start))}{axes}")
     title = f"{options.data_title}, recipe {options.recipe_title}"
     write_figure(stem, plot_grid(table, title), described, console)

@@ -13,7 +13,7 @@ from ..show.tables import ladder_text, profile_table
 from ..study.ladder import check_seeds, ladder_rungs, ladder_trials
 from ..study.row_rates import read_rates
 from ..study.study import Study
-from .console import data_label, make_console, merge_environments, write_figure, write_presence
+from .console import data_label, make_console, with_conditions, write_figure, write_presence
 from .options import StudyOptions
 from .progress import print_scaled, run_with_progress
 from .room import check_study
@@ -59,10 +59,7 @@ def run_roadmap(options: StudyOptions) -> None:
         console.print(info.note, style="bold", soft_wrap=True, highlight=False)
     from ..show.plots import plot_roadmap
 
-    seconds = sum(outcome.seconds for outcome in outcomes.values())
-    described = table.assign(data=options.data_title, seconds=seconds, **merge_environments(outcomes.values()))
-    if options.changes:
-        described = described.assign(recipe_changes=str(options.changes))
+    described = with_conditions(table, outcomes.values(), options.data_title, str(options.changes))
     label = f"roadmap-{data_label(data, start)}" if rates is None else f"roadmap-{data_label(data, start)}-own-rates"
     stem = options.out / options.file_label(label)
     title = f"{options.data_title}, {options.changes}" if options.changes else options.data_title
