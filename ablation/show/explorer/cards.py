@@ -30,7 +30,8 @@ def cards_html(design: Design, previous: Design | None = None) -> str:
         ("published", "ImageNet top-1, paper", value, source),
     )
     body = "".join(
-        f'<div class="ax-card{_CHANGED * (changes[name] not in ("", _SAME))}" data-part="card-{name}"><dt>{escape(title)}</dt><dd class="ax-{name}"><b>{escape(large)}</b>'
+        f'<div class="ax-card{_CHANGED * (changes[name] not in ("", _SAME))}" data-part="card-{name}"><dt>{escape(title)}</dt>'
+        f'<dd class="ax-{name}"><b>{escape(large)}</b>'
         f'<span class="ax-change">{escape(changes[name]) or "&#160;"}</span>'
         f'<span class="ax-exact">{escape(exact)}</span></dd></div>'
         for name, title, large, exact in cards

@@ -79,8 +79,15 @@ def _stop(index: int, here: int | None, near: int, button: bool) -> str:
     return (
         f'<li><{tag}{kind} class="{" ".join(classes)}"{more} style="--ax-rise:{height:.1f}%">'
         f'<span class="ax-dot-box"><span class="ax-dot"></span><span class="ax-percent">{accuracy(index):.2f}</span></span>'
-        f'<span class="ax-stop-name">{escape(CHAPTERS[index].short)}</span></{tag}></li>'
+        f'<span class="ax-stop-name">{_hyphenated(CHAPTERS[index].short)}</span></{tag}></li>'
     )
+
+
+def _hyphenated(title: str) -> str:
+    """Return a title that can break inside its long words."""
+    for first, second in (("down", "sampling"), ("bottle", "neck")):
+        title = title.replace(first + second, f"{first}\N{SOFT HYPHEN}{second}")
+    return escape(title)
 
 
 def _curve() -> str:
