@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from .branches import Layer, Unit
 from .svg import arrow, colour, part, path, rect, text
 
-WIDTH, HEIGHT = 330.0, 424.0
+WIDTH, HEIGHT = 336.0, 424.0
+SHORT = 364.0  # height of a block with one residual branch
 _MIDDLE, _THICK = 104.0, 150.0  # x of the middle of the channels, width of the widest
 _LABEL, _SHORTCUT, _RIGHT = 190.0, 12.0, WIDTH - 3
 _CONV, _RAIL, _SLOT, _ADD = 38.0, 9.0, 15.0, 25.0  # heights
@@ -135,10 +136,7 @@ def _label(layer: Layer, top: float) -> str:
         lines = (f"{layer.name.removesuffix(' dw')} depthwise", f"{layer.weights:,} weights")
     else:
         lines = (f"{layer.name}, {layer.before:,} → {layer.channels:,}", f"{layer.weights:,} weights")
-    weight = 'font-weight="bold"' if layer.depthwise else ""
-    return text(_LABEL, top + 17, lines[0], "start", _FONT, weight) + text(
-        _LABEL, top + 33, lines[1], "start", _SMALL, soft
-    )
+    return text(_LABEL, top + 17, lines[0], "start", _FONT) + text(_LABEL, top + 33, lines[1], "start", _SMALL, soft)
 
 
 def _kernel(layer: Layer, top: float) -> str:
@@ -146,7 +144,7 @@ def _kernel(layer: Layer, top: float) -> str:
     k = layer.kernel
     if k < 2:
         return ""
-    cell = min(3.2, 34 / k)
+    cell = min(3.1, 34 / k)
     side = cell * k
     x, y = _RIGHT - side, top + _CONV / 2 + 2 - side / 2
     fill = colour("orange" if layer.kind == "attention" else "blue")

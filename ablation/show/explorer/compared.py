@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ...design.architecture import RESNET50, Architecture
-from .block_drawing import HEIGHT, WIDTH, draw_block
+from .block_drawing import HEIGHT, SHORT, WIDTH, draw_block
 from .branches import RESNET, SWIN, Unit, unit
 from .state import Design
 from .svg import Drawing, svg
@@ -22,7 +22,10 @@ def compared_svg(design: Design) -> str:
     widest = max(_widest(units) for units in (RESNET, here, SWIN))
     blocks = (("ResNet-50's block", RESNET), ("This design's block", here), ("Swin-T's block", SWIN))
     drawn = "".join(
-        svg(draw_block(title, units, widest), WIDTH, HEIGHT, _describe(title, units), 1.15) for title, units in blocks
+        svg(
+            draw_block(title, units, widest), WIDTH, SHORT if len(units) == 1 else HEIGHT, _describe(title, units), 1.15
+        )
+        for title, units in blocks
     )
     return f'<div class="ax-blocks">{drawn}</div><p class="ax-note">{escape(_NOTE)}</p>'
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...design.architecture import Architecture
 from ...design.cost import StageCost
 from .amounts import short
-from .block_drawing import WIDTH, draw_block
+from .block_drawing import SHORT, WIDTH, draw_block
 from .branches import activation_name, branch, unit
 from .state import Design
 from .svg import arrow, colour, part, path, rect, svg, text
@@ -48,7 +48,7 @@ def block_svg(design: Design) -> str:
     """Return a drawing of a block of stage 1."""
     here = unit(design.architecture)
     widest = max(384, *(layer.channels for layer in here.layers))
-    return svg(draw_block("A block of stage 1", (here,), widest), WIDTH, 356, block_text(design.architecture), 1.15)
+    return svg(draw_block("A block of stage 1", (here,), widest), WIDTH, SHORT, block_text(design.architecture), 1.15)
 
 
 def block_text(a: Architecture) -> str:
@@ -69,10 +69,14 @@ def _lines(design: Design, one: StageCost, *lines: str) -> str:
     """Return the text below a part, its multiply-accumulates, and a bar for their share."""
     share = one.macs / design.cost.macs
     shapes = [text(0, 190 + 17 * i, content, "start", _FONT) for i, content in enumerate(lines)]
-    shapes.append(text(0, 224, f"{short(one.macs)} MACs, {100 * share:.0f} %", "start", _FONT))
+    shapes.append(text(0, 224, f"{short(one.macs)} MACs, {_percent(share)}", "start", _FONT))
     shapes.append(rect(0, 231, 140, 7, colour("grid"), 'rx="3.5"'))
     shapes.append(rect(0, 231, max(1.0, 140 * share), 7, colour("blue"), 'rx="3.5"'))
     return "".join(shapes)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.005 or share == 0 else "<1 %"
 
 
 def _tensor(x: float, side: float, thickness: float) -> str:
@@ -109,7 +113,7 @@ def _stem(design: Design, one: StageCost) -> str:
     after = "norm" if a.has_downsampling_layers else "no norm"
     follows = after if a.stem == "patchify" else "norm, act" + (", max-pool" if a.stem_stride == 4 else "")
     title = "stem: " + (f"{kernel}x{kernel}, stride {stride}")
-    shapes.append(_lines(design, one, f"{one.channels:,} ch, {one.size} x {one.size}", ""))
+    shapes.append(_lines(design, one, f"{one.size} x {one.size}", f"{one.channels:,} channels"))
     return part(
         "stem", _heading(title, f"then {follows}" if follows != "no norm" else "then nothing") + "".join(shapes)
     )

@@ -13,7 +13,7 @@ DRAWINGS_CSS = f"""
 .ax {{ {variables_css(LIGHT)} }}
 [data-jp-theme-light="false"] .ax {{ {variables_css(DARK)} color-scheme: dark; }}
 .ax {{ background: var(--ax-paper); color: var(--ax-ink); container-type: inline-size; font-family: system-ui, sans-serif;
-  font-size: 14px; line-height: 1.45; }}
+  font-size: 14px; line-height: 1.45; padding: 8px 12px; box-sizing: border-box; }}
 .ax p {{ margin: 4px 0; }} .ax :is(h1, h2, h3) {{ line-height: 1.25; font-weight: 700; color: var(--ax-ink); }}
 .ax h1 {{ font-size: 26px; margin: 4px 0; }} .ax h2 {{ font-size: 18px; margin: 20px 0 6px; }}
 .ax h3 {{ font-size: 14px; margin: 8px 0 0; }} .ax a {{ color: var(--ax-blue); }}
@@ -21,27 +21,31 @@ DRAWINGS_CSS = f"""
 .ax .ax-note {{ color: var(--ax-soft); font-size: 13px; max-width: 85ch; }}
 .ax .ax-cite {{ color: var(--ax-soft); font-size: 13px; }}
 .ax .ax-road-plot {{ position: relative; }}
-.ax .ax-curve {{ position: absolute; inset: 22px 0 auto; width: 100%; height: 96px; display: block; }}
+.ax .ax-curve {{ position: absolute; inset: 32px 0 auto; width: 100%; height: 96px; display: block; }}
 .ax .ax-stops {{ position: relative; display: grid; grid-template-columns: repeat(16, minmax(0, 1fr)); list-style: none;
   margin: 0; padding: 0; }}
 .ax .ax-stops li {{ margin: 0; padding: 0; display: block; min-width: 0; }}
 .ax .ax-stop {{ display: block; width: 100%; padding: 0 1px 4px; margin: 0; border: 0; border-radius: 6px; background: none;
   color: var(--ax-ink); font: inherit; cursor: pointer; text-align: center; box-sizing: border-box; }}
 .ax .ax-stop:hover {{ background: color-mix(in srgb, var(--ax-blue) 12%, transparent); }}
-.ax .ax-dot-box {{ display: block; position: relative; height: 96px; margin: 22px 0 10px; }}
+.ax .ax-dot-box {{ display: block; position: relative; height: 96px; margin: 32px 0 10px; }}
 .ax .ax-dot {{ position: absolute; left: 50%; bottom: var(--ax-rise); width: 12px; height: 12px; margin: 0 0 -6px -6px;
   border-radius: 50%; background: var(--ax-blue); border: 2px solid var(--ax-paper); box-sizing: border-box; }}
 .ax .ax-percent {{ position: absolute; left: 0; right: 0; bottom: var(--ax-rise); margin-bottom: 8px; font-size: 12px;
-  font-variant-numeric: tabular-nums; line-height: 1; }}
+  font-variant-numeric: tabular-nums; line-height: 1; text-shadow: 0 0 3px var(--ax-paper), 0 0 3px var(--ax-paper),
+  0 0 2px var(--ax-paper), 0 0 2px var(--ax-paper); }}
 .ax .ax-stop-name {{ display: block; font-size: 12px; line-height: 1.2; min-height: 2.4em; overflow-wrap: anywhere;
   hyphens: manual; color: var(--ax-soft); }}
-.ax .ax-side .ax-dot {{ background: var(--ax-paper); border: 2px dashed var(--ax-grey); }}
+.ax .ax-side .ax-dot {{ background: var(--ax-paper); border: 2px solid var(--ax-grey); }}
 .ax .ax-near .ax-dot {{ outline: 2px dashed var(--ax-red); outline-offset: 2px; }}
 .ax .ax-here .ax-dot {{ background: var(--ax-red); width: 18px; height: 18px; margin: 0 0 -9px -9px; border-style: solid;
   border-color: var(--ax-paper); box-shadow: 0 0 0 2px var(--ax-red); }}
 .ax .ax-here :is(.ax-stop-name, .ax-percent) {{ font-weight: 700; color: var(--ax-ink); }}
 .ax .ax-here .ax-percent {{ margin-bottom: 15px; }}
-.ax .ax-road-here {{ display: none; }}
+.ax .ax-near .ax-percent {{ margin-bottom: 14px; }}
+.ax .ax-swin {{ position: absolute; inset: 32px 0 auto; height: 96px; pointer-events: none; }}
+.ax .ax-swin span {{ position: absolute; left: 6px; margin-bottom: 3px; font-size: 12px; line-height: 1; color: var(--ax-soft); }}
+.ax .ax-road-here, .ax .ax-brief {{ display: none; }}
 .ax .ax-numbers {{ display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px; margin: 6px 0; }}
 .ax .ax-card {{ border: 1px solid var(--ax-line); border-radius: 8px; padding: 8px 12px; background: var(--ax-card);
   min-width: 0; }}
@@ -61,7 +65,8 @@ DRAWINGS_CSS = f"""
 .ax .ax-arrival {{ background: var(--ax-warm); border-left: 5px solid var(--ax-red); padding: 8px 12px; border-radius: 4px; }}
 .ax .ax-arrival b {{ font-size: 16px; }}
 .ax .ax-network {{ display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 8px 12px; }}
-.ax .ax-blocks {{ display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 16px 24px; }}
+.ax .ax-blocks {{ display: grid; gap: 16px 24px; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); }}
 .ax .ax-legend {{ display: flex; flex-wrap: wrap; gap: 2px 24px; list-style: none; margin: 6px 0; padding: 0; }}
 .ax .ax-legend li {{ display: flex; align-items: center; gap: 8px; margin: 0; font-variant-numeric: tabular-nums; }}
 .ax table.ax-table {{ border-collapse: collapse; margin: 4px 0; width: 100%; font-size: 14px; border: 0;
@@ -78,21 +83,24 @@ DRAWINGS_CSS = f"""
 .ax .ax-changed {{ outline: 2px solid transparent; animation: ax-flash 1.2s ease-out; }}
 .ax g.ax-changed {{ outline: 0; animation-name: ax-glow; }}
 @media (prefers-reduced-motion: reduce) {{ .ax .ax-changed {{ animation-duration: 0s; }} }}
-@container (max-width: 900px) {{
-  .ax-network {{ grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }}
-  .ax .ax-percent {{ font-size: 11px; }} .ax .ax-stop-name {{ font-size: 11px; }}
+@container (max-width: 1000px) {{
+  .ax .ax-stop-name {{ display: none; }} .ax .ax-percent {{ font-size: 11px; }} .ax .ax-dot-box {{ margin-bottom: 4px; }}
+  .ax .ax-road-here {{ display: block; font-weight: 700; text-align: center; }}
 }}
-@container (max-width: 700px) {{
-  .ax-network {{ grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }}
-  .ax-blocks, .ax-facts {{ grid-template-columns: minmax(0, 1fr) !important; }}
+@container (max-width: 880px) {{
+  .ax .ax-network {{ grid-template-columns: repeat(3, minmax(0, 1fr)); }}
+  .ax .ax-long, .ax .ax-spread {{ display: none; }} .ax .ax-brief {{ display: inline; }}
+  .ax .ax-card {{ padding: 6px 8px; }} .ax .ax-change, .ax .ax-exact {{ font-size: 12px; }}
+}}
+@container (max-width: 640px) {{
+  .ax .ax-network {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
+  .ax .ax-facts {{ grid-template-columns: minmax(0, 1fr); }}
   .ax .ax-story {{ min-height: 560px; }}
   .ax .ax-numbers {{ gap: 4px; }} .ax .ax-card {{ padding: 4px 6px; }}
-  .ax .ax-card b {{ font-size: 15px; }} .ax .ax-card dt {{ font-size: 12px; white-space: nowrap; overflow: hidden; }}
-  .ax .ax-exact {{ display: none; }} .ax .ax-change {{ font-size: 11px; white-space: normal; min-height: 2.9em; }}
-  .ax .ax-stop-name, .ax .ax-percent {{ display: none; }}
-  .ax .ax-dot-box {{ margin: 10px 0 8px; }} .ax .ax-curve {{ top: 10px; }}
-  .ax .ax-road-here {{ display: block; font-weight: 700; text-align: center; }}
-  .ax .ax-table :is(th, td) {{ padding: 3px 2px; font-size: 12px; }}
+  .ax .ax-card b {{ font-size: 16px; }} .ax .ax-card dt {{ font-size: 12px; }} .ax .ax-exact {{ display: none; }}
+  .ax .ax-change {{ font-size: 11px; line-height: 1.3; white-space: normal; min-height: 3.9em; }}
+  .ax .ax-percent {{ display: none; }} .ax .ax-here .ax-percent {{ display: block; }}
+  .ax .ax-table :is(th, td) {{ padding: 3px 2px; font-size: 11px; white-space: normal; }}
 }}
 """
 
