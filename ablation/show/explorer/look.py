@@ -143,7 +143,7 @@ _WIDGET_CSS = """
 .ax .ax-road-box { position: relative; display: block; width: auto; }
 .ax .ax-keys { position: absolute; inset: 0; display: grid; grid-template-columns: repeat(16, minmax(0, 1fr)); width: auto; }
 .ax .ax-keys .jupyter-button { height: 100%; min-width: 0; padding: 0; border: 0; background: none; color: transparent;
-  font-size: 1px; overflow: hidden; }
+  text-indent: 200%; white-space: nowrap; overflow: hidden; }
 .ax .ax-keys .jupyter-button:hover { background: color-mix(in srgb, var(--ax-blue) 12%, transparent); }
 .ax .ax-live { position: sticky; top: 0; z-index: 3; display: block; width: auto; background: var(--ax-paper);
   margin-top: 10px; box-shadow: 0 -10px 0 var(--ax-paper); }
