@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
 from .. import data as datasets
 from ..design.recipes import family
 from ..evidence.ladder_table import OWN_RATES, ladder_accuracies, ladder_table
 from ..evidence.presence import presence, steps_of_rungs
+from ..evidence.rank_correlation import rank_correlation
 from ..files import writable_folder
 from ..show.tables import ladder_text, profile_table
 from ..study.ladder import check_seeds, ladder_rungs, ladder_trials
@@ -55,10 +57,16 @@ def run_roadmap(options: StudyOptions) -> None:
         soft_wrap=True,
         highlight=False,
     )
+    order = rank_correlation(table)
+    if not isnan(order.rho):
+        console.print(
+            f"Rank correlation with the paper's accuracies, kept rows: {order}.", soft_wrap=True, highlight=False
+        )
     if info.note:
         console.print(info.note, style="bold", soft_wrap=True, highlight=False)
     from ..show.plots import plot_roadmap
 
+    table = table.assign(rank_correlation=order.rho, rank_correlation_low=order.low, rank_correlation_high=order.high)
     described = with_conditions(table, outcomes.values(), options.data_title, str(options.changes))
     label = f"roadmap-{data_label(data, start)}" if rates is None else f"roadmap-{data_label(data, start)}-own-rates"
     stem = options.out / options.file_label(label)
