@@ -77,7 +77,7 @@ GROUPS = (
         "2.3",
         "03_depthwise_and_inverted",
         (
-            Switch(steps.depthwise, "depthwise convolution: one filter a channel"),
+            Switch(steps.depthwise, "depthwise conv: one filter a channel"),
             Switch(steps.widen(), "more width: 96 channels in stage 1"),
         ),
     ),
@@ -92,7 +92,7 @@ GROUPS = (
         "2.5",
         "04_large_kernels",
         (
-            Switch(steps.move_up_depthwise, "spatial convolution moved up to the front"),
+            Switch(steps.move_up_depthwise, "spatial conv moved up to the front"),
             Switch(steps.kernel_size(KERNEL_KEPT), f"kernel size {KERNEL_KEPT}"),
         ),
     ),
@@ -105,7 +105,7 @@ GROUPS = (
             Switch(steps.fewer_activations, "fewer activations: one a block"),
             Switch(steps.fewer_norms, "fewer norms: one a block"),
             Switch(steps.layer_norm, "LayerNorm for BatchNorm"),
-            Switch(steps.strided_downsampling, "separate downsampling: 2x2 between stages"),
+            Switch(steps.strided_downsampling, "separate downsampling: 2x2 layers"),
         ),
     ),
 )
@@ -115,6 +115,8 @@ RUNGS = tuple(rung for rung in roadmap() if rung.recipe == "modern")
 _ALL_RUNGS = (*RUNGS, *(rung for rung in roadmap("resnet200") if rung.recipe == "modern"))
 PUBLISHED_SIZE = 224  # px; image size of the paper's accuracies
 ORIGINAL = roadmap()[0]
+# The most that the explorer takes: about ten times the largest in use.
+MAX_SIZE, MAX_WIDTH, MAX_KERNEL, MAX_BLOCKS = 4096, 4096, 255, 500
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class Design:
         size: side of the image in pixels.
 
     Raises:
-        AblationError: if the image is too small for the network's strides.
+        AblationError: if the image is too small for the network's strides, or a number is beyond what the explorer shows.
 
     >>> Design(RESNET50).flip(SWITCHES[1]).rung is None
     True
@@ -158,7 +160,18 @@ class Design:
     size: int = 224
 
     def __post_init__(self) -> None:
-        self.architecture.sizes(self.size)
+        map_px = self.architecture.sizes(self.size)[0]
+        if self.size > MAX_SIZE:
+            raise AblationError(
+                f"an image of {self.size:,} px has maps of {map_px:,} x {map_px:,} in stage 1, which no drawing can show and "
+                f"hardly a machine can run: the explorer takes images of up to {MAX_SIZE:,} px"
+            )
+        a = self.architecture
+        for name, value, most in (("width", a.width, MAX_WIDTH), ("kernel size", a.kernel_size, MAX_KERNEL)):
+            if value > most:
+                raise AblationError(f"a {name} of {value:,} is beyond any network: the explorer takes up to {most:,}")
+        if max(a.depths) > MAX_BLOCKS:
+            raise AblationError(f"{max(a.depths):,} blocks in a stage: the explorer takes up to {MAX_BLOCKS:,}")
 
     @cached_property
     def cost(self) -> Cost:
