@@ -14,13 +14,14 @@ from ..show.tables import text_table, with_intervals
 from ..study import designs
 from ..study.ladder import check_seeds
 from ..study.study import Study
-from .console import data_label, make_console, write_presence
+from .console import data_label, make_console, say, write_presence
 from .options import StudyOptions
 from .progress import print_scaled, run_with_progress
 from .room import check_study
 from .run_roadmap import run_roadmap
 
 LADDER, GRID = "ladder", "grid"
+_LEFT_OUT = ("seeds", "std_points", "title")  # where a terminal is too narrow for them
 
 
 def run_study(design: str, steps: list[str], count: int, options: StudyOptions) -> None:
@@ -68,19 +69,18 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         if "point" in table:
             table["diverged"] = [len(diverged.get(name, ())) for name in table["point"]]
         heading = f"{title}: {design} on {options.data_title}, recipe {options.recipe_title}, {options.seeds} seeds"
-        console.print(text_table(heading, with_intervals(table)))
+        console.print(text_table(heading, with_intervals(table), _LEFT_OUT))
         if missing:
-            console.print(f"diverged, and missing above: {missing}", highlight=False, soft_wrap=True, markup=False)
+            say(console, f"diverged, and missing above: {missing}")
         file = options.out / f"{stem}-{title.lower().replace(' ', '-')}.csv"
         write_atomically(file, table.to_csv(index=False))
-        console.print(f"wrote {file}", highlight=False, soft_wrap=True)
-    console.print(
+        say(console, f"wrote {file}")
+    say(
+        console,
         "±: half-width of the 95 % interval; of effects, from the standard deviation within a network that all networks share, "
         "of points from their own seeds. p_holm: corrected by Holm for all rows of a table. smallest_effect: found with 80 % "
         "power. n: fewest seeds of a network that the row rests on.",
-        soft_wrap=True,
-        highlight=False,
     )
     write_presence(options.out / stem, presence({point.name: point.steps for point in chosen}, measured), console)
     if info.note:
-        console.print(info.note, style="bold", soft_wrap=True, highlight=False)
+        say(console, info.note, style="bold")

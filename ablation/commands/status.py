@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..study.lock import describe_driver
 from ..study.store import FILE, Store
-from .console import make_console
+from .console import make_console, say
 
 
 def show_status(store: Path) -> None:
@@ -15,15 +15,15 @@ def show_status(store: Path) -> None:
     with Store(store / FILE, readonly=True) as opened:
         summary = opened.summary()
     counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items())
-    console.print(f"{counts}; {summary.not_learning} not learning", highlight=False)
+    say(console, f"{counts}; {summary.not_learning} not learning")
     driver = describe_driver(store)
     line = f"driver: {driver}" if driver else "no driver: nothing is running in this store"
-    console.print(line, highlight=False, soft_wrap=True)
+    say(console, line)
     for running in summary.running if driver else ():
         loss = "" if running.loss is None else f", training loss {running.loss:.4f}"
         trial = f"{running.label}, seed {running.seed}, {running.data}"
         line = f"running  {trial}: epoch {running.epoch}/{running.epochs}{loss}"
-        console.print(line, highlight=False, soft_wrap=True)
+        say(console, line)
     for label, seed, attempts, reason in summary.failed:
         last = (reason.strip().splitlines() or [""])[-1]
-        console.print(f"failed   {label}, seed {seed}, {attempts} attempts: {last}", highlight=False, soft_wrap=True)
+        say(console, f"failed   {label}, seed {seed}, {attempts} attempts: {last}")
