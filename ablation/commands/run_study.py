@@ -12,6 +12,7 @@ from ..evidence.presence import presence
 from ..files import writable_folder, write_atomically
 from ..show.tables import text_table, with_intervals
 from ..study import designs
+from ..study.design_sizes import count_networks
 from ..study.ladder import check_seeds
 from ..study.study import Study
 from .console import data_label, make_console, say, write_presence
@@ -42,17 +43,14 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         raise unknown("design", design, (LADDER, *designs.DESIGNS, GRID))
     data, start = options.data, options.start
     info, pair = datasets.info(data), options.recipes
-    chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
     if options.rates is not None:
         raise AblationError(f"--rates {options.rates} is for the design ladder: only its rows have rates of their own")
-    check_number(
-        "trials",
-        len(chosen) * options.seeds,
-        1,
-        MAX_TRIALS,
-        whole=True,
-        reason=f": {len(chosen):,} networks with {options.seeds:,} seeds each",
-    )
+    varied = steps or designs.default_steps(start)
+    if design != "factorial" or len(varied) <= designs.MAX_FACTORIAL_STEPS:  # of which the design tells more
+        networks = count_networks(design, varied, count)
+        reason = f": {networks:,} networks with {options.seeds:,} seeds each"
+        check_number("trials", networks * options.seeds, 1, MAX_TRIALS, whole=True, reason=reason)
+    chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
     trials = designs.trials(chosen, pair, data, check_seeds(options.seeds))
     check_study(options, trials, info)
     writable_folder(options.out)
