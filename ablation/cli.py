@@ -74,7 +74,7 @@ def roadmap(
     rates: given.RatesFile = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     workers: given.Workers = None,
     engine: given.EngineName = "local",
     address: given.Address = None,
@@ -116,7 +116,7 @@ def train(
     compiled: given.Compile = False,
     validate_every: given.ValidateEvery = 0,
     log_with: given.LogWith = None,
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
 ) -> None:
     """Train one network: steps, a rung or a timm model. Under torchrun or accelerate launch, on all devices of the group."""
     from .commands.train import TrainOptions
@@ -166,7 +166,7 @@ def study(
     rates: given.RatesFile = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     workers: given.Workers = None,
     engine: given.EngineName = "local",
     address: given.Address = None,
@@ -193,7 +193,7 @@ def power(
     seeds: Annotated[Optional[int], typer.Option(help="Seeds per network: the smallest difference they find.")] = None,
     effect: Annotated[Optional[float], typer.Option(help="Difference in points: the seeds that it needs.")] = None,
     steps: Annotated[Optional[int], typer.Option(help="Differences tested; by default one per network.")] = None,
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
 ) -> None:
     """Predict which differences more seeds would find, from the spread within the networks of a store."""
     from .commands.predict_power import predict_power
@@ -202,7 +202,7 @@ def power(
 
 
 @app.command(cls=SectionedCommand)
-def status(store: given.StoreFolder = Path("runs")) -> None:
+def status(store: given.StoreFolder = given.STORE) -> None:
     """Show which trials of a store are done, running or failed, and why."""
     from .commands.status import show_status
 
@@ -211,7 +211,7 @@ def status(store: given.StoreFolder = Path("runs")) -> None:
 
 @app.command(cls=SectionedCommand)
 def export(
-    file: Annotated[Path, typer.Argument(help="CSV file to write.")], store: given.StoreFolder = Path("runs")
+    file: Annotated[Path, typer.Argument(help="CSV file to write.")], store: given.StoreFolder = given.STORE
 ) -> None:
     """Write every trial of a store as a row of a CSV file."""
     from .commands.export import export_trials
@@ -222,7 +222,7 @@ def export(
 @app.command("import", cls=SectionedCommand)
 def import_(
     file: given.ExportFile,
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     same_images: given.SameImages = None,
 ) -> None:
     """Merge the outcomes of an exported file into a store, to continue a study that ran on another machine."""
@@ -266,7 +266,7 @@ def attribute(
     data: given.DataName = "digits",
     recipe: given.RecipeName = "micro",
     start: given.Start = "resnet50",
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     count: Annotated[int, typer.Option(help="Number of test images, where no images are given.")] = 16,
     out: given.Figures = Path("figures"),
 ) -> None:

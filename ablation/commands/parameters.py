@@ -191,6 +191,7 @@ ClassOrder = Annotated[
         help="Order of the class folders, where the weights do not name their classes: torchvision (the default) or timm.",
     ),
 ]
+STORE = Path("runs")
 StoreFolder = Annotated[
     Path, typer.Option("--store", help="Folder that keeps outcomes and weights.", rich_help_panel=RESULTS)
 ]
@@ -248,7 +249,7 @@ Device = Annotated[
     str,
     typer.Option(
         "--device",
-        help=f"Where to train: {one_of(DEVICES)}; auto is a GPU if there is one.",
+        help=f"Where to run: {one_of(DEVICES)}; auto is a GPU if there is one.",
         rich_help_panel=MACHINE,
     ),
 ]

@@ -27,7 +27,7 @@ def rates(
     start: Annotated[str, typer.Option(help=f"Ladder of --every-row: {one_of(STARTS)}.")] = "resnet50",
     label: given.Label = "",
     out: given.Figures = Path("figures"),
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     workers: given.Workers = None,
     device: given.Device = "auto",
     precision: given.Precision = "auto",
