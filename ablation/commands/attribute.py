@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from rich import box
-from rich.table import Table
 from torch import Tensor, nn
 
 from .. import data as datasets
@@ -28,10 +26,11 @@ from ..measure.faithfulness import Curves, completeness_gap, insertion_deletion
 from ..measure.images import Picture, denormalise, normalisation, normalise, read_folder, read_picture
 from ..measure.methods import METHODS
 from ..measure.targets import targets
+from ..show.fitting import FittedTable
 from ..study.ladder import ladder_trials
 from ..study.store import FILE, Store
 from ..train.run import weights_file
-from .console import data_label, make_console, track_steps, write_figure
+from .console import data_label, make_console, say, track_steps, write_figure
 from .networks import load_network, short_title
 from .options import NetworkOptions, StudyOptions
 from .room import check_fields
@@ -96,7 +95,7 @@ def attribute_images(options: ImageOptions) -> None:
     console = make_console()
     for picture in pictures:
         for note in picture.notes:
-            console.print(f"{picture.file}: {note}", highlight=False, soft_wrap=True)
+            say(console, f"{picture.file}: {note}")
     pixels = torch.stack([picture.square(side, in_chans) for picture in pictures])
     images = normalise(pixels, mean, std)
     classes = targets(module, images, target)
@@ -113,7 +112,7 @@ def attribute_images(options: ImageOptions) -> None:
             rows += _score_rows(method, pictures, classes, curves, gap if method == "integrated_gradients" else None)
             end_step(METHODS[method].title)
             for warning in caught:
-                console.print(f"note: {warning.message}", highlight=False, soft_wrap=True)
+                say(console, f"note: {warning.message}")
     table = pd.DataFrame(rows)
     console.print(_score_table(table, f"{label}, baseline black, class {'predicted' if target is None else target}"))
     from ..show.attributions import plot_attributions
@@ -259,19 +258,15 @@ def _score_rows(
     ]
 
 
-def _score_table(table: pd.DataFrame, title: str) -> Table:
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    shown.add_column("method", no_wrap=True)
-    for heading in ("insertion, higher is better", "deletion, lower is better", "completeness gap %"):
-        shown.add_column(heading, justify="right")
-    for method, rows in table.groupby("method", sort=False):
-        gap = rows["completeness_gap"].astype(float).median()
-        shown.add_row(
-            METHODS[str(method)].title,
-            f"{rows['insertion_area'].mean():.3f}",
-            f"{rows['deletion_area'].mean():.3f}",
-            "" if gap != gap else f"{100 * gap:.3g}",
-        )
+def _score_table(table: pd.DataFrame, title: str) -> FittedTable:
+    groups = table.groupby("method", sort=False)
+    gaps = [100 * rows["completeness_gap"].astype(float).median() for _, rows in groups]
+    shown = FittedTable(title)
+    shown.add("method", [METHODS[str(method)].title for method, _ in groups], "left")
+    for name, better in (("insertion", "higher"), ("deletion", "lower")):
+        shown.add(f"{name}, {better} is better", [f"{rows[f'{name}_area'].mean():.3f}" for _, rows in groups])
+    shown.add("completeness gap %", ["" if gap != gap else f"{gap:.3g}" for gap in gaps])
+    shown.wrap_headings()
     return shown
 
 
