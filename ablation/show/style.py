@@ -5,6 +5,8 @@ The colours are seaborn's colour-blind safe palette. Whatever a colour encodes, 
 
 from __future__ import annotations
 
+from functools import cache
+
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -45,7 +47,7 @@ def headline(figure: Figure, finding: str, note: str = "") -> Figure:
         The figure.
     """
     width, before = figure.get_size_inches()
-    title = wrap(finding, width - 2 * _EDGE_INCHES, TITLE, "bold")
+    title = _balance(finding, width - 2 * _EDGE_INCHES)
     below = wrap(note, width - 2 * _EDGE_INCHES, SMALL) if note else ""
     title_inches, note_inches = (
         _LINE * size / _POINTS * (text.count("\n") + 1) if text else 0.0
@@ -90,6 +92,17 @@ def wrap(text: str, width_inches: float, size: float, weight: str = "normal") ->
     return "\n".join(lines)
 
 
+def _balance(text: str, width_inches: float) -> str:
+    """Break a title into as few lines as fit, about equally long."""
+    best = wrap(text, width_inches, TITLE, "bold")
+    for tenths in range(9, 4, -1):
+        narrower = wrap(text, width_inches * tenths / 10, TITLE, "bold")
+        if narrower.count("\n") == best.count("\n"):
+            best = narrower
+    return best
+
+
+@cache
 def text_inches(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a line of text when it is drawn."""
     font = FontProperties(size=size, weight=weight)
