@@ -20,7 +20,7 @@ _LARGEST_INCHES, _TALLEST_INCHES = 1.05, 8.0  # of a map, and of the figure
 _LABEL_INCHES = 1.4  # longest line of a row's name
 _LAYOUT_RECT = (0.01, 0.005, 0.98, 0.99)  # left, bottom, width, height: leaves a margin so that no letter is cut off
 _CLIP = 99.5  # percentile at which the colour scale ends, so that one outlier does not darken all other pixels
-_BAR_INCHES = 0.42
+_BAR_INCHES = 0.5
 
 
 def plot_attributions(
@@ -138,7 +138,7 @@ def _colour_bars(figure: Figure, panels: NDArray[np.object_], kinds: set[bool]) 
             label += f" ({'signed' if signed else 'unsigned'} rows)"
         scale = ScalarMappable(Normalize(low, 1), colours)
         bar = colour_bar(
-            figure, scale, panels, f"{label}; share of each map's largest", location="bottom", fraction=0.02, pad=0.01,
+            figure, scale, panels, f"{label}\nshare of each map's largest", location="bottom", fraction=0.02, pad=0.01,
             aspect=40, shrink=0.6,
         )  # fmt: skip
         bar.set_xticks([-1, 0, 1] if signed else [0, 0.5, 1])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from ..measure.faithfulness import Curves, Randomised
@@ -56,6 +57,7 @@ def plot_gaps(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
     axes.scatter(medians, medians.index, s=18, marker="D", color=BLUE, linewidths=0, zorder=2, label="median")
     axes.axvline(1, color=ORANGE, linewidth=1, linestyle="--", zorder=0, label="1 %")
     axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_yticks(range(len(titles)), titles)
     axes.set_ylim(len(titles) - 0.5, -0.5)
     quiet(axes, "completeness gap (%)")
@@ -81,9 +83,14 @@ def gaps_finding(table: pd.DataFrame) -> str:
         title = jumps.idxmax()
         before = medians.iloc[list(medians.index).index(title) - 1]
         verb = "falls" if factors[title] < 1 else "rises"
-        return f"At {title} the median gap {verb} from {before:.2g} % to {medians[title]:.2g} %"
-    low, high = f"{medians.min():.2g}", f"{medians.max():.2g}"
+        return f"At {title} the median gap {verb} from {_plain(before)} % to {_plain(medians[title])} %"
+    low, high = _plain(medians.min()), _plain(medians.max())
     return f"The median gap is {low} %" + (" in every row" if low == high else f" to {high} %")
+
+
+def _plain(value: float) -> str:
+    """Format a number with two significant digits and without an exponent."""
+    return np.format_float_positional(value, 2, unique=False, fractional=False, trim="-")
 
 
 def _images(count: int) -> str:
@@ -138,7 +145,9 @@ def curves_finding(curves: Mapping[str, Curves], intervals: Intervals) -> str:
         if len(names) == 1:
             parts.append(f"{kind} area {mean[0]:.2f}")
         elif sign * (mean[best] - mean[worst]) > half[best] + half[worst]:  # False where an interval is unknown
-            parts.append(f"{kind} is best for {names[best]} ({mean[best]:.2f}) and worst for {names[worst]} ({mean[worst]:.2f})")
+            parts.append(
+                f"{kind} is best for {names[best]} ({mean[best]:.2f}) and worst for {names[worst]} ({mean[worst]:.2f})"
+            )
         else:
             parts.append(f"{kind} is undecided between {len(names)} curves")
     found = "; ".join(parts)

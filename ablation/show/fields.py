@@ -138,7 +138,7 @@ def plot_field(entry: NetworkField, axes: Axes, share: float = 0.5) -> Axes:
 
 
 def _coarse(field: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a map of at most `_CELLS` cells a side, each the mean over a square of pixels; the edge is filled with its values."""
+    """Return a map of at most `_CELLS` cells a side, each the mean over a square of pixels."""
     step = -(-max(field.shape) // _CELLS)
     padded = np.pad(field, [(0, -side % step) for side in field.shape], mode="edge")
     rows, columns = padded.shape[0] // step, padded.shape[1] // step

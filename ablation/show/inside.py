@@ -79,7 +79,9 @@ def norms_finding(statistics: Mapping[str, Sequence[NormStatistics]]) -> str:
     if not inputs:
         return "There are no norms"
     before, after = (
-        f"{min(spreads):.2g} to {max(spreads):.2g}" if len({f"{spread:.2g}" for spread in spreads}) > 1 else f"{spreads[0]:.2g}"
+        f"{min(spreads):.2g} to {max(spreads):.2g}"
+        if len({f"{spread:.2g}" for spread in spreads}) > 1
+        else f"{spreads[0]:.2g}"
         for spreads in (inputs, outputs)
     )
     return f"Norms turn standard deviations of {before} into {after}"

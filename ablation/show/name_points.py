@@ -41,7 +41,7 @@ def name_points(
     names: Sequence[str],
     line: Sequence[tuple[float, float]] = (),
 ) -> None:
-    """Write the name of each point near it, with a thin line where it is not beside it; call last, when the axes have their limits.
+    """Write the name of each point near it, with a line where it is not beside it; the axes must have their limits.
 
     Args:
         axes: axes with the points, on a figure.

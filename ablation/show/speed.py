@@ -62,7 +62,9 @@ def _conditions(table: pd.DataFrame) -> str:
     if "device" in table:
         threads = f", {int(first['threads'])} threads" if first["device"] == "cpu" and "threads" in table else ""
         parts += [f"{first['device']}{threads}"]
-    return f"{'; '.join(filter(None, parts))}. Median of the calls, with quartiles on the left; accuracies are the paper's"
+    return (
+        f"{'; '.join(filter(None, parts))}. Median of the calls, with quartiles on the left; accuracies are the paper's"
+    )
 
 
 def plot_latency(table: pd.DataFrame, axes: Axes) -> Axes:
