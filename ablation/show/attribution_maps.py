@@ -20,7 +20,8 @@ _LARGEST_INCHES, _TALLEST_INCHES = 1.05, 8.0  # of a map, and of the figure
 _LABEL_INCHES = 1.4  # longest line of a row's name
 _LAYOUT_RECT = (0.01, 0.005, 0.98, 0.99)  # left, bottom, width, height: leaves a margin so that no letter is cut off
 _CLIP = 99.5  # percentile at which the colour scale ends, so that one outlier does not darken all other pixels
-_BAR_INCHES = 0.5
+_SCALE_NOTE = "each map has its own scale, of which 1 is the largest value"
+_BAR_INCHES = 0.42  # of each colour bar
 
 
 def plot_attributions(
@@ -55,7 +56,9 @@ def plot_attributions(
         _LARGEST_INCHES, (PAGE_INCHES - margin) / count, (_TALLEST_INCHES - below * len(maps)) / (len(maps) + 1)
     )
     flags = {name: signed if isinstance(signed, bool) else signed[name] for name in maps}
-    height = panel * (len(maps) + 1) + below * len(maps) + _BAR_INCHES + (0.15 if titles else 0)
+    height = (
+        panel * (len(maps) + 1) + below * len(maps) + _BAR_INCHES * len(set(flags.values())) + (0.15 if titles else 0)
+    )
     figure = figure or new_figure(max(margin + panel * count, 0.5 * PAGE_INCHES), height)
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
@@ -71,7 +74,7 @@ def plot_attributions(
             axes.set_xlabel(text, fontsize=SMALL, labelpad=1)
         _row_label(row[0], names[name])
     _colour_bars(figure, panels, set(flags.values()))
-    return headline(figure, maps_finding(maps, flags), note)
+    return headline(figure, maps_finding(maps, flags), "; ".join(filter(None, [note, _SCALE_NOTE])))
 
 
 def maps_finding(maps: Mapping[str, NDArray[np.float64]], signed: Mapping[str, bool]) -> str:
@@ -138,7 +141,7 @@ def _colour_bars(figure: Figure, panels: NDArray[np.object_], kinds: set[bool]) 
             label += f" ({'signed' if signed else 'unsigned'} rows)"
         scale = ScalarMappable(Normalize(low, 1), colours)
         bar = colour_bar(
-            figure, scale, panels, f"{label}\nshare of each map's largest", location="bottom", fraction=0.02, pad=0.01,
+            figure, scale, panels, label, location="bottom", fraction=0.02, pad=0.01,
             aspect=40, shrink=0.6,
         )  # fmt: skip
         bar.set_xticks([-1, 0, 1] if signed else [0, 0.5, 1])

@@ -14,6 +14,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from ..measure.receptive_field import ERF
@@ -75,7 +76,9 @@ def plot_fields(seen: Sequence[NetworkField], share: float = 0.5, figure: Figure
     bar = colour_bar(
         figure, ScalarMappable(_SCALE, _CMAP), panels, label, shrink=0.85, aspect=30, pad=0.01, spacing="uniform"
     )
-    bar.set_yticks([10.0**exponent for exponent in range(-_DECADES, 1)])
+    ticks = [10.0**exponent for exponent in range(-_DECADES, 1)]
+    bar.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    bar.yaxis.set_minor_locator(NullLocator())
     size = seen[0].effective.map.shape[0]
     legend = figure.legend(
         [

@@ -74,13 +74,18 @@ def name_points(
     for point, place, name, at in zip(points, chosen, names, zip(x, y, strict=True), strict=True):
         assert place is not None
         right = place.dx >= 0
-        leader = {"arrowstyle": "-", "linewidth": 0.5, "color": QUIET, "shrinkA": 1, "shrinkB": 3}
-        written = axes.annotate(
-            name, at, (place.dx, place.dy), textcoords="offset points", fontsize=SMALL, va="center",
-            ha="left" if right else "right", path_effects=[withStroke(linewidth=2, foreground="white")],
-            arrowprops={**leader, "relpos": (0 if right else 1, 0.5)} if _leader(point, place) else None,
-        )  # fmt: skip
-        written.set_in_layout(False)
+        offset = (place.dx, place.dy)
+        written = [
+            axes.annotate(
+                name, at, offset, textcoords="offset points", fontsize=SMALL, va="center",
+                ha="left" if right else "right", path_effects=[withStroke(linewidth=2, foreground="white")],
+            )
+        ]  # fmt: skip
+        if _leader(point, place):
+            line_to = {"arrowstyle": "-", "linewidth": 0.5, "color": QUIET, "shrinkA": 2.5, "shrinkB": 3}
+            written.append(axes.annotate("", at, offset, textcoords="offset points", arrowprops=line_to))
+        for part in written:
+            part.set_in_layout(False)
 
 
 def _to_points(axes: Axes, at: tuple[float, float], scale: float) -> tuple[float, float]:
