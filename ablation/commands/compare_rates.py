@@ -62,7 +62,7 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
         "mean_accuracy: mean over the networks of a recipe.",
     )
     described = with_conditions(table, outcomes.values(), options.data_title)
-    write_figure(options.out / f"rates-{data_label(data)}", plot_rates(table, titles), described, console)
+    write_figure(options.out / f"rates-{data_label(data)}", plot_rates(described, titles), described, console)
 
 
 def parse_rates(original: str, modern: str, pair: Family, grid: Iterable[float]) -> dict[str, list[float]]:
