@@ -1,4 +1,4 @@
-"""Add to the page of commands what the command line itself says: the output of quick examples, and the options of each command."""
+"""Add to the page of commands what the command line says: the output of quick examples, and the options of each command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def add_examples(page: Path) -> None:
     def complete(match: re.Match[str]) -> str:
         name, text = match.groups()
         added = f"\nprints\n\n```text\n{printed[name]}\n```\n" if name in printed else ""
-        added += f'\n<details class="options"><summary>Options of {name}</summary>\n\n```text\n{options(name)}\n```\n\n</details>\n'
+        added += f'\n<details class="options"><summary>Options of {name}</summary>\n\n'
+        added += f"```text\n{options(name)}\n```\n\n</details>\n"
         return f"## {name}\n" + BLOCK.sub(lambda block: block.group(0) + added, text, count=1)
 
     page.write_text(SECTION.sub(complete, page.read_text()))

@@ -38,7 +38,7 @@ def connect(app: Sphinx) -> None:
     app.connect("build-finished", write)
 
 
-def sections(doctree: nodes.document) -> list[tuple[list[str], str]]:
+def sections(doctree: nodes.Element) -> list[tuple[list[str], str]]:
     """Return the anchors and the text of each section, without its subsections: prose first, then code and outputs."""
     found = []
     for section in doctree.findall(nodes.section):
@@ -51,7 +51,7 @@ def sections(doctree: nodes.document) -> list[tuple[list[str], str]]:
     return found
 
 
-def objects(doctree: nodes.document) -> list[tuple[list[str], str]]:
+def objects(doctree: nodes.Element) -> list[tuple[list[str], str]]:
     """Return the anchors of each documented name and the first paragraph about it."""
     found = []
     for description in doctree.findall(addnodes.desc):

@@ -40,10 +40,10 @@ def write_pictures(site: Path) -> None:
         card(name).save(folder / f"{name}.webp", quality=82, method=6)
     moving = recording()
     if moving is not None and moving.suffix == ".webp":
-        shutil.copy(moving, folder / "explorer.webp")
+        shutil.copy(moving, folder / "hero.webp")
     else:
         with Image.open(moving or FIGURES / "roadmap-cifar10-10k.png") as image:
-            image.save(folder / "explorer.webp", save_all=True, method=6)
+            image.save(folder / "hero.webp", save_all=True, method=6)
 
 
 def card(name: str) -> Image.Image:
