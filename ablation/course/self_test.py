@@ -48,9 +48,7 @@ def self_test() -> bool:
             state = "problem"
         problems += state == "problem"
         print(f"{state:8} {name:9} {message}")
-    print(
-        f"\n{problems} of {len(checks)} need attention" if problems else "\nThis machine can run the course."
-    )
+    print(f"\n{problems} of {len(checks)} need attention" if problems else "\nThis machine can run the course.")
     return not problems
 
 
