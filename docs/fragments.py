@@ -14,20 +14,40 @@ from typing import Any
 
 from ablation.design.architecture import RESNET50, Architecture
 from ablation.errors import AblationError, check_number, unknown
-from ablation.show.explorer import diagram, field, panels, pareto
-from ablation.show.explorer.state import PUBLISHED_SIZE, SWITCHES, Design, Switch
+from ablation.show.explorer import cards, compared, diagram, field, panels, pareto, road, story
+from ablation.show.explorer.copy import command_text, python_text
+from ablation.show.explorer.state import PUBLISHED_SIZE, SWITCHES, Design
+from ablation.show.explorer.switches import effect_text
 
-# Each part of the page that depends on the design, by the name of its place in the page.
-VIEWS: dict[str, Callable[[Design], str]] = {
-    "network": diagram.network_svg,
-    "block": diagram.block_svg,
-    "field": lambda design: field.field_svg(design) + f'<p class="ax-note">{escape(field.field_text(design))}</p>',
-    "pareto": pareto.pareto_svg,
-    "table": panels.table_html,
-    "story": panels.rung_html,
+_INSIDE_A_BLOCK = ("depthwise", "spatial_first", "activation", "activations", "norm", "norms")
+
+
+def _field(design: Design) -> str:
+    return field.field_svg(design) + f'<p class="ax-note">{escape(field.field_text(design))}</p>'
+
+
+
+# Each part of the page that depends on the design, by the name of its place in the page; and fields of the network that it
+# does not depend on, so that the table does not draw it once more for each of their values.
+VIEWS: dict[str, tuple[Callable[[Design], str], tuple[str, ...]]] = {
+    "cards": (cards.cards_html, ()),
+    "road": (road.road_html, ()),
+    "story": (story.story_html, ()),
+    "network": (diagram.network_svg, _INSIDE_A_BLOCK),
+    "blocks": (compared.compared_svg, ("depths", "stem", "downsampling")),
+    "field": (_field, (*_INSIDE_A_BLOCK, "width", "block")),
+    "pareto": (pareto.pareto_svg, ()),
+    "table": (panels.table_html, ("activation", "activations")),
+    "python": (lambda design: escape(python_text(design)), ()),
+    "command": (lambda design: escape(command_text(design)), ()),
 }
-
-EFFECT: Callable[[Design, Switch], str] = lambda design, switch: ""  # noqa: E731
+# The free controls: label, least and largest value, and the step between two values.
+CONTROLS = {
+    "width": ("width of stage 1", 1, 1024, 1),
+    "kernel_size": ("kernel size, odd", 1, 63, 2),
+    "size": ("image, px", 32, 2048, 1),
+    **{f"depth{i}": (f"blocks in stage {i + 1}", 1, 100, 1) for i in range(4)},
+}
 FIELDS = tuple(f.name for f in fields(Architecture))
 
 
@@ -38,13 +58,16 @@ def record(design: Design) -> dict[str, Any]:
         "numbers": numbers(design),
         "values": values(design),
         "on": [switch.is_on(design.architecture) for switch in SWITCHES],
-        "views": {name: view(design) for name, view in VIEWS.items()},
+        "effects": [effect_text(design, switch) for switch in SWITCHES],
+        "views": {name: view(design) for name, (view, _) in VIEWS.items()},
     }
 
 
-def numbers(design: Design) -> list[int]:
-    """Return parameters, MACs and the receptive field of the last stage; a field of the whole image is 0."""
-    return [design.cost.params, design.cost.macs, design.cost.receptive_field or 0]
+def numbers(design: Design) -> tuple[int, int, int, float | None]:
+    """Return parameters, MACs, the receptive field of the last stage (0: the whole image) and the paper's accuracy."""
+    rung = design.rung
+    accuracy = rung.published.accuracy if rung is not None and rung.published is not None else None
+    return design.cost.params, design.cost.macs, design.cost.receptive_field or 0, accuracy
 
 
 def values(design: Design) -> dict[str, int]:
@@ -146,12 +169,8 @@ def _number(name: str, text: str) -> int:
 
 
 def _checked(design: Design) -> Design:
-    """Return the design if the page can draw it."""
-    a = design.architecture
-    reason = ": beyond that the drawings say nothing"
-    check_number("width", a.width, 1, 1024, whole=True, reason=reason)
-    check_number("size", design.size, 1, 2048, whole=True, reason=reason)
-    check_number("kernel_size", a.kernel_size, 1, 63, whole=True, reason=reason)
-    for depth in a.depths:
-        check_number("each of depths", depth, 1, 100, whole=True, reason=reason)
+    """Return the design if its numbers are small enough for the drawings of a page."""
+    for name, value in values(design).items():
+        label, _, most, _ = CONTROLS[name]
+        check_number(label, value, None, most, reason=": larger ones do not fit in the drawings; ab.cost counts them")
     return design

@@ -13,14 +13,16 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Sequence
-from functools import lru_cache
-from itertools import product
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache, partial
+from itertools import accumulate, product
+from operator import mul
 from typing import Any
 
 from ablation.design.architecture import RESNET50
 from ablation.show.explorer.state import RUNGS, SWITCHES, Design
-from docs.fragments import EFFECT, VIEWS, address, numbers
+from ablation.show.explorer.switches import effect_text
+from docs.fragments import FIELDS, VIEWS, address, numbers, values
 
 KERNEL_AXIS = next(i for i, switch in enumerate(SWITCHES) if switch.step.name.startswith("kernel_size"))
 KERNELS = (3, 7, 5, 9, 11)  # off, on, and what the paper tried beside it
@@ -28,66 +30,58 @@ LENGTHS = tuple(len(KERNELS) if i == KERNEL_AXIS else 2 for i in range(len(SWITC
 ORDER = (*(i for i in range(len(SWITCHES)) if i != KERNEL_AXIS), KERNEL_AXIS)  # from the lowest digit to the highest
 
 
-def number_of(states: Sequence[int]) -> int:
-    """Return the number of a design from the position of each switch, in the paper's order."""
-    total, place = 0, 1
-    for axis in ORDER:
-        total += states[axis] * place
-        place *= LENGTHS[axis]
-    return total
+_CONTROLLED = ("depths", "width", "kernel_size")  # fields with a free control
+_NO_CONTROL = tuple(switch.field for switch in SWITCHES if switch.field not in _CONTROLLED)
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=1)
 def designs() -> tuple[Design, ...]:
     """Return all designs of the table in the order of their numbers."""
-    on = {switch.field: getattr(switch.step(RESNET50), switch.field) for switch in SWITCHES}
-    names = [switch.field for switch in SWITCHES]
-    found: list[Design] = []
-    for digits in product(*(range(LENGTHS[axis]) for axis in reversed(ORDER))):
-        changes: dict[str, Any] = {}
-        for axis, state in zip(reversed(ORDER), digits, strict=True):
-            if axis == KERNEL_AXIS:
-                changes[names[axis]] = KERNELS[state]
-            elif state:
-                changes[names[axis]] = on[names[axis]]
-        found.append(Design(RESNET50.replace(**changes)))
-    return tuple(found)
+    choices = {SWITCHES[axis].field: _choices(axis) for axis in reversed(ORDER)}
+    return tuple(Design(RESNET50.replace(**dict(zip(choices, chosen, strict=True)))) for chosen in product(*choices.values()))
 
 
-def packed(texts: Sequence[Any]) -> dict[str, Any]:
-    """Return one value per design as the axes it depends on, the distinct values, and which one each combination has."""
-    axes, kept = [], list(texts)
-    below = 1  # designs per step of the axis among those kept
-    for axis in ORDER:
-        length = LENGTHS[axis]
-        slices = [
-            [value for start in range(place * below, len(kept), below * length) for value in kept[start : start + below]]
-            for place in range(length)
-        ]
-        if all(part == slices[0] for part in slices[1:]):
-            kept = slices[0]
-        else:
-            axes.append(axis)
-            below *= length
-    distinct = list(dict.fromkeys(kept))
-    places = {value: place for place, value in enumerate(distinct)}
-    return {"axes": axes, "values": distinct, "which": [places[value] for value in kept]}
+def _choices(axis: int) -> tuple[Any, ...]:
+    """Return the values of a switch's field: off, on, and for the kernel the others."""
+    field = SWITCHES[axis].field
+    return KERNELS if axis == KERNEL_AXIS else tuple(getattr(a, field) for a in (RESNET50, SWITCHES[axis].step(RESNET50)))
+
+
+def packed(view: Callable[[Design], Hashable], ignores: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a view has for each design: the axes it depends on, the distinct values, and where each combination has its.
+
+    Args:
+        view: a function of a design.
+        ignores: fields of the network on which it does not depend.
+    """
+    axes = [axis for axis in ORDER if SWITCHES[axis].field not in ignores]
+    places = list(accumulate((LENGTHS[axis] for axis in ORDER), mul, initial=1))
+    ignored = [(place, LENGTHS[axis]) for place, axis in zip(places, ORDER, strict=False) if axis not in axes]
+    kept = [number for number in range(places[-1]) if not any(number // place % length for place, length in ignored)]
+    found: dict[Hashable, int] = {}
+    which = [found.setdefault(view(designs()[number]), len(found)) for number in kept]
+    return {"axes": axes, "values": list(found), "which": which}
 
 
 def table() -> dict[str, Any]:
     """Return the whole table as plain data."""
-    every = designs()
     return {
-        "kernels": KERNELS,
-        "kernelAxis": KERNEL_AXIS,
+        "lengths": LENGTHS,
         "order": ORDER,
-        "switches": [switch.step.name for switch in SWITCHES],
-        "address": [address(Design(switch.step(RESNET50))) for switch in SWITCHES],
-        "rungs": [every.index(Design(rung.architecture)) for rung in RUNGS],
-        "numbers": packed([tuple(numbers(design)) for design in every]),
-        "views": {name: packed([view(design) for design in every]) for name, view in VIEWS.items()},
-        "effects": [packed([EFFECT(design, switch) for design in every]) for switch in SWITCHES],
+        "rungs": [designs().index(Design(rung.architecture)) for rung in RUNGS],
+        "fields": (*FIELDS, "size"),
+        "parts": [_parts(name) for name in FIELDS if name in {switch.field for switch in SWITCHES}],
+        "numbers": packed(numbers, ("activation",)),
+        "values": packed(lambda design: json.dumps(values(design), separators=(",", ":")), _NO_CONTROL),
+        "views": {name: packed(view, ignores) for name, (view, ignores) in VIEWS.items()},
+        "effects": [packed(partial(effect_text, switch=switch), ("activation", "activations")) for switch in SWITCHES],
     }
+
+
+def _parts(name: str) -> tuple[int, list[str]]:
+    """Return the axis of a field and what each of its values adds to the address of a design."""
+    axis = next(i for i, switch in enumerate(SWITCHES) if switch.field == name)
+    return axis, [address(Design(RESNET50.replace(**{name: value}))) for value in _choices(axis)]
 
 
 def script(name: str, data: bytes) -> str:
