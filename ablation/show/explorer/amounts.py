@@ -47,15 +47,15 @@ def percent(before: float, after: float) -> str:
     return f"{sign}{share:,.{digits}f} %" if share >= 0.005 else f"{sign}<0.01 %"
 
 
-def change(before: int, after: int) -> str:
-    """Return two counts in the unit of the larger, and the relative change.
+def change(before: int, after: int, noun: str = "") -> str:
+    """Return two counts in the unit of the larger, what is counted, and the relative change.
 
-    >>> change(4_089_184_256, 2_245_000_000)
-    '4.09 → 2.25 G (−45 %)'
+    >>> change(4_089_184_256, 2_245_000_000), change(6, 3, "MACs")
+    ('4.09 → 2.25 G (−45 %)', '6 → 3 MACs (−50 %)')
     """
     unit = unit_of(max(before, after))
     first = short(before, unit).removesuffix(f" {unit[1]}")
-    return f"{first} → {short(after, unit)} ({percent(before, after)})"
+    return f"{first} → {short(after, unit)}{' ' * bool(noun)}{noun} ({percent(before, after)})"
 
 
 def points(number: float) -> str:

@@ -24,16 +24,17 @@ def cards_html(design: Design, previous: Design | None = None) -> str:
     value, source = _published(design)
     changes = _changes(design, previous)
     cards = (
-        ("params", "Parameters", short(cost.params), f"{cost.params:,}"),
-        ("macs", f"Multiply-accumulates, {design.size:,} px", short(cost.macs), f"{cost.macs:,}"),
-        ("field", "Receptive field", field, compared),
-        ("published", "ImageNet top-1, paper", value, source),
+        ("params", "Parameters", "Params", short(cost.params), f"{cost.params:,}"),
+        ("macs", f"Multiply-accumulates, {design.size:,} px", "MACs", short(cost.macs), f"{cost.macs:,}"),
+        ("field", "Receptive field", "Field", field, compared),
+        ("published", "ImageNet top-1, paper", "Top-1", value, source),
     )
     body = "".join(
-        f'<div class="ax-card{_CHANGED * (changes[name] not in ("", _SAME))}" data-part="card-{name}"><dt>{escape(title)}</dt><dd class="ax-{name}"><b>{escape(large)}</b>'
-        f'<span class="ax-change">{escape(changes[name]) or "&#160;"}</span>'
+        f'<div class="ax-card{_CHANGED * (changes[name] not in ("", _SAME))}" data-part="card-{name}">'
+        f'<dt><span class="ax-long">{escape(title)}</span><span class="ax-brief" aria-hidden="true">{brief}</span></dt>'
+        f'<dd class="ax-{name}"><b>{large}</b><span class="ax-change">{escape(changes[name]) or "&#160;"}</span>'
         f'<span class="ax-exact">{escape(exact)}</span></dd></div>'
-        for name, title, large, exact in cards
+        for name, title, brief, large, exact in cards
     )
     return f'<dl class="ax-numbers">{body}</dl>'
 
@@ -67,7 +68,8 @@ def _published(design: Design) -> tuple[str, str]:
     rung = design.rung
     if rung is None or rung.published is None:
         return "unknown", "not a rung: nobody trained it"
-    spread = f" ± {rung.published.std:.2f}" if rung.published.std is not None else ""
+    std = rung.published.std
+    spread = "" if std is None else f'<span class="ax-spread"> ± {std:.2f}</span>'
     source = f"Table {10 if rung in RUNGS else 11}, {PUBLISHED_SIZE} px"
     if rung.architecture == ORIGINAL.architecture and ORIGINAL.published is not None:
         source += f"; {ORIGINAL.published.accuracy:.2f} % with the recipe of 2015"

@@ -28,5 +28,5 @@ def mark(after: str, before: str) -> str:
 
 def _parts(markup: str) -> list[tuple[str, str]]:
     starts = list(_PART.finditer(markup))
-    ends = [start.start() for start in starts[1:]] + [len(markup)]
+    ends = [markup.rindex("<", 0, start.start()) for start in starts[1:]] + [len(markup)]
     return [(start[2], markup[start.end() : end]) for start, end in zip(starts, ends, strict=True)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from html import escape
 
+from ...design.published import SWIN
 from .chapters import CHAPTERS
 from .state import RUNGS, Design
 from .svg import colour
 
 _LOW, _HIGH = 78.0, 82.2  # percent at the bottom and at the top of the plot
 HEIGHT = 96  # px of the plot
+_NOT_KEPT = "<br/>not kept"
+_SWIN = SWIN["swin_tiny_patch4_window7_224"].accuracy
 
 
 def accuracy(index: int) -> float:
@@ -53,10 +56,9 @@ def road_html(design: Design, buttons: bool = True) -> str:
     here, near = stop_of(design), RUNGS.index(design.nearest)
     stops = "".join(_stop(i, here, near, buttons) for i in range(len(RUNGS)))
     caption = _caption(here, near)
-    body = (
-        f'<div class="ax-road-plot">{_curve()}<ol class="ax-stops">{stops}</ol></div>'
-        f'<p class="ax-road-here">{escape(caption)}</p>'
-    )
+    swin = f'<div class="ax-swin"><span style="bottom:{_rise(_SWIN):.1f}%">Swin-T, {_SWIN:.2f} %</span></div>'
+    plot = f'<div class="ax-road-plot">{_curve()}{swin}<ol class="ax-stops">{stops}</ol></div>'
+    body = f'{plot}<p class="ax-road-here">{escape(caption)}</p>'
     if buttons:
         return f'<nav class="ax-road" aria-label="The road from ResNet-50 to ConvNeXt-T">{body}</nav>'
     return f'<div class="ax-road" aria-hidden="true">{body}</div>'
@@ -68,26 +70,38 @@ def _caption(here: int | None, near: int) -> str:
     return f"Off the road; the nearest stop is {near + 1}, {CHAPTERS[near].short}"
 
 
+def _rise(percent: float) -> float:
+    """Return the height of an accuracy in percent of the plot."""
+    return 100 * (percent - _LOW) / (_HIGH - _LOW)
+
+
 def _stop(index: int, here: int | None, near: int, button: bool) -> str:
     classes = ["ax-stop"]
     classes += ["ax-side"] * (not RUNGS[index].adopted) + ["ax-near"] * (here is None and index == near)
     classes += ["ax-here"] * (index == here)
-    height = 100 * (accuracy(index) - _LOW) / (_HIGH - _LOW)
     more = f' data-stop="{index}"' + (' aria-current="step"' if index == here else "")
     tag = "button" if button else "span"
     kind = ' type="button"' if button else ""
     return (
-        f'<li><{tag}{kind} class="{" ".join(classes)}"{more} style="--ax-rise:{height:.1f}%">'
+        f'<li><{tag}{kind} class="{" ".join(classes)}"{more} style="--ax-rise:{_rise(accuracy(index)):.1f}%">'
         f'<span class="ax-dot-box"><span class="ax-dot"></span><span class="ax-percent">{accuracy(index):.2f}</span></span>'
-        f'<span class="ax-stop-name">{escape(CHAPTERS[index].short)}</span></{tag}></li>'
+        f'<span class="ax-stop-name">{_hyphenated(CHAPTERS[index].short)}{_NOT_KEPT * (not RUNGS[index].adopted)}</span>'
+        f"</{tag}></li>"
     )
+
+
+def _hyphenated(title: str) -> str:
+    """Return a title that can break inside its long words."""
+    for first, second in (("down", "sampling"), ("bottle", "neck")):
+        title = title.replace(first + second, f"{first}\N{SOFT HYPHEN}{second}")
+    return escape(title)
 
 
 def _curve() -> str:
     """Return the line over the stops that were kept, and a dashed one to each that was not."""
 
     def at(index: int) -> str:
-        y = HEIGHT * (1 - (accuracy(index) - _LOW) / (_HIGH - _LOW))
+        y = HEIGHT * (1 - _rise(accuracy(index)) / 100)
         return f"{index + 0.5:g} {y:.1f}"
 
     kept = [i for i, rung in enumerate(RUNGS) if rung.adopted]
@@ -97,10 +111,17 @@ def _curve() -> str:
     sides = "".join(
         f"M{at(names.index(str(rung.previous)))}L{at(i)}" for i, rung in enumerate(RUNGS) if not rung.adopted
     )
-    stroke = 'vector-effect="non-scaling-stroke"'
+    swin = HEIGHT * (1 - _rise(_SWIN) / 100)
+
+    def drawn(points: str, name: str, width: float, dashes: str = "") -> str:
+        return (
+            f'<path d="{points}" fill="none" stroke="{colour(name)}" stroke-width="{width:g}" stroke-dasharray="{dashes}" '
+            'vector-effect="non-scaling-stroke"/>'
+        )
+
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {len(RUNGS)} {HEIGHT}" preserveAspectRatio="none" '
         f'aria-hidden="true" class="ax-curve"><path d="{area}" fill="{colour("pale")}" opacity="0.45"/>'
-        f'<path d="{sides}" fill="none" stroke="{colour("grey")}" stroke-width="1.5" stroke-dasharray="3 3" {stroke}/>'
-        f'<path d="{main}" fill="none" stroke="{colour("blue")}" stroke-width="2.5" {stroke}/></svg>'
+        f"{drawn(f'M0 {swin:.1f}H{len(RUNGS)}', 'green', 1.5, '7 4')}{drawn(sides, 'grey', 1.5, '3 3')}"
+        f"{drawn(main, 'blue', 2.5)}</svg>"
     )

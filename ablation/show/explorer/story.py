@@ -77,7 +77,7 @@ def _cost(rung: Rung) -> str:
     if (before.params, before.macs) == (after.params, after.macs):
         return f"Nothing: {short(after.params)} parameters and {short(after.macs)} MACs, as before"
     rows = (("MACs", before.macs, after.macs), ("parameters", before.params, after.params))
-    parts = [f"{change(old, new)} {name}" if old != new else f"the same {name}" for name, old, new in rows]
+    parts = [change(old, new, name) if old != new else f"the same {name}" for name, old, new in rows]
     old_px, new_px = before.receptive_field, after.receptive_field
     if old_px != new_px:
         parts.append(f"a receptive field of {new_px:,} px, before {old_px:,}")

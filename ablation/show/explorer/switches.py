@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import AblationError
-from .amounts import signed
+from .amounts import MINUS, signed
 from .state import Design, Switch
 
 
@@ -27,5 +27,5 @@ def effect_text(design: Design, switch: Switch) -> str:
         parts.append(f"{signed(with_step.params - without.params)} parameters")
     before, after = without.receptive_field, with_step.receptive_field
     if before is not None and after is not None and before != after:
-        parts.append(f"field {'+' if after > before else '−'}{abs(after - before):,} px")
+        parts.append(f"field {'+' if after > before else MINUS}{abs(after - before):,} px")
     return ", ".join(parts) or "same size, MACs and field"
