@@ -9,16 +9,18 @@ from pathlib import Path
 from string import Template
 
 from ablation.design.architecture import RESNET50
-from ablation.show.explorer import field
+from ablation.show.explorer import field, story
+from ablation.show.explorer.look import CSS
 from ablation.show.explorer.state import GROUPS, SWITCHES, Design
+from ablation.show.explorer.svg import DARK, LIGHT, variables_css
 from docs.browser_python import MissingNpmError, write
 from docs.fragments import CONTROLS, record
 from docs.gather import ROOT
 from docs.table import table_script
 
 SOURCE = ROOT / "docs" / "explorer"
-SCRIPTS = ("table.js", "python.js", "explorer.js")
-STYLES = ("explorer.css", "drawings.css")
+SCRIPTS = ("table.js", "python.js", "changes.js", "explorer.js")
+STYLES = ("explorer.css",)
 
 
 def build(folder: Path, with_python: bool = True) -> None:
@@ -36,8 +38,15 @@ def build(folder: Path, with_python: bool = True) -> None:
         write(folder / "python")
     for name in (*SCRIPTS, *STYLES):
         shutil.copy(SOURCE / name, folder)
+    (folder / "drawings.css").write_text(drawings_css())
     (folder / "data.js").write_text(table_script())
     (folder / "index.html").write_text(page())
+
+
+def drawings_css() -> str:
+    """Return the style sheet of the drawings and texts, which the widget has as well."""
+    dark = variables_css(DARK)
+    return f":root {{ {variables_css(LIGHT)} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n{CSS}"
 
 
 def page() -> str:
@@ -46,10 +55,13 @@ def page() -> str:
     parts = {f"view_{name}": html for name, html in start["views"].items()}
     return Template((SOURCE / "page.html").read_text()).substitute(
         parts,
-        cards=start["cards"],
+        questions=story.questions_html(),
         photograph=field.photograph_symbol(),
         groups="".join(_group(index, start["effects"]) for index in range(len(GROUPS))),
-        controls="".join(_control(name, *about, start["values"][name]) for name, about in CONTROLS.items()),
+        controls="".join(
+            _control(name, *about, value)
+            for (name, about), value in zip(CONTROLS.items(), start["values"], strict=True)
+        ),
     )
 
 
