@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from ...design.architecture import RESNET50
 from ...design.steps import parse
 from .state import PUBLISHED_SIZE, SWITCHES, Design
@@ -27,6 +29,14 @@ def python_text(design: Design) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, (_, value) in rest.items())
         made += f".replace({fields})"
     return "\n".join([*lines, f"architecture = {made}", f"cost = ab.cost(architecture, size={design.size})"]) + "\n"
+
+
+def copy_html(design: Design) -> str:
+    """Return both texts, each selected as a whole by one click."""
+    return (
+        f'<p class="ax-note">In Python:</p><pre class="ax-code">{escape(python_text(design))}</pre>'
+        f'<p class="ax-note">In a shell:</p><pre class="ax-code">{escape(command_text(design))}</pre>'
+    )
 
 
 def _python(name: str) -> str:

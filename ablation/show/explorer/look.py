@@ -90,7 +90,8 @@ DRAWINGS_CSS = f"""
 @container (max-width: 880px) {{
   .ax .ax-network {{ grid-template-columns: repeat(3, minmax(0, 1fr)); }}
   .ax .ax-long, .ax .ax-spread {{ display: none; }} .ax .ax-brief {{ display: inline; }}
-  .ax .ax-card {{ padding: 6px 8px; }} .ax .ax-change, .ax .ax-exact {{ font-size: 12px; }}
+  .ax .ax-card {{ padding: 6px 8px; }} .ax .ax-exact {{ font-size: 12px; }}
+  .ax .ax-change {{ font-size: 12px; line-height: 1.3; white-space: normal; min-height: 2.6em; }}
 }}
 @container (max-width: 640px) {{
   .ax .ax-network {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
@@ -104,5 +105,51 @@ DRAWINGS_CSS = f"""
 }}
 """
 
-_WIDGET_CSS = ""
+_WIDGET_CSS = """
+.ax.widget-box { display: block; }
+.ax.widget-box, .ax .widget-box, .ax .widget-html, .ax .widget-html-content { overflow: visible; margin: 0; }
+.ax .widget-html, .ax .widget-html > .widget-html-content { font-size: 14px; line-height: 1.45; color: var(--ax-ink);
+  min-width: 0; width: auto; height: auto; align-self: stretch; flex: 1 1 auto; }
+.ax .ax-main { display: grid; grid-template-columns: 330px minmax(0, 1fr); gap: 8px 32px; align-items: start; }
+.ax :is(.ax-controls, .ax-views, .ax-picture, .ax-row, .ax-group) { display: flex; flex-direction: column; min-width: 0;
+  width: auto; gap: 2px; }
+.ax .ax-switches { display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px 24px; align-items: start; }
+.ax .ax-effect { color: var(--ax-soft); font-size: 13px; line-height: 1.3; padding-left: 30px; min-height: 2.6em; }
+.ax .widget-checkbox { width: 100%; margin: 0; height: auto; min-height: 26px; }
+.ax .widget-checkbox label { display: flex; align-items: center; gap: 8px; cursor: pointer; white-space: normal; width: 100%;
+  height: auto; min-height: 26px; margin: 0; color: var(--ax-ink); }
+.ax .widget-checkbox span { font-size: 14px; line-height: 1.25; }
+.ax .widget-checkbox input[type="checkbox"] { width: 18px; height: 18px; flex: none; margin: 0 0 0 4px;
+  accent-color: var(--ax-blue); }
+.ax .ax-fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: 6px 16px; padding: 2px 4px; }
+.ax .ax-fields .jupyter-widgets { width: auto; margin: 0; height: 30px; }
+.ax .ax-fields .widget-label { width: 84px; flex: none; font-size: 14px; color: var(--ax-ink); text-align: left; margin: 0; }
+.ax .ax-fields :is(input, select) { font-size: 14px; min-width: 0; border: 1px solid var(--ax-grey); color: var(--ax-ink);
+  background-color: var(--ax-card); flex: 1 1 auto; }
+.ax.ax.ax :is(input, select, button, summary, a):focus-visible { outline: 3px solid var(--ax-blue) !important;
+  outline-offset: 2px; }
+.ax .jupyter-button { white-space: normal; height: auto; min-height: 40px; width: auto; line-height: 1.3; font-family: inherit;
+  font-size: 14px; padding: 6px 14px; margin: 0; border: 1px solid var(--ax-grey); border-radius: 6px;
+  background: var(--ax-card); color: var(--ax-ink); overflow: visible; text-overflow: clip; box-shadow: none; }
+.ax .jupyter-button:hover { border-color: var(--ax-blue); }
+.ax .ax-actions { display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0; }
+.ax .ax-actions .jupyter-button.ax-first { background: var(--ax-blue); border-color: var(--ax-blue); color: var(--ax-on-blue);
+  font-weight: 700; min-width: 290px; text-align: left; }
+.ax .ax-road-box { position: relative; display: block; width: auto; }
+.ax .ax-keys { position: absolute; inset: 0; display: grid; grid-template-columns: repeat(16, minmax(0, 1fr)); width: auto; }
+.ax .ax-keys .jupyter-button { height: 100%; min-width: 0; padding: 0; border: 0; background: none; color: transparent;
+  font-size: 1px; overflow: hidden; }
+.ax .ax-keys .jupyter-button:hover { background: color-mix(in srgb, var(--ax-blue) 12%, transparent); }
+.ax .ax-live { position: sticky; top: 0; z-index: 3; display: block; width: auto; background: var(--ax-paper); }
+.ax .ax-pictures, .ax .ax-demand { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 8px 32px;
+  align-items: start; }
+.ax .ax-picture > .jupyter-button { align-self: start; margin: 3px; }
+.ax .ax-alert { position: sticky; top: 130px; z-index: 4; height: 0; display: block; width: auto; }
+.ax pre.ax-code { font-size: 13px; line-height: 1.4; background: var(--ax-grid); color: var(--ax-ink); padding: 8px 12px;
+  margin: 4px 0; border-radius: 6px; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; }
+@container (max-width: 880px) {
+  .ax .ax-main { grid-template-columns: minmax(0, 1fr); }
+  .ax .ax-switches { grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
+}
+"""
 CSS = DRAWINGS_CSS + _WIDGET_CSS

@@ -153,7 +153,7 @@ class Design:
         size: side of the image in pixels.
 
     Raises:
-        AblationError: if the image is too small for the network's strides.
+        AblationError: if the image is too small for the network's strides, or a number is beyond what the explorer shows.
 
     >>> Design(RESNET50).flip(SWITCHES[1]).rung is None
     True
@@ -165,7 +165,18 @@ class Design:
     size: int = 224
 
     def __post_init__(self) -> None:
-        self.architecture.sizes(self.size)
+        map_px = self.architecture.sizes(self.size)[0]
+        if self.size > MAX_SIZE:
+            raise AblationError(
+                f"an image of {self.size:,} px has maps of {map_px:,} x {map_px:,} in stage 1, which no drawing can show and "
+                f"hardly a machine can run: the explorer takes images of up to {MAX_SIZE:,} px"
+            )
+        a = self.architecture
+        for name, value, most in (("width", a.width, MAX_WIDTH), ("kernel size", a.kernel_size, MAX_KERNEL)):
+            if value > most:
+                raise AblationError(f"a {name} of {value:,} is beyond any network: the explorer takes up to {most:,}")
+        if max(a.depths) > MAX_BLOCKS:
+            raise AblationError(f"{max(a.depths):,} blocks in a stage: the explorer takes up to {MAX_BLOCKS:,}")
 
     @cached_property
     def cost(self) -> Cost:
