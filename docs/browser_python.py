@@ -28,6 +28,7 @@ LIBRARY = (
     "ablation/show/__init__.py",
     "ablation/show/front.py",
     "ablation/show/explorer/*.py",
+    "ablation/show/explorer/*.csv",
     "docs/fragments.py",
 )
 

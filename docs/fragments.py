@@ -102,7 +102,7 @@ def address(design: Design) -> str:
     >>> address(Design(RESNET50.replace(depths=(3, 3, 9, 3), depthwise=True), 192))
     'depths=3,3,9,3&depthwise=yes&size=192'
     """
-    parts = [f"{name}={_written(value)}" for name, (_, value) in RESNET50.diff(design.architecture).items()]
+    parts = [f"{name}={written(value)}" for name, (_, value) in RESNET50.diff(design.architecture).items()]
     return "&".join(parts + [f"size={design.size}"] * (design.size != PUBLISHED_SIZE))
 
 
@@ -124,40 +124,16 @@ def from_address(text: str) -> Design:
     return Design(Architecture().replace(**found), size)
 
 
-def change(design: Design, name: str, value: str) -> Design:
-    """Return the design after one free control took a value, as text.
-
-    Raises:
-        AblationError: if the value is not possible.
-    """
-    number = _number(name.removeprefix("depth") if name.startswith("depth") else name, value)
-    if name.startswith("depth"):
-        depths = list(design.architecture.depths)
-        depths[int(name.removeprefix("depth"))] = number
-        return design.change(depths=tuple(depths))
-    return design.change(**{name: number})
-
-
-def answer(request: str) -> str:
-    """Return what the page asks for, from JSON to JSON: the record of a design, or the reason why there is none.
-
-    Args:
-        request: the `address` of a design; with `flip`, the number of a switch to flip; with `control` and `value`, a free
-            control and its text.
-    """
-    asked = json.loads(request)
+def answer(text: str) -> str:
+    """Return, as JSON, the record of the design at an address, or the reason why there is none as its `problem`."""
     try:
-        design = from_address(asked["address"])
-        if "flip" in asked:
-            design = design.flip(SWITCHES[asked["flip"]])
-        if "control" in asked:
-            design = change(design, asked["control"], asked["value"])
-        return json.dumps(record(design))
+        return json.dumps(record(from_address(text)))
     except AblationError as error:
         return json.dumps({"problem": str(error)})
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
+    """Return a value as it stands in the address."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

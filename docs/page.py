@@ -10,9 +10,9 @@ from string import Template
 
 from ablation.design.architecture import RESNET50
 from ablation.show.explorer import field, story
-from ablation.show.explorer.look import CSS
+from ablation.show.explorer.look import DRAWINGS_CSS
 from ablation.show.explorer.state import GROUPS, SWITCHES, Design
-from ablation.show.explorer.svg import DARK, LIGHT, variables_css
+from ablation.show.explorer.svg import DARK, variables_css
 from docs.browser_python import MissingNpmError, write
 from docs.fragments import CONTROLS, record
 from docs.gather import ROOT
@@ -46,7 +46,7 @@ def build(folder: Path, with_python: bool = True) -> None:
 def drawings_css() -> str:
     """Return the style sheet of the drawings and texts, which the widget has as well."""
     dark = variables_css(DARK)
-    return f":root {{ {variables_css(LIGHT)} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n{CSS}"
+    return f"{DRAWINGS_CSS}@media (prefers-color-scheme: dark) {{ .ax {{ {dark} }} }}\n"
 
 
 def page() -> str:

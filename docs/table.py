@@ -18,10 +18,11 @@ from functools import cache, partial
 from typing import Any
 
 from ablation.design.architecture import RESNET50
-from ablation.show.explorer.state import RUNGS, SWITCHES, Design
+from ablation.show.explorer.state import PUBLISHED_SIZE, RUNGS, SWITCHES, Design
 from ablation.show.explorer.switches import effect_text
-from docs.fragments import FIELDS, VIEWS, View, address, numbers, values
+from docs.fragments import FIELDS, VIEWS, View, address, numbers, values, written
 
+_DEFAULTS = {name: getattr(RESNET50, name) for name in FIELDS} | {"size": PUBLISHED_SIZE}
 COMBINATIONS = 2 ** len(SWITCHES)
 _FIRST_CHARACTER = 0x23  # after the quote, so that no character of a packed text needs an escape but the backslash
 _LAST_CHARACTER = 0xD7FF  # before the surrogates
@@ -82,7 +83,8 @@ def table() -> dict[str, Any]:
         "combinations": COMBINATIONS,
         "firstCharacter": _FIRST_CHARACTER,
         "rungs": [designs().index(Design(rung.architecture)) for rung in RUNGS],
-        "fields": (*FIELDS, "size"),
+        "fields": list(_DEFAULTS),
+        "defaults": {name: written(value) for name, value in _DEFAULTS.items()},
         "parts": [part for name in FIELDS for part in _parts(name)],
         "extra": [address(design) for design in designs()[COMBINATIONS:]],
         "numbers": packed(View(numbers)),

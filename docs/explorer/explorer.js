@@ -1,6 +1,14 @@
 // The page: shows one design at a time, and takes the reader from one to the next.
 "use strict";
 
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a lone percent sign
+  }
+}
+
 const explorer = {
   table: null,
   python: null,
@@ -17,7 +25,10 @@ const explorer = {
       const place = document.querySelector(`[data-view="${name}"]`);
       if (!before || before.views[name] !== html) this.fill(place, html, Boolean(before));
     }
-    this.cards(before, record);
+    const texts = changeTexts(before, record);
+    document.querySelectorAll("#cards .ax-change").forEach((place, index) => {
+      place.textContent = texts[index] || "\u00a0";
+    });
     this.controls(record);
     history.replaceState(null, "", `#${record.address}`);
     const [params, macs, field, accuracy] = document.querySelectorAll("#cards b");
@@ -41,21 +52,13 @@ const explorer = {
     place.scrollLeft += box.left + box.width / 2 - frame.left - frame.width / 2;
   },
 
-  cards(before, record) {
-    replaceAndMark(document.getElementById("cards"), record.cards, Boolean(before));
-    const texts = changeTexts(before, record);
-    document.querySelectorAll("#cards .ax-change").forEach((place, index) => {
-      place.textContent = texts[index] || "\u00a0";
-    });
-  },
-
   controls(record) {
     document.querySelectorAll("[data-switch]").forEach((input, index) => {
       input.checked = record.on[index];
       const effect = document.getElementById(`effect${index}`);
       if (effect.textContent !== record.effects[index]) effect.textContent = record.effects[index];
     });
-    for (const input of document.querySelectorAll("[data-control]")) input.value = record.values[input.dataset.control];
+    document.querySelectorAll("[data-control]").forEach((input, index) => (input.value = record.values[index]));
     document.getElementById("back").disabled = !this.trail.length;
     const done = record.on.every((on) => on);
     document.getElementById("next").disabled = done;
@@ -73,31 +76,27 @@ const explorer = {
     this.show(this.table.record(number), words);
   },
 
-  /** Shows the design that Python makes of a request, or says why there is none. */
-  async ask(request, words) {
-    const answer = await this.python.ask(request).catch((error) => ({ problem: `Python could not start: ${error.message}.` }));
-    if (answer.problem) {
-      this.controls(this.shown);
-      this.problem(`That is not possible, so nothing was changed: ${answer.problem}`);
-      return false;
-    }
-    const number = this.table.find(answer.address);
-    this.show(number < 0 ? { ...answer, number } : this.table.record(number), words);
-    return true;
-  },
-
-  flip(axis) {
-    const name = document.querySelector(`[data-switch="${axis}"]`).labels[0].querySelector(".name").textContent;
-    const words = `${name} ${this.shown.on[axis] ? "off" : "on"}`;
-    if (this.shown.number >= 0) return this.go(this.table.flip(this.shown.number, axis), words);
-    return this.ask({ address: this.shown.address, flip: axis }, words);
-  },
-
-  set(control, text) {
-    const words = `${control.replace("_", " ")} ${text}`;
-    const number = this.shown.number < 0 ? -1 : this.table.findValue(this.shown.number, control, Number(text));
+  /** Shows the design at an address, from the table or else from Python; says why if there is none. */
+  async visit(address, words) {
+    const number = this.table.find(address);
     if (number >= 0) return this.go(number, words);
-    return this.ask({ address: this.shown.address, control, value: text }, words);
+    const answer = await this.python.ask(address).catch((error) => ({ problem: `Python could not start: ${error.message}.` }));
+    if (!answer.problem) return this.show(answer, words);
+    this.controls(this.shown);
+    this.problem(`That is not possible, so nothing was changed: ${answer.problem}`);
+  },
+
+  flip(bit) {
+    const name = document.querySelector(`[data-switch="${bit}"]`).labels[0].querySelector(".name").textContent;
+    return this.visit(this.table.flipped(this.shown, bit), `${name} ${this.shown.on[bit] ? "off" : "on"}`);
+  },
+
+  /** Gives a free control a value, as text. */
+  set(control, text) {
+    const { address, values } = this.shown;
+    const depth = control.match(/^depth(\d)$/)?.[1];
+    const [field, value] = depth ? ["depths", values.slice(-4).with(depth, text).join(",")] : [control, text];
+    return this.visit(this.table.addressWith(address, field, value), `${control.replace("_", " ")} ${text}`);
   },
 
   /** Takes the first step of the paper that the design lacks. */
@@ -111,20 +110,16 @@ const explorer = {
     if (record) this.show(record, "Back", false);
   },
 
-  /** Opens the design of the page's address; says what is wrong with it and shows ResNet-50 if there is none. */
+  /** Opens the design of the page's address; if there is none, says what is wrong and shows ResNet-50. */
   async open() {
-    const address = decodeURIComponent(location.hash.slice(1));
+    const { fields } = this.table.data;
+    const address = decode(location.hash.slice(1));
     const number = this.table.find(address);
-    if (number >= 0) return this.show(this.table.record(number));
-    this.show(this.table.record(0));
-    const unknown = address.split("&").find((part) => !this.table.data.fields.includes(part.split("=")[0]));
-    if (unknown !== undefined) {
-      this.problem(
-        `The address names no design: “${unknown}” is not one of ${this.table.data.fields.join(", ")}. This is ResNet-50.`,
-      );
-    } else {
-      await this.ask({ address }, "Design of the address");
-    }
+    if (number >= 0) return this.go(number);
+    this.go(0);
+    const unknown = address.split("&").find((part) => !fields.includes(part.split("=")[0]));
+    if (unknown === undefined) return this.visit(address, "Design of the address");
+    this.problem(`The address names no design: “${unknown}” is none of ${fields.join(", ")}. This is ResNet-50.`);
   },
 
   copy(button) {

@@ -7,11 +7,11 @@ class Python {
     this.tell = tell;
   }
 
-  /** Returns the answer of `docs.fragments.answer`; loads Python before the first. */
-  async ask(request) {
+  /** Returns the answer of `docs.fragments.answer` for an address; loads Python before the first. */
+  async ask(address) {
     this.loading ??= this.load();
     const answer = await this.loading;
-    return JSON.parse(answer(JSON.stringify(request)));
+    return JSON.parse(answer(address));
   }
 
   async load() {

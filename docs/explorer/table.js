@@ -23,85 +23,79 @@ async function unpack(name) {
 class Table {
   constructor(data) {
     this.data = data;
-    this.size = 1;
-    this.places = [];
-    this.lengths = data.lengths;
-    for (const axis of data.order) {
-      this.places[axis] = this.size;
-      this.size *= this.lengths[axis];
-    }
-  }
-
-  state(number, axis) {
-    return Math.floor(number / this.places[axis]) % this.lengths[axis];
-  }
-
-  withState(number, axis, state) {
-    return number + (state - this.state(number, axis)) * this.places[axis];
-  }
-
-  /** Switches are on in state 1; a kernel that is neither on nor off turns on. */
-  flip(number, axis) {
-    return this.withState(number, axis, this.state(number, axis) === 1 ? 0 : 1);
-  }
-
-  /** Returns the first step of the paper that is not taken yet, or -1. */
-  nextStep(number) {
-    return this.lengths.findIndex((_, axis) => this.state(number, axis) !== 1);
   }
 
   read(stored, number) {
-    let [index, place] = [0, 1];
-    for (const axis of stored.axes) {
-      index += this.state(number, axis) * place;
-      place *= this.lengths[axis];
+    const { combinations } = this.data;
+    let which = 0;
+    if (number >= combinations) {
+      which = stored.extra[number - combinations];
+    } else {
+      // The bits that count, moved together.
+      let [index, place] = [0, 0];
+      for (let bit = 0; 1 << bit < combinations; bit++) {
+        if ((stored.mask >> bit) & 1) index |= ((number >> bit) & 1) << place++;
+      }
+      which = stored.which[index];
     }
-    return stored.values[stored.which[index]];
+    const value = stored.values[which];
+    if (!stored.pieces) return value;
+    let text = "";
+    for (let i = 0; i < value.length; i++) text += stored.pieces[value.charCodeAt(i) - this.data.firstCharacter];
+    return text;
   }
 
   record(number) {
-    const { numbers, cards, values, views, effects } = this.data;
+    const { numbers, values, views, effects } = this.data;
     return {
       number,
       address: this.address(number),
       numbers: this.read(numbers, number),
-      cards: this.read(cards, number),
-      values: JSON.parse(this.read(values, number)),
-      on: this.lengths.map((_, axis) => this.state(number, axis) === 1),
+      values: this.read(values, number),
+      on: effects.map((_, bit) => this.isOn(number, bit)),
       views: Object.fromEntries(Object.entries(views).map(([name, view]) => [name, this.read(view, number)])),
       effects: effects.map((effect) => this.read(effect, number)),
     };
   }
 
+  isOn(number, bit) {
+    const part = this.data.parts.find(([other]) => other === bit)[1];
+    return this.address(number).split("&").includes(part);
+  }
+
   address(number) {
-    return this.data.parts
-      .map(([axis, texts]) => texts[this.state(number, axis)])
-      .filter((text) => text)
-      .join("&");
+    const { combinations, extra, parts } = this.data;
+    if (number >= combinations) return extra[number - combinations];
+    return parts.flatMap(([bit, part]) => ((number >> bit) & 1 ? [part] : [])).join("&");
   }
 
   /** Returns the number of the design at an address, or -1 if it is not in the table. */
   find(address) {
+    const { combinations, extra, parts } = this.data;
+    if (extra.includes(address)) return combinations + extra.indexOf(address);
     let number = 0;
-    for (const part of address.split("&").filter((text) => text)) {
-      const found = this.data.parts.find(([, texts]) => texts.includes(part));
+    for (const text of address.split("&").filter((part) => part)) {
+      const found = parts.find(([, part]) => part === text);
       if (!found) return -1;
-      number = this.withState(number, found[0], found[1].indexOf(part));
+      number |= 1 << found[0];
     }
     return number;
   }
 
-  /** Returns the number of the design that differs from another in one free control, or -1 if it is not in the table. */
-  findValue(number, control, value) {
-    const wanted = JSON.stringify({ ...JSON.parse(this.read(this.data.values, number)), [control]: value });
-    for (let other = 0; other < this.data.values.which.length; other++) {
-      let [candidate, rest] = [number, other];
-      for (const axis of this.data.values.axes) {
-        candidate = this.withState(candidate, axis, rest % this.lengths[axis]);
-        rest = Math.floor(rest / this.lengths[axis]);
-      }
-      if (this.read(this.data.values, candidate) === wanted) return candidate;
-    }
-    return -1;
+  /** Returns the address of a design with another value of one field; the default is left out, as in every address. */
+  addressWith(address, field, value) {
+    const given = new Map(address.split("&").filter((part) => part).map((part) => part.split("=")));
+    given.set(field, value);
+    if (value === this.data.defaults[field]) given.delete(field);
+    return this.data.fields
+      .filter((name) => given.has(name))
+      .map((name) => `${name}=${given.get(name)}`)
+      .join("&");
+  }
+
+  /** Returns the address of a design after a switch is flipped. */
+  flipped(record, bit) {
+    const [field, value] = this.data.parts.find(([other]) => other === bit)[1].split("=");
+    return this.addressWith(record.address, field, record.on[bit] ? this.data.defaults[field] : value);
   }
 }
