@@ -45,17 +45,13 @@ class View:
     key: Callable[[Design], Hashable] = lambda design: design
 
 
-def _field(design: Design) -> str:
-    return field.field_svg(design) + f'<p class="ax-note">{escape(field.field_text(design))}</p>'
-
-
 VIEWS = {  # by the name of its place in the page
     "cards": View(cards.cards_html, key=lambda design: (design.rung, design.cost.macs, numbers(design))),
     "road": View(road.road_html, key=lambda design: (design.rung, design.nearest)),
     "story": View(story.story_html),
     "network": View(diagram.network_svg, _INSIDE_A_BLOCK),
     "blocks": View(compared.compared_svg, ("depths", "stem", "downsampling")),
-    "field": View(_field, (*_INSIDE_A_BLOCK, "width", "block")),
+    "field": View(field.field_svg, (*_INSIDE_A_BLOCK, "width", "block")),
     "pareto": View(pareto.pareto_svg, key=lambda design: (design.rung, design.cost.macs)),
     "table": View(panels.table_html, ("activation", "activations")),
     "python": View(lambda design: escape(python_text(design))),
