@@ -59,9 +59,9 @@ const explorer = {
       if (effect.textContent !== record.effects[index]) effect.textContent = record.effects[index];
     });
     document.querySelectorAll("[data-control]").forEach((input, index) => (input.value = record.values[index]));
-    document.getElementById("back").disabled = !this.trail.length;
+    document.getElementById("back").ariaDisabled = !this.trail.length; // a disabled button would lose the focus
     const done = record.on.every((on) => on);
-    document.getElementById("next").disabled = done;
+    document.getElementById("next").ariaDisabled = done;
     document.getElementById("next").textContent = done ? "All steps taken" : "Take the next step";
   },
 
@@ -77,13 +77,13 @@ const explorer = {
   },
 
   /** Shows the design at an address, from the table or else from Python; says why if there is none. */
-  async visit(address, words) {
+  async visit(address, words, problem = (reason) => `That is not possible, so nothing was changed: ${reason}`) {
     const number = this.table.find(address);
     if (number >= 0) return this.go(number, words);
     const answer = await this.python.ask(address).catch((error) => ({ problem: `Python could not start: ${error.message}.` }));
     if (!answer.problem) return this.show(answer, words);
     this.controls(this.shown);
-    this.problem(`That is not possible, so nothing was changed: ${answer.problem}`);
+    this.problem(problem(answer.problem));
   },
 
   flip(bit) {
@@ -117,9 +117,10 @@ const explorer = {
     const number = this.table.find(address);
     if (number >= 0) return this.go(number);
     this.go(0);
+    const noDesign = (reason) => `The address names no design: ${reason} This is ResNet-50.`;
     const unknown = address.split("&").find((part) => !fields.includes(part.split("=")[0]));
-    if (unknown === undefined) return this.visit(address, "Design of the address");
-    this.problem(`The address names no design: “${unknown}” is none of ${fields.join(", ")}. This is ResNet-50.`);
+    if (unknown === undefined) return this.visit(address, "Design of the address", (reason) => noDesign(`${reason}.`));
+    this.problem(noDesign(`“${unknown}” is none of ${fields.join(", ")}.`));
   },
 
   copy(button) {

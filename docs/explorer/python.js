@@ -36,12 +36,12 @@ class Python {
     await loadScript("python/lock.js");
     await this.step("Starting Python", 0.55);
     // Addresses of data in memory stand in for files: what follows a # does not belong to the address of the data.
-    const pyodide = await loadPyodide({
+    const pyodide = (this.pyodide = await loadPyodide({
       indexURL: `${wasm}#/`,
       stdLibURL: library,
       lockFileContents: JSON.stringify(window.pyodideLock),
       createPyodideModule: (await import(module)).default,
-    });
+    }));
     for (const address of [wasm, library, module]) URL.revokeObjectURL(address);
     await this.step("Importing the library", 0.9);
     await loadScript("python/ablation.zip.js");
