@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 MINUS = "\N{MINUS SIGN}"
-_UNITS = ((1e9, "G"), (1e6, "M"))
-_FROM = 0.095  # of a unit: below, the next smaller unit
+# The smallest count that is written in each unit. Parameters stay in M as in the paper's tables, MACs in G.
+_MEGA, _GIGA = 95_000, {"MACs": 95_000_000, "params": 1_000_000_000}
 
 
-def unit_of(number: float) -> tuple[float, str]:
-    """Return the divisor and the letter of the unit in which a count needs the fewest digits."""
-    return next(((size, letter) for size, letter in _UNITS if abs(number) >= _FROM * size), (1.0, ""))
+def unit_of(number: int, kind: str = "MACs") -> tuple[float, str]:
+    """Return the divisor and the letter of the unit of a count; kind is "MACs" or "params"."""
+    if abs(number) >= _GIGA[kind]:
+        return 1e9, "G"
+    return (1e6, "M") if abs(number) >= _MEGA else (1.0, "")
 
 
-def short(number: int, unit: tuple[float, str] | None = None) -> str:
+def short(number: int, kind: str = "MACs", unit: tuple[float, str] | None = None) -> str:
     """Return a count with two decimals and its unit, or all digits of a small one.
 
-    >>> short(25_557_032), short(6_400), short(366_350_000)
-    ('25.56 M', '6,400', '0.37 G')
+    >>> short(25_557_032), short(6_400), short(366_350_000), short(366_350_000, "params")
+    ('25.56 M', '6,400', '0.37 G', '366.35 M')
     """
-    divisor, letter = unit or unit_of(number)
+    divisor, letter = unit or unit_of(number, kind)
     return f"{number / divisor:,.2f} {letter}" if letter else f"{number:,}"
 
 
-def signed(number: int, unit: tuple[float, str] | None = None) -> str:
+def signed(number: int, kind: str = "MACs") -> str:
     """Return a difference with its sign.
 
     >>> signed(-12_899_520), signed(0), signed(6400)
@@ -30,7 +32,7 @@ def signed(number: int, unit: tuple[float, str] | None = None) -> str:
     """
     if number == 0:
         return "±0"
-    return f"{'+' if number > 0 else MINUS}{short(abs(number), unit)}"
+    return f"{'+' if number > 0 else MINUS}{short(abs(number), kind)}"
 
 
 def percent(before: float, after: float) -> str:
@@ -47,15 +49,15 @@ def percent(before: float, after: float) -> str:
     return f"{sign}{share:,.{digits}f} %" if share >= 0.005 else f"{sign}<0.01 %"
 
 
-def change(before: int, after: int, noun: str = "") -> str:
+def change(before: int, after: int, kind: str = "MACs", noun: str = "") -> str:
     """Return two counts in the unit of the larger, what is counted, and the relative change.
 
-    >>> change(4_089_184_256, 2_245_000_000), change(6, 3, "MACs")
+    >>> change(4_089_184_256, 2_245_000_000), change(6, 3, noun="MACs")
     ('4.09 → 2.25 G (−45 %)', '6 → 3 MACs (−50 %)')
     """
-    unit = unit_of(max(before, after))
-    first = short(before, unit).removesuffix(f" {unit[1]}")
-    return f"{first} → {short(after, unit)}{' ' * bool(noun)}{noun} ({percent(before, after)})"
+    unit = unit_of(max(before, after), kind)
+    first = short(before, kind, unit).removesuffix(f" {unit[1]}")
+    return f"{first} → {short(after, kind, unit)}{' ' * bool(noun)}{noun} ({percent(before, after)})"
 
 
 def points(number: float) -> str:

@@ -13,10 +13,10 @@ from .svg import arrow, colour, part, path, rect, text
 
 WIDTH, HEIGHT = 336.0, 424.0
 SHORT = 364.0  # height of a block with one residual branch
-_MIDDLE, _THICK = 104.0, 150.0  # x of the middle of the channels, width of the widest
-_LABEL, _SHORTCUT, _RIGHT = 190.0, 12.0, WIDTH - 3
+_MIDDLE, _THICK = 96.0, 142.0  # x of the middle of the channels, width of the widest
+_LABEL, _SHORTCUT, _RIGHT = 176.0, 10.0, WIDTH - 3
 _CONV, _RAIL, _SLOT, _ADD = 38.0, 9.0, 15.0, 25.0  # heights
-_DOTS, _FONT, _SMALL = 6.5, 13.5, 12.5  # px between two drawn channels; sizes of text
+_DOTS, _FONT, _SMALL = 6.2, 14.5, 13.8  # px between two drawn channels; sizes of text
 _BAR = {"norm": "green", "act": "orange", "scale": "grey"}
 
 

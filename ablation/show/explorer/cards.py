@@ -24,7 +24,7 @@ def cards_html(design: Design, previous: Design | None = None) -> str:
     value, source = _published(design)
     changes = _changes(design, previous)
     cards = (
-        ("params", "Parameters", "Params", short(cost.params), f"{cost.params:,}"),
+        ("params", "Parameters", "Params", short(cost.params, "params"), f"{cost.params:,}"),
         ("macs", f"Multiply-accumulates, {design.size:,} px", "MACs", short(cost.macs), f"{cost.macs:,}"),
         ("field", "Receptive field", "Field", field, compared),
         ("published", "ImageNet top-1, paper", "Top-1", value, source),
@@ -45,8 +45,11 @@ def _changes(design: Design, previous: Design | None) -> dict[str, str]:
         return dict.fromkeys(("params", "macs", "field", "published"), "")
     old, new = previous.cost, design.cost
     found = {
-        name: change(before, after) if before != after else _SAME
-        for name, before, after in (("params", old.params, new.params), ("macs", old.macs, new.macs))
+        name: change(before, after, kind) if before != after else _SAME
+        for name, kind, before, after in (
+            ("params", "params", old.params, new.params),
+            ("macs", "MACs", old.macs, new.macs),
+        )
     }
     before_px, after_px = old.receptive_field, new.receptive_field
     if before_px == after_px:

@@ -10,11 +10,11 @@ from .branches import activation_name, branch, unit
 from .state import Design
 from .svg import arrow, colour, part, path, rect, svg, text
 
-_TILE, _TALL = 164.0, 250.0  # size of the drawing of one part
+_TILE, _TALL = 146.0, 250.0  # size of the drawing of one part
 _FACE, _DEPTH = 84.0, 52.0  # largest side of a map, and thickness of _CHANNELS channels
 _CHANNELS = 2048
 _LEFT, _BASE, _FONT = 20.0, 152.0, 13.0
-_MAX_BLOCKS = 12  # drawn per stage; the text gives the full number
+_MAX_BLOCKS = 10  # drawn per stage; the text gives the full number
 _BETWEEN = {"block": "stride 2 in block 1", "separate": "norm, 2x2 stride 2", "pool": "norm, 2x2 pool, 1x1"}
 
 
@@ -70,8 +70,8 @@ def _lines(design: Design, one: StageCost, *lines: str) -> str:
     share = one.macs / design.cost.macs
     shapes = [text(0, 190 + 17 * i, content, "start", _FONT) for i, content in enumerate(lines)]
     shapes.append(text(0, 224, f"{short(one.macs)} MACs, {_percent(share)}", "start", _FONT))
-    shapes.append(rect(0, 231, 140, 7, colour("grid"), 'rx="3.5"'))
-    shapes.append(rect(0, 231, max(1.0, 140 * share), 7, colour("blue"), 'rx="3.5"'))
+    shapes.append(rect(0, 231, 132, 7, colour("grid"), 'rx="3.5"'))
+    shapes.append(rect(0, 231, max(1.0, 132 * share), 7, colour("blue"), 'rx="3.5"'))
     return "".join(shapes)
 
 
@@ -110,13 +110,9 @@ def _stem(design: Design, one: StageCost) -> str:
             shapes.append(rect(*window, kernel * pixel, kernel * pixel, colour("orange"), orange))
     overlap = "patches side by side" if a.stem == "patchify" else "windows overlap"
     shapes.append(text(x, y + side + 16, overlap, "start", _FONT, f'fill="{colour("soft")}"'))
-    after = "norm" if a.has_downsampling_layers else "no norm"
-    follows = after if a.stem == "patchify" else "norm, act" + (", max-pool" if a.stem_stride == 4 else "")
-    title = "stem: " + (f"{kernel}x{kernel}, stride {stride}")
+    detail = stem_text(a) + (", norm" if a.stem == "patchify" and a.has_downsampling_layers else "")
     shapes.append(_lines(design, one, f"{one.size} x {one.size}", f"{one.channels:,} channels"))
-    return part(
-        "stem", _heading(title, f"then {follows}" if follows != "no norm" else "then nothing") + "".join(shapes)
-    )
+    return part("stem", _heading("stem", detail) + "".join(shapes))
 
 
 def _stage(design: Design, i: int, deepest: int) -> str:
@@ -129,10 +125,10 @@ def _stage(design: Design, i: int, deepest: int) -> str:
         part(f"stage-{i + 1}-map", _tensor(_LEFT, side, max(1.5, _DEPTH * one.channels / deepest))),
     ]
     depth = a.depths[i]
-    glyphs = [rect(12 * j, 160, 9, 13, colour("blue"), 'rx="2"') for j in range(min(depth, _MAX_BLOCKS))]
+    glyphs = [rect(10 * j, 160, 8, 13, colour("blue"), 'rx="2"') for j in range(min(depth, _MAX_BLOCKS))]
     if a.downsampling == "block" and i:
-        glyphs[0] = rect(0, 160, 9, 13, colour("orange"), 'rx="2"')
-    glyphs.append(text(12 * min(depth, _MAX_BLOCKS) + 2, 171, f"x {depth:,}", "start", _FONT))
+        glyphs[0] = rect(0, 160, 8, 13, colour("orange"), 'rx="2"')
+    glyphs.append(text(10 * min(depth, _MAX_BLOCKS) + 2, 171, f"x {depth:,}", "start", _FONT))
     shapes.append(part(f"stage-{i + 1}-blocks", "".join(glyphs)))
     lines = _lines(design, one, f"{one.size} x {one.size}", f"{one.channels:,} channels")
     shapes.append(part(f"stage-{i + 1}-numbers", lines))

@@ -16,7 +16,7 @@ DRAWINGS_CSS = f"""
   font-size: 14px; line-height: 1.45; padding: 8px 12px; box-sizing: border-box; }}
 .ax p {{ margin: 4px 0; }} .ax :is(h1, h2, h3) {{ line-height: 1.25; font-weight: 700; color: var(--ax-ink); }}
 .ax h1 {{ font-size: 26px; margin: 4px 0; }} .ax h2 {{ font-size: 18px; margin: 20px 0 6px; }}
-.ax h3 {{ font-size: 14px; margin: 8px 0 0; }} .ax a {{ color: var(--ax-blue); }}
+.ax h3 {{ font-size: 14px; margin: 8px 0 0; }} .ax h3 span {{ font-weight: 400; }} .ax a {{ color: var(--ax-blue); }}
 .ax .ax-svg {{ width: 100%; height: auto; display: block; }}
 .ax .ax-note {{ color: var(--ax-soft); font-size: 13px; max-width: 85ch; }}
 .ax .ax-cite {{ color: var(--ax-soft); font-size: 13px; }}
@@ -61,7 +61,7 @@ DRAWINGS_CSS = f"""
 .ax .ax-facts {{ display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px 20px; margin: 10px 0; }}
 .ax .ax-facts div {{ border-top: 3px solid var(--ax-line); padding-top: 4px; }}
 .ax .ax-facts dt {{ font-weight: 700; width: auto; float: none; padding: 0; color: var(--ax-ink); }}
-.ax .ax-facts dd {{ margin: 0; padding: 0; }}
+.ax .ax-facts :is(dd, dt) {{ margin: 0; padding: 0; width: auto; float: none; }}
 .ax .ax-arrival {{ background: var(--ax-warm); border-left: 5px solid var(--ax-red); padding: 8px 12px; border-radius: 4px; }}
 .ax .ax-arrival b {{ font-size: 16px; }}
 .ax .ax-network {{ display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 8px 12px; }}
@@ -97,8 +97,8 @@ DRAWINGS_CSS = f"""
   .ax .ax-network {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   .ax .ax-facts {{ grid-template-columns: minmax(0, 1fr); }}
   .ax .ax-story {{ min-height: 560px; }}
-  .ax .ax-numbers {{ gap: 4px; }} .ax .ax-card {{ padding: 4px 6px; }}
-  .ax .ax-card b {{ font-size: 16px; }} .ax .ax-card dt {{ font-size: 12px; }} .ax .ax-exact {{ display: none; }}
+  .ax .ax-numbers {{ gap: 4px; }} .ax .ax-card {{ padding: 4px 5px; }}
+  .ax .ax-card b {{ font-size: 15px; }} .ax .ax-card dt {{ font-size: 12px; }} .ax .ax-exact {{ display: none; }}
   .ax .ax-change {{ font-size: 11px; line-height: 1.3; white-space: normal; min-height: 3.9em; }}
   .ax .ax-percent {{ display: none; }} .ax .ax-here .ax-percent {{ display: block; }}
   .ax .ax-table :is(th, td) {{ padding: 3px 2px; font-size: 11px; white-space: normal; }}
@@ -110,11 +110,14 @@ _WIDGET_CSS = """
 .ax.widget-box, .ax .widget-box, .ax .widget-html, .ax .widget-html-content { overflow: visible; margin: 0; }
 .ax .widget-html, .ax .widget-html > .widget-html-content { font-size: 14px; line-height: 1.45; color: var(--ax-ink);
   min-width: 0; width: auto; height: auto; align-self: stretch; flex: 1 1 auto; }
-.ax .ax-main { display: grid; grid-template-columns: 330px minmax(0, 1fr); gap: 8px 32px; align-items: start; }
+.ax .ax-main { display: grid; grid-template-columns: 330px minmax(0, 1fr); gap: 8px 32px; align-items: start;
+  grid-template-areas: 'controls story' 'controls views'; grid-template-rows: auto 1fr; }
+.ax .ax-controls { grid-area: controls; } .ax .ax-tale { grid-area: story; } .ax .ax-views { grid-area: views; }
 .ax :is(.ax-controls, .ax-views, .ax-picture, .ax-row, .ax-group) { display: flex; flex-direction: column; min-width: 0;
   width: auto; gap: 2px; }
 .ax .ax-switches { display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px 24px; align-items: start; }
-.ax .ax-effect { color: var(--ax-soft); font-size: 13px; line-height: 1.3; padding-left: 30px; min-height: 2.6em; }
+.ax .ax-effect { padding-left: 30px; }
+.ax .ax-effect.widget-html > .widget-html-content { color: var(--ax-soft); font-size: 13px; line-height: 1.3; min-height: 1.3em; }
 .ax .widget-checkbox { width: 100%; margin: 0; height: auto; min-height: 26px; }
 .ax .widget-checkbox label { display: flex; align-items: center; gap: 8px; cursor: pointer; white-space: normal; width: 100%;
   height: auto; min-height: 26px; margin: 0; color: var(--ax-ink); }
@@ -140,7 +143,8 @@ _WIDGET_CSS = """
 .ax .ax-keys .jupyter-button { height: 100%; min-width: 0; padding: 0; border: 0; background: none; color: transparent;
   font-size: 1px; overflow: hidden; }
 .ax .ax-keys .jupyter-button:hover { background: color-mix(in srgb, var(--ax-blue) 12%, transparent); }
-.ax .ax-live { position: sticky; top: 0; z-index: 3; display: block; width: auto; background: var(--ax-paper); }
+.ax .ax-live { position: sticky; top: 0; z-index: 3; display: block; width: auto; background: var(--ax-paper);
+  box-shadow: 0 -16px 0 var(--ax-paper); }
 .ax .ax-pictures, .ax .ax-demand { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 8px 32px;
   align-items: start; }
 .ax .ax-picture > .jupyter-button { align-self: start; margin: 3px; }
@@ -148,8 +152,14 @@ _WIDGET_CSS = """
 .ax pre.ax-code { font-size: 13px; line-height: 1.4; background: var(--ax-grid); color: var(--ax-ink); padding: 8px 12px;
   margin: 4px 0; border-radius: 6px; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; }
 @container (max-width: 880px) {
-  .ax .ax-main { grid-template-columns: minmax(0, 1fr); }
+  .ax .ax-main { grid-template: 'story' 'controls' 'views' / minmax(0, 1fr); }
   .ax .ax-switches { grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
 }
+@container (max-width: 640px) {
+  .ax h1 { font-size: 21px; } .ax .ax-actions .ax-first { order: -1; width: 100%; }
+  .ax .ax-actions .jupyter-button { padding: 6px 10px; }
+}
+/* An ancestor that clips would keep the line of numbers from staying in view. */
+:is(.jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output):has(.ax) { overflow: visible !important; }
 """
 CSS = DRAWINGS_CSS + _WIDGET_CSS

@@ -81,7 +81,7 @@ GROUPS = (
         "2.3",
         "03_depthwise_and_inverted",
         (
-            Switch(steps.depthwise, "depthwise convolution: one filter a channel"),
+            Switch(steps.depthwise, "depthwise conv: one filter a channel"),
             Switch(steps.widen(), "more width: 96 channels in stage 1"),
         ),
     ),
@@ -96,7 +96,7 @@ GROUPS = (
         "2.5",
         "04_large_kernels",
         (
-            Switch(steps.move_up_depthwise, "spatial convolution moved up to the front"),
+            Switch(steps.move_up_depthwise, "spatial conv moved up to the front"),
             Switch(steps.kernel_size(KERNEL_KEPT), f"kernel size {KERNEL_KEPT}"),
         ),
     ),
@@ -109,7 +109,7 @@ GROUPS = (
             Switch(steps.fewer_activations, "fewer activations: one a block"),
             Switch(steps.fewer_norms, "fewer norms: one a block"),
             Switch(steps.layer_norm, "LayerNorm for BatchNorm"),
-            Switch(steps.strided_downsampling, "separate downsampling: 2x2 between stages"),
+            Switch(steps.strided_downsampling, "separate downsampling: 2x2 layers"),
         ),
     ),
 )

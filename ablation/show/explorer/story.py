@@ -73,11 +73,11 @@ def _previous(rung: Rung) -> Rung:
 def _cost(rung: Rung) -> str:
     before, after = Design(_previous(rung).architecture).cost, Design(rung.architecture).cost
     if _previous(rung) is ORIGINAL:
-        return f"Nothing but training time: {short(after.params)} parameters and {short(after.macs)} MACs, as before"
+        return f"Nothing but training time: {short(after.params, 'params')} parameters and {short(after.macs)} MACs, as before"
     if (before.params, before.macs) == (after.params, after.macs):
-        return f"Nothing: {short(after.params)} parameters and {short(after.macs)} MACs, as before"
-    rows = (("MACs", before.macs, after.macs), ("parameters", before.params, after.params))
-    parts = [change(old, new, name) if old != new else f"the same {name}" for name, old, new in rows]
+        return f"Nothing: {short(after.params, 'params')} parameters and {short(after.macs)} MACs, as before"
+    rows = (("MACs", "MACs", before.macs, after.macs), ("params", "parameters", before.params, after.params))
+    parts = [change(old, new, kind, name) if old != new else f"the same {name}" for kind, name, old, new in rows]
     old_px, new_px = before.receptive_field, after.receptive_field
     if old_px != new_px:
         parts.append(f"a receptive field of {new_px:,} px, before {old_px:,}")

@@ -12,7 +12,7 @@ def effect_text(design: Design, switch: Switch) -> str:
 
     >>> from .state import SWITCHES
     >>> effect_text(Design(), SWITCHES[2]), effect_text(Design(), SWITCHES[7])
-    ('−1.84 G MACs, −11.28 M parameters', 'same size, MACs and field')
+    ('−1.84 G MACs, −11.28 M params', 'same size, MACs and field')
     """
     is_on = switch.is_on(design.architecture)
     try:
@@ -24,8 +24,8 @@ def effect_text(design: Design, switch: Switch) -> str:
     if with_step.macs != without.macs:
         parts.append(f"{signed(with_step.macs - without.macs)} MACs")
     if with_step.params != without.params:
-        parts.append(f"{signed(with_step.params - without.params)} parameters")
+        parts.append(f"{signed(with_step.params - without.params, 'params')} params")
     before, after = without.receptive_field, with_step.receptive_field
     if before is not None and after is not None and before != after:
-        parts.append(f"field {'+' if after > before else MINUS}{abs(after - before):,} px")
+        parts.append(f"{'+' if after > before else MINUS}{abs(after - before):,} px")
     return ", ".join(parts) or "same size, MACs and field"

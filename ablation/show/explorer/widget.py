@@ -234,16 +234,14 @@ class Explorer:
         groups = [
             box(
                 "ax-group",
-                heading(group.title, f"section {group.section}, {group.notebook}"),
+                heading(group.title, f"section {group.section} · notebook {_numbers(group.notebook)}"),
                 *(box("ax-row", self._checks[switch], self._effects[switch]) for switch in group.switches),
             )
             for group in GROUPS
         ]
         controls = box(
             "ax-controls",
-            html(
-                '<h2>The paper\'s twelve steps</h2><p class="ax-note">Below each: what it adds or saves in this network.</p>'
-            ),
+            html('<h2>The paper\'s twelve steps</h2><p class="ax-note">Below each: what it adds or saves here.</p>'),
             box("ax-switches", *groups),
             html("<h2>By hand</h2>"),
             box("ax-fields", *(self._entries[name] for name in ("kernel_size", "size", "width", "stem_stride"))),
@@ -252,7 +250,6 @@ class Explorer:
         )
         views = box(
             "ax-views",
-            self._story,
             html("<h2>The network</h2>"),
             self._network,
             html("<h2>The block, between ResNet's and Swin's</h2>"),
@@ -273,7 +270,7 @@ class Explorer:
             box("ax-road-box", self._road, box("ax-keys", *self._stops)),
             live(self._cards),
             box("ax-alert", self._problem),
-            box("ax-main", controls, views),
+            box("ax-main", box("ax-tale", self._story), controls, views),
             box(
                 "ax-pictures",
                 box("ax-picture", html("<h2>Accuracy for cost</h2>" + _LEGEND), self._pareto),
@@ -283,6 +280,11 @@ class Explorer:
             html("<h2>On demand</h2><p>These two build the network with torch, so they take a moment.</p>"),
             box("ax-demand", *on_demand),
         )
+
+
+def _numbers(notebooks: str) -> str:
+    """Return the numbers of notebooks: "05, 06"."""
+    return ", ".join(name[:2] for name in notebooks.split(", "))
 
 
 _LEGEND = (
