@@ -27,7 +27,8 @@ from ablation.show.explorer.state import (
 )
 from ablation.show.explorer.switches import effect_text
 
-_INSIDE_A_BLOCK = ("depthwise", "spatial_first", "activation", "activations", "norm", "norms")
+FREE_OF_COST = ("activation", "activations")  # they change neither parameters nor multiply-accumulates
+_INSIDE_A_BLOCK = ("depthwise", "spatial_first", "norm", "norms", *FREE_OF_COST)
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ VIEWS = {  # by the name of its place in the page
     "cards": View(cards.cards_html, key=lambda design: (design.rung, design.cost.macs, numbers(design))),
     "road": View(road.road_html, key=lambda design: (design.rung, design.nearest)),
     "story": View(story.story_html),
-    "network": View(diagram.network_svg, _INSIDE_A_BLOCK),
+    "network": View(diagram.network_svg, FREE_OF_COST),
     "blocks": View(compared.compared_svg, ("depths", "stem", "downsampling")),
     "field": View(field.field_svg, (*_INSIDE_A_BLOCK, "width", "block")),
     "pareto": View(pareto.pareto_svg, key=lambda design: (design.rung, design.cost.macs)),
-    "table": View(panels.table_html, ("activation", "activations")),
+    "table": View(panels.table_html, FREE_OF_COST),
     "python": View(lambda design: escape(python_text(design))),
     "command": View(lambda design: escape(command_text(design))),
 }

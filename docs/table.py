@@ -20,7 +20,7 @@ from typing import Any
 from ablation.design.architecture import RESNET50
 from ablation.show.explorer.state import PUBLISHED_SIZE, RUNGS, SWITCHES, Design
 from ablation.show.explorer.switches import effect_text
-from docs.fragments import FIELDS, VIEWS, View, address, numbers, values, written
+from docs.fragments import FIELDS, FREE_OF_COST, VIEWS, View, address, numbers, values, written
 
 _DEFAULTS = {name: getattr(RESNET50, name) for name in FIELDS} | {"size": PUBLISHED_SIZE}
 COMBINATIONS = 2 ** len(SWITCHES)
@@ -78,7 +78,7 @@ def in_pieces(stored: dict[str, Any]) -> dict[str, Any]:
 
 def table() -> dict[str, Any]:
     """Return the whole table as plain data."""
-    effects = [View(partial(effect_text, switch=switch), ("activation", "activations", switch.field)) for switch in SWITCHES]
+    effects = [View(partial(effect_text, switch=switch), (*FREE_OF_COST, switch.field)) for switch in SWITCHES]
     return {
         "combinations": COMBINATIONS,
         "firstCharacter": _FIRST_CHARACTER,

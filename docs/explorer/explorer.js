@@ -25,10 +25,7 @@ const explorer = {
       const place = document.querySelector(`[data-view="${name}"]`);
       if (!before || before.views[name] !== html) this.fill(place, html, Boolean(before));
     }
-    const texts = changeTexts(before, record);
-    document.querySelectorAll("#cards .ax-change").forEach((place, index) => {
-      place.textContent = texts[index] || "\u00a0";
-    });
+    fillCards(document.getElementById("cards"), before, record);
     this.controls(record);
     history.replaceState(null, "", `#${record.address}`);
     const [params, macs, field, accuracy] = document.querySelectorAll("#cards b");
@@ -41,7 +38,7 @@ const explorer = {
 
   fill(place, html, mark) {
     const stop = document.activeElement?.closest?.("[data-stop]")?.dataset.stop;
-    replaceAndMark(place, html, mark);
+    replaceAndMark(place, html, mark && place.id !== "cards");
     if (place.dataset.view !== "road") return;
     const stops = [...place.querySelectorAll("[data-stop]")];
     const here = stops.find((button) => button.ariaCurrent) ?? place.querySelector(".ax-near") ?? stops[0];
