@@ -29,21 +29,25 @@ class Switch:
     step: Step
     label: str
 
-    @property
+    @cached_property
     def field(self) -> str:
         """The field of the architecture that the step sets."""
         (field,) = RESNET50.diff(self.step(RESNET50))
         return field
 
+    @cached_property
+    def value(self) -> Any:
+        """The value to which the step sets its field."""
+        return getattr(self.step(RESNET50), self.field)
+
     def is_on(self, architecture: Architecture) -> bool:
         """Return whether the architecture has the value that the step sets."""
-        return self.step(architecture) == architecture
+        return bool(getattr(architecture, self.field) == self.value)
 
     def flip(self, architecture: Architecture) -> Architecture:
         """Return the architecture with the step applied, or reverted if it is on."""
-        if self.is_on(architecture):
-            return architecture.replace(**{self.field: getattr(RESNET50, self.field)})
-        return self.step(architecture)
+        other = getattr(RESNET50, self.field) if self.is_on(architecture) else self.value
+        return architecture.replace(**{self.field: other})
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ SWITCHES = tuple(switch for group in GROUPS for switch in group.switches)
 # without the first row, which has the same network as the second
 RUNGS = tuple(rung for rung in roadmap() if rung.recipe == "modern")
 _ALL_RUNGS = (*RUNGS, *(rung for rung in roadmap("resnet200") if rung.recipe == "modern"))
+_RUNG_OF = {rung.architecture: rung for rung in reversed(_ALL_RUNGS)}  # of equal networks the first
 PUBLISHED_SIZE = 224  # px; image size of the paper's accuracies
 ORIGINAL = roadmap()[0]
 # The most that the explorer takes: about ten times the largest in use.
@@ -178,12 +183,12 @@ class Design:
         """Its cost, computed in closed form."""
         return cost(self.architecture, self.size)
 
-    @property
+    @cached_property
     def rung(self) -> Rung | None:
         """The rung of the paper's ladders with this architecture, or None; the image size does not matter."""
-        return next((rung for rung in _ALL_RUNGS if rung.architecture == self.architecture), None)
+        return _RUNG_OF.get(self.architecture)
 
-    @property
+    @cached_property
     def nearest(self) -> Rung:
         """The rung of the ResNet-50 ladder that differs in the fewest fields; in case of a tie, the last."""
         return min(reversed(RUNGS), key=lambda rung: len(rung.architecture.diff(self.architecture)))
