@@ -222,7 +222,9 @@ def test_python_in_the_browser_counts_and_draws_as_here(explorer):
     explorer.keyboard.press("Enter")
     expect(explorer.locator("#loading")).to_be_visible()
     explorer.wait_for_function("explorer.shown.values[0] === 80")
-    print(f"Python was ready after {explorer.evaluate('explorer.python.seconds'):.1f} s")  # under 12 s on two idle cores
+    print(
+        f"Python was ready after {explorer.evaluate('explorer.python.seconds'):.1f} s"
+    )  # under 12 s on two idle cores
     assert explorer.evaluate("explorer.shown") | {"number": 0} == json.loads(
         json.dumps(record(from_address("width=80")) | {"number": 0})
     )
@@ -247,7 +249,9 @@ def test_python_in_the_browser_counts_and_draws_as_here(explorer):
         explorer.evaluate("([control, value]) => explorer.set(control, value)", [control, value])
         assert reason in problem.inner_text()
     explorer.evaluate("location.hash = 'width=wide'")
-    expect(problem).to_contain_text("The address names no design: width 'wide' must be a whole number. This is ResNet-50.")
+    expect(problem).to_contain_text(
+        "The address names no design: width 'wide' must be a whole number. This is ResNet-50."
+    )
     explorer.evaluate("location.hash = 'width=72&size=96'")
     explorer.wait_for_function("explorer.shown.values[0] === 72")
     explorer.evaluate("explorer.flip(2)")
