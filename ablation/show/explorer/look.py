@@ -103,7 +103,7 @@ DRAWINGS_CSS = f"""
   .ax .ax-card b {{ font-size: 15px; }} .ax .ax-card dt {{ font-size: 12px; }} .ax .ax-exact {{ display: none; }}
   .ax .ax-change {{ font-size: 11px; line-height: 1.3; white-space: normal; min-height: 3.9em; }}
   .ax .ax-percent {{ display: none; }} .ax .ax-here .ax-percent {{ display: block; }}
-  .ax .ax-table :is(th, td) {{ padding: 3px 2px; font-size: 12px; white-space: normal; }}
+  .ax .ax-table :is(th, td) {{ padding: 3px 1px; font-size: 11px; white-space: normal; }}
   /* the drawing of the network has the blocks and the maps too */
   .ax .ax-table:not(.ax-differences) :is(th, td):is(:nth-child(2), :nth-child(4)) {{ display: none; }}
   .ax table.ax-differences {{ min-width: 0; }}
