@@ -34,7 +34,7 @@ DRAWINGS_CSS = f"""
 .ax .ax-percent {{ position: absolute; left: 0; right: 0; bottom: var(--ax-rise); margin-bottom: 8px; font-size: 12px;
   font-variant-numeric: tabular-nums; line-height: 1; text-shadow: 0 0 3px var(--ax-paper), 0 0 3px var(--ax-paper),
   0 0 2px var(--ax-paper), 0 0 2px var(--ax-paper); }}
-.ax .ax-stop-name {{ display: block; font-size: 12px; line-height: 1.2; min-height: 2.4em; overflow-wrap: anywhere;
+.ax .ax-stop-name {{ display: block; font-size: 12px; line-height: 1.2; min-height: 3.6em; overflow-wrap: anywhere;
   hyphens: manual; color: var(--ax-soft); }}
 .ax .ax-side .ax-dot {{ background: var(--ax-paper); border: 2px solid var(--ax-grey); }}
 .ax .ax-near .ax-dot {{ outline: 2px dashed var(--ax-red); outline-offset: 2px; }}
@@ -55,7 +55,7 @@ DRAWINGS_CSS = f"""
 .ax .ax-change, .ax .ax-exact {{ display: block; font-size: 13px; min-height: 1.45em; white-space: nowrap; overflow: hidden;
   text-overflow: ellipsis; }}
 .ax .ax-change {{ font-weight: 600; }} .ax .ax-exact {{ color: var(--ax-soft); }}
-.ax .ax-story {{ min-height: 318px; }} .ax .ax-story h2 {{ margin: 0 0 4px; font-size: 22px; }}
+.ax .ax-story {{ min-height: 332px; }} .ax .ax-story h2 {{ margin: 0 0 4px; font-size: 22px; }}
 .ax .ax-story p {{ max-width: 85ch; }}
 .ax .ax-eyebrow {{ color: var(--ax-soft); font-size: 13px; }}
 .ax .ax-facts {{ display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px 20px; margin: 10px 0; }}
@@ -90,13 +90,15 @@ DRAWINGS_CSS = f"""
 @container (max-width: 880px) {{
   .ax .ax-network {{ grid-template-columns: repeat(3, minmax(0, 1fr)); }}
   .ax .ax-long, .ax .ax-spread {{ display: none; }} .ax .ax-brief {{ display: inline; }}
+  .ax .ax-story {{ min-height: 370px; }}
   .ax .ax-card {{ padding: 6px 8px; }} .ax .ax-exact {{ font-size: 12px; }}
   .ax .ax-change {{ font-size: 12px; line-height: 1.3; white-space: normal; min-height: 2.6em; }}
 }}
+@container (max-width: 740px) {{ .ax .ax-story {{ min-height: 490px; }} }}
 @container (max-width: 640px) {{
   .ax .ax-network {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   .ax .ax-facts {{ grid-template-columns: minmax(0, 1fr); }}
-  .ax .ax-story {{ min-height: 560px; }}
+  .ax .ax-story {{ min-height: 695px; }}
   .ax .ax-numbers {{ gap: 4px; }} .ax .ax-card {{ padding: 4px 5px; }}
   .ax .ax-card b {{ font-size: 15px; }} .ax .ax-card dt {{ font-size: 12px; }} .ax .ax-exact {{ display: none; }}
   .ax .ax-change {{ font-size: 11px; line-height: 1.3; white-space: normal; min-height: 3.9em; }}
@@ -144,7 +146,7 @@ _WIDGET_CSS = """
   font-size: 1px; overflow: hidden; }
 .ax .ax-keys .jupyter-button:hover { background: color-mix(in srgb, var(--ax-blue) 12%, transparent); }
 .ax .ax-live { position: sticky; top: 0; z-index: 3; display: block; width: auto; background: var(--ax-paper);
-  box-shadow: 0 -16px 0 var(--ax-paper); }
+  margin-top: 10px; box-shadow: 0 -10px 0 var(--ax-paper); }
 .ax .ax-pictures, .ax .ax-demand { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 8px 32px;
   align-items: start; }
 .ax .ax-picture > .jupyter-button { align-self: start; margin: 3px; }
