@@ -180,7 +180,7 @@ def test_a_tap_on_the_phone_changes_what_is_on_the_screen(folder, explorer):
     explorer.locator(".group summary", has_text="ResNeXt-ify").click()
     explorer.locator("[data-switch='2']").click()
     box = cards.bounding_box()
-    assert 0 <= box["y"] and box["y"] + box["height"] < 300
+    assert box["y"] >= 0 and box["y"] + box["height"] < 300
     assert "→" in cards.inner_text()
 
 
@@ -222,11 +222,17 @@ def test_python_in_the_browser_counts_and_draws_as_here(explorer):
     explorer.keyboard.press("Enter")
     expect(explorer.locator("#loading")).to_be_visible()
     explorer.wait_for_function("explorer.shown.values[0] === 80")
-    print(f"Python was ready after {explorer.evaluate('explorer.python.seconds'):.1f} s")  # under 12 s on two idle cores
+    print(
+        f"Python was ready after {explorer.evaluate('explorer.python.seconds'):.1f} s"
+    )  # under 12 s on two idle cores
     assert explorer.evaluate("explorer.shown") | {"number": 0} == json.loads(
         json.dumps(record(from_address("width=80")) | {"number": 0})
     )
-    program = "import json; from docs.fragments import from_address, numbers; json.dumps([numbers(from_address(a)) for a in free])"
+    program = """
+import json
+from docs.fragments import from_address, numbers
+json.dumps([numbers(from_address(text)) for text in free])
+"""
     found = explorer.evaluate(
         """([free, program]) => {
             explorer.python.pyodide.globals.set("free", explorer.python.pyodide.toPy(free));
@@ -247,7 +253,9 @@ def test_python_in_the_browser_counts_and_draws_as_here(explorer):
         explorer.evaluate("([control, value]) => explorer.set(control, value)", [control, value])
         assert reason in problem.inner_text()
     explorer.evaluate("location.hash = 'width=wide'")
-    expect(problem).to_contain_text("The address names no design: width 'wide' must be a whole number. This is ResNet-50.")
+    expect(problem).to_contain_text(
+        "The address names no design: width 'wide' must be a whole number. This is ResNet-50."
+    )
     explorer.evaluate("location.hash = 'width=72&size=96'")
     explorer.wait_for_function("explorer.shown.values[0] === 72")
     explorer.evaluate("explorer.flip(2)")
