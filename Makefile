@@ -70,11 +70,11 @@ notebooks: $(READY) ## Execute every notebook and save its outputs.
 exercises: $(READY) ## Make the students' version of every exercise from the instructors'.
 	$(BIN)/python -m tests.exercises
 
-site: $(READY) ## Make the site of notebooks, exercises, figures and reference in docs/_build/html.
+site: $(READY) ## Make the site of notebooks, exercises, figures, reference and explorer in docs/_build/html; needs npm.
 	$(BIN)/python -m docs
 
 lock: $(READY) ## Resolve the newest versions that pyproject.toml admits into requirements.lock.
 	$(BIN)/uv pip compile --universal --no-header --no-annotate --all-extras --upgrade -o requirements.lock pyproject.toml
 
 clean: ## Remove the virtual environment and caches; trained results in runs/ stay.
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage* docs/_build
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage* docs/_build docs/explorer/node_modules

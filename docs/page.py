@@ -79,7 +79,7 @@ def _switch(number: int, label: str, effects: list[str]) -> str:
     detail = f'<span class="detail">{escape(detail)}</span>' if detail else ""
     return (
         f'<div class="switch"><label><input type="checkbox" role="switch" data-switch="{number}" '
-        f'aria-describedby="effect{number}" disabled><span class="name">{escape(name)}</span>{detail}</label>'
+        f'aria-describedby="effect{number}" disabled><span><span class="name">{escape(name)}</span> {detail}</span></label>'
         f'<span class="effect" id="effect{number}">{effects[number]}</span></div>'
     )
 

@@ -70,14 +70,17 @@ const explorer = {
 
   /** Shows a design of the table. */
   go(number, words) {
+    this.asked = null;
     this.show(this.table.record(number), words);
   },
 
   /** Shows the design at an address, from the table or else from Python; says why if there is none. */
   async visit(address, words, problem = (reason) => `That is not possible, so nothing was changed: ${reason}`) {
     const number = this.table.find(address);
+    const asked = (this.asked = Symbol(address));
     if (number >= 0) return this.go(number, words);
     const answer = await this.python.ask(address).catch((error) => ({ problem: `Python could not start: ${error.message}.` }));
+    if (asked !== this.asked) return; // the reader went on while Python was loading
     if (!answer.problem) return this.show(answer, words);
     this.controls(this.shown);
     this.problem(problem(answer.problem));
@@ -143,7 +146,6 @@ const explorer = {
 
   /** Says how far loading Python is. */
   tell(text, share) {
-    document.getElementById("hand").open = true;
     const place = document.getElementById("loading");
     place.hidden = !text;
     place.querySelector("progress").value = share;

@@ -131,7 +131,7 @@ def test_all_pages_open_and_fit_the_window(pages, page, width):
         page.goto(file.as_uri())
         assert page.title()
         widths = page.evaluate(
-            "[document.documentElement, document.querySelector('.content')].map(one => one.scrollWidth)"
+            "[document.documentElement, document.querySelector('.content') ?? document.body].map(one => one.scrollWidth)"
         )
         assert max(widths) <= width, f"{file.name} is too wide"
         assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth)"), file.name

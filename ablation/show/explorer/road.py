@@ -81,7 +81,7 @@ def _stop(index: int, here: int | None, near: int, button: bool) -> str:
     classes += ["ax-here"] * (index == here)
     more = f' data-stop="{index}"' + (' aria-current="step"' if index == here else "")
     tag = "button" if button else "span"
-    kind = f' type="button" aria-label="{escape(stop_label(index, False))}"' if button else ""
+    kind = ' type="button"' if button else ""
     return (
         f'<li><{tag}{kind} class="{" ".join(classes)}"{more} style="--ax-rise:{_rise(accuracy(index)):.1f}%">'
         f'<span class="ax-dot-box"><span class="ax-dot"></span><span class="ax-percent">{accuracy(index):.2f}</span></span>'
