@@ -129,7 +129,7 @@ def notebook_cards() -> str:
     for title, name, question in tour():
         plain = re.sub(r"[*`]", "", question.strip())
         cards.append(
-            f'<a class="card" href="notebooks/{name}.html"><img src="{PICTURES}/{name}.webp" loading="lazy"'
+            f'<a class="card" href="notebooks/{name}.html"><img src="{PICTURES}/{name}.webp"'
             f' alt="{escape(f"A picture from the notebook {title}")}">'
             f"<h3>{escape(title)}</h3><p>{escape(plain[0].upper() + plain[1:])}</p></a>"
         )
