@@ -109,11 +109,12 @@ def signed(value: float, digits: int = 1) -> str:
 
 def finding_cards() -> str:
     """Return the HTML of the findings."""
-    cards = [
+    cards = [  # a number stays with its unit
         f'<a class="finding" href="{page}"><strong>{number}</strong><h3>{title}</h3><p>{sentence}</p></a>'
         for number, title, sentence, page in findings()
     ]
-    return '<section class="findings" aria-label="Three findings">\n' + "\n".join(cards) + "\n</section>"
+    html = re.sub(r"(?<=\d) (?=%|G\b)", "&nbsp;", "\n".join(cards))
+    return f'<section class="findings" aria-label="Three findings">\n{html}\n</section>'
 
 
 def tour() -> list[tuple[str, str, str]]:

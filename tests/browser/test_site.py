@@ -174,7 +174,7 @@ def test_search_reports_no_result(site, page):
 
 def test_the_landing_page_shows_findings_from_the_files(site, page):
     page.goto((site / "index.html").as_uri())
-    found = page.locator(".finding strong").all_inner_texts()
+    found = [text.replace("\N{NO-BREAK SPACE}", " ") for text in page.locator(".finding strong").all_inner_texts()]
     ladder = pd.read_csv(ROOT / "figures/roadmap-cifar10-10k.csv").set_index("rung")
     speed = pd.read_csv(ROOT / "figures/speed-resnet50.csv").set_index("title")
     road = (
