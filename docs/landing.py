@@ -33,7 +33,9 @@ what it costs, what the network can see, and what it gained.</p>
 <a class="button" href="install.html">Install</a></p>
 <p class="note">The explorer opens in this browser and needs no installation. Everything here works without a network.</p>
 </div>
-<a class="picture" href="{EXPLORER}"><img src="{PICTURES}/hero.webp" alt="{escape(hero_text())}"></a>
+<a class="picture" href="{EXPLORER}"><picture>
+<source media="(prefers-reduced-motion: reduce)" srcset="{PICTURES}/still.webp">
+<img src="{PICTURES}/hero.webp" alt="{escape(hero_text())}"></picture></a>
 </section>"""
 
 

@@ -219,7 +219,7 @@ def test_the_first_screen_says_what_it_is_and_shows_the_buttons(site, page, widt
 
 
 def test_the_cards_have_pictures_of_the_saved_outputs(site):
-    for file in [*(f"{notebook.stem}.webp" for notebook in COURSE), "hero.webp"]:
+    for file in [*(f"{notebook.stem}.webp" for notebook in COURSE), "hero.webp", "still.webp"]:
         with Image.open(site / "_static/landing" / file) as image:
             assert image.width >= 600 and len(set(image.convert("RGB").resize((64, 36)).getdata())) > 20, file
 
