@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from ablation import __version__
-from docs import accessible, excerpts
+from docs import accessible, excerpts, formulas
 from docs.gather import HERE, descriptions
 from docs.landing_pictures import write_pictures
 
@@ -23,7 +23,7 @@ author = "the authors of ablation"
 copyright = "course text and figures CC BY 4.0, code MIT"
 release = __version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.formulas"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["figures/*-presence.md"]  # tables for papers and slides, not pages
 suppress_warnings = ["ref.python"]  # a type in a signature that matches classes of two modules
@@ -33,7 +33,7 @@ nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_merge_streams = True
-myst_enable_extensions: list[str] = []
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 myst_heading_slug_func = "docs.gather.jupyter_anchor"
 
@@ -47,6 +47,7 @@ python_use_unqualified_type_names = True
 add_module_names = False
 
 html_theme = "furo"
+html_math_renderer = formulas.RENDERER
 html_title = "ablation"
 html_static_path = ["_static"]
 html_last_updated_fmt = None
