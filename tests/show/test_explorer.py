@@ -44,7 +44,7 @@ def test_a_rung_is_identified_with_the_papers_accuracy_and_table():
     assert value == "81.97 ± 0.06 %" and source == "Table 10, 224 px"
     assert card_texts(Design(), "published")[0] == "78.82 ± 0.07 %", "of the modern recipe; the story has the other"
     assert "Table 11" in card_texts(Design(ab.RESNET200), "published")[1]
-    assert card_texts(Design(LAST_RUNG.replace(width=97)), "published")[0] == "unknown"
+    assert card_texts(Design(LAST_RUNG.replace(width=97)), "published")[0] == "none"
 
 
 def test_the_receptive_field_is_compared_with_the_image_size():

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 MINUS = "\N{MINUS SIGN}"
+_MANY = 10_000  # percent, from which the factor is easier to read
+_TERA = 1_000_000_000_000
 # The smallest count that is written in each unit. Parameters stay in M as in the paper's tables, MACs in G.
 _MEGA, _GIGA = 95_000, {"MACs": 95_000_000, "params": 1_000_000_000}
 
 
 def unit_of(number: int, kind: str = "MACs") -> tuple[float, str]:
     """Return the divisor and the letter of the unit of a count; kind is "MACs" or "params"."""
+    if abs(number) >= _TERA:
+        return 1e12, "T"
     if abs(number) >= _GIGA[kind]:
         return 1e9, "G"
     return (1e6, "M") if abs(number) >= _MEGA else (1.0, "")
@@ -19,9 +23,12 @@ def short(number: int, kind: str = "MACs", unit: tuple[float, str] | None = None
 
     >>> short(25_557_032), short(6_400), short(366_350_000), short(366_350_000, "params")
     ('25.56 M', '6,400', '0.37 G', '366.35 M')
+    >>> short(1_242_220_000_000)
+    '1.24 T'
     """
     divisor, letter = unit or unit_of(number, kind)
-    return f"{number / divisor:,.2f} {letter}" if letter else f"{number:,}"
+    digits = 2 if abs(number) < 1000 * divisor else 0
+    return f"{number / divisor:,.{digits}f} {letter}" if letter else f"{number:,}"
 
 
 def signed(number: int, kind: str = "MACs") -> str:
@@ -44,6 +51,8 @@ def percent(before: float, after: float) -> str:
     if before == after or not before:
         return "±0 %"
     share = 100 * abs(after / before - 1)
+    if share >= _MANY:
+        return f"{after / before:,.0f} times"
     digits = 0 if share >= 1 else 1 if share >= 0.1 else 2
     sign = "+" if after > before else MINUS
     return f"{sign}{share:,.{digits}f} %" if share >= 0.005 else f"{sign}<0.01 %"

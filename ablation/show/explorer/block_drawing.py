@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .amounts import short
 from .branches import Layer, Unit
 from .svg import arrow, colour, part, path, rect, text
 
@@ -32,7 +33,7 @@ def draw_block(title: str, units: Sequence[Unit], widest: int) -> str:
     weights = sum(layer.weights for unit in units for layer in unit.layers)
     shapes = [
         text(0, 15, title, "start", 15, 'font-weight="bold"'),
-        part("block-weights", text(0, 34, f"{weights:,} weights", "start", _FONT, f'fill="{colour("soft")}"')),
+        part("block-weights", text(0, 34, f"{_exact(weights)} weights", "start", _FONT, f'fill="{colour("soft")}"')),
         arrow(_MIDDLE, 42, _MIDDLE, 58),
     ]
     pen.y = 58
@@ -128,14 +129,19 @@ class _Pen:
         return [_MIDDLE - width / 2 + width * i / (number - 1) for i in range(number)]
 
 
+def _exact(weights: int) -> str:
+    """Return all digits of a number of weights, or few of one that would not fit."""
+    return f"{weights:,}" if weights < 100_000_000 else short(weights, "params")
+
+
 def _label(layer: Layer, top: float) -> str:
     soft = f'fill="{colour("soft")}"'
     if layer.kind == "attention":
         lines = ("attention", f"in {layer.kernel}x{layer.kernel} windows")
     elif layer.depthwise:
-        lines = (f"{layer.name.removesuffix(' dw')} depthwise", f"{layer.weights:,} weights")
+        lines = (f"{layer.name.removesuffix(' dw')} depthwise", f"{_exact(layer.weights)} weights")
     else:
-        lines = (f"{layer.name}, {layer.before:,} → {layer.channels:,}", f"{layer.weights:,} weights")
+        lines = (f"{layer.name}, {layer.before:,} → {layer.channels:,}", f"{_exact(layer.weights)} weights")
     return text(_LABEL, top + 17, lines[0], "start", _FONT) + text(_LABEL, top + 33, lines[1], "start", _SMALL, soft)
 
 

@@ -70,7 +70,7 @@ def _changes(design: Design, previous: Design | None) -> dict[str, str]:
 def _published(design: Design) -> tuple[str, str]:
     rung = design.rung
     if rung is None or rung.published is None:
-        return "unknown", "not a rung: nobody trained it"
+        return "none", "not a rung: nobody trained it"
     std = rung.published.std
     spread = "" if std is None else f'<span class="ax-spread"> ± {std:.2f}</span>'
     source = f"Table {10 if rung in RUNGS else 11}, {PUBLISHED_SIZE} px"

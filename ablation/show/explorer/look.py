@@ -150,7 +150,8 @@ _WIDGET_CSS = """
 .ax .ax-keys .jupyter-button:hover { background: color-mix(in srgb, var(--ax-blue) 12%, transparent); }
 .ax .ax-live { position: sticky; top: 0; z-index: 3; display: block; width: auto; background: var(--ax-paper);
   margin-top: 10px; box-shadow: 0 -10px 0 var(--ax-paper); }
-.ax .ax-pictures, .ax .ax-demand { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 8px 32px;
+.ax .ax-pictures, .ax .ax-demand { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr));
+  gap: 8px 32px;
   align-items: start; }
 .ax .ax-picture > .jupyter-button { align-self: start; margin: 3px; }
 .ax .ax-alert { position: sticky; top: 130px; z-index: 4; height: 0; display: block; width: auto; }
