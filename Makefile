@@ -46,8 +46,8 @@ cifar: $(READY) ## The ladder on 10,000 images of CIFAR-10, hours: needs a folde
 profile: $(READY) ## Count both ladders beside the paper; trains nothing.
 	$(BIN)/ablation profile
 
-lab: $(READY) ## Open JupyterLab on the notebooks.
-	$(BIN)/jupyter lab notebooks
+lab: $(READY) ## Open JupyterLab on the first notebook.
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 test: $(READY) ## Run all tests, the quick ones first, in WORKERS processes of one thread (2 unless said otherwise).
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term

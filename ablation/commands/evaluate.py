@@ -11,6 +11,7 @@ from ..data.class_order import CLASS_ORDERS, sort_classes
 from ..design.recipes import family
 from ..errors import AblationError, unknown
 from .class_names import match_classes
+from .console import make_console, say
 from .networks import load_network
 from .options import NetworkOptions
 
@@ -47,18 +48,21 @@ def evaluate(network_options: NetworkOptions, data: str, recipe: str, class_orde
     from ..train.evaluation import evaluate as evaluate_network
 
     loaded = datasets.load(data, class_order or CLASS_ORDERS[0])
-    source = str(network_options.weights or name)
+    console, source = make_console(), str(network_options.weights or name)
     if len(cfg.get("mean") or ()) not in (0, info.in_chans):
-        print(f"the images are normalised as those of {data}, since {source} says how for {len(cfg['mean'])} channels")
+        say(
+            console,
+            f"the images are normalised as those of {data}, since {source} says how for {len(cfg['mean'])} channels",
+        )
     elif cfg.get("crop_pct"):  # a configuration of timm, whose pixels are timm's
         loaded = loaded.evaluated_as(cfg)
     elif cfg.get("mean") and (statistics := (tuple(cfg["mean"]), tuple(cfg["std"]))) != (loaded.mean, loaded.std):
         loaded = loaded.normalised_by(*statistics)
     logits_of, note = _logits_of(cfg, loaded, class_order, source)
     if note:
-        print(note)
+        say(console, note)
     accuracy, loss, count = evaluate_network(network, loaded, chosen, logits_of=logits_of)
-    print(f"{name}: top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {count} test images of {size} px")
+    say(console, f"{name}: top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {count} test images of {size} px")
 
 
 def _logits_of(

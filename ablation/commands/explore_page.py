@@ -17,7 +17,7 @@ _PAGE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
 <style>
 #ax-lost { position: fixed; inset: 0 0 auto 0; z-index: 100; padding: 12px 20px; background: #8a1c00; color: #ffffff;
   font: 16px/1.4 system-ui, sans-serif; }
-#ax-lost a { color: #ffffff; }
+#ax-lost a { color: #ffffff; text-decoration: underline; }
 </style>
 <script>
 addEventListener('load', () => {

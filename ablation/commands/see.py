@@ -37,7 +37,7 @@ from ..measure.receptive_field import (
     open_branches,
 )
 from ..measure.support import theoretical_receptive_field
-from .console import make_console, track_steps, write_figure
+from .console import make_console, say, track_steps, write_figure
 from .layer_table import print_layers
 from .networks import load_network, road_label, rungs_of, short_title
 from .options import NetworkOptions
@@ -139,7 +139,7 @@ def see(options: SeeOptions) -> None:
         measure_signals(networks, normalise(pixels, IMAGENET_MEAN, IMAGENET_STD), label, out, console)
         return
     if not trained:
-        console.print(_RANDOM, soft_wrap=True, highlight=False)
+        say(console, _RANDOM)
     measure = _measure_fields if what == "fields" else _measure_norms
     measure(networks, pixels, label, trained, out, console)
 
@@ -195,10 +195,9 @@ def _measure_fields(
             rows.append(row)
             end_step(f"{title:28} theory {theory!r:>8}, half of the effective field within {field.side(0.5)} px")
     if any(row["cut"] for row in rows):
-        console.print(
+        say(
+            console,
             f"The fields marked `cut` in the table reach the edge of the {size} px images; anything beyond is not measured.",
-            soft_wrap=True,
-            highlight=False,
         )
     table = pd.DataFrame(rows).assign(size=size, images=len(pixels), weights="trained" if trained else "random, seed 0")
     write_figure(out / f"fields-{label}", plot_fields(fields), table.assign(**describe_environment("cpu")), console)

@@ -35,9 +35,11 @@ OBSERVE = """() => {
 
 # Finds elements that overlap, extend beyond the page or scroll sideways, and texts that do not fit their element.
 MISPLACED = """() => {
+  document.querySelector('.ax').scrollIntoView()  // the line of numbers that stays in view covers nothing at the top
   const controls = '.widget-checkbox, .ax-effect, .ax-fields > *, .ax-actions button, .ax-demand button'
   const elements = [...document.querySelectorAll(`.ax :is(${controls}, .ax-card, svg.ax-svg, table, h1, h2, h3, p, pre)`)]
-    .filter((e) => e.getClientRects().length && e.getBoundingClientRect().height > 1 && !e.closest('.ax-alert, .ax-road'))
+    .filter((e) => e.getClientRects().length && e.getBoundingClientRect().height > 1)
+    .filter((e) => !e.closest('.ax-alert, .ax-road, details:not([open])'))
   const name = (e) => (e.getAttribute('aria-label') || e.textContent || e.className).trim().slice(0, 50)
   const found = []
   elements.forEach((a, i) => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from .amounts import change, percent, points, short
-from .state import ORIGINAL, PUBLISHED_SIZE, RUNGS, Design, is_larger_than_image
+from .state import PUBLISHED_SIZE, RUNGS, Design, is_larger_than_image
 
 _SAME = "unchanged"
 _CHANGED = " ax-changed"
@@ -74,6 +74,4 @@ def _published(design: Design) -> tuple[str, str]:
     std = rung.published.std
     spread = "" if std is None else f'<span class="ax-spread"> ± {std:.2f}</span>'
     source = f"Table {10 if rung in RUNGS else 11}, {PUBLISHED_SIZE} px"
-    if rung.architecture == ORIGINAL.architecture and ORIGINAL.published is not None:
-        source += f"; {ORIGINAL.published.accuracy:.2f} % with the recipe of 2015"
     return f"{rung.published.accuracy:.2f}{spread} %", source

@@ -103,7 +103,10 @@ DRAWINGS_CSS = f"""
   .ax .ax-card b {{ font-size: 15px; }} .ax .ax-card dt {{ font-size: 12px; }} .ax .ax-exact {{ display: none; }}
   .ax .ax-change {{ font-size: 11px; line-height: 1.3; white-space: normal; min-height: 3.9em; }}
   .ax .ax-percent {{ display: none; }} .ax .ax-here .ax-percent {{ display: block; }}
-  .ax .ax-table :is(th, td) {{ padding: 3px 2px; font-size: 11px; white-space: normal; }}
+  .ax .ax-table :is(th, td) {{ padding: 3px 1px; font-size: 11px; white-space: normal; }}
+  /* the drawing of the network has the blocks and the maps too */
+  .ax .ax-table:not(.ax-differences) :is(th, td):is(:nth-child(2), :nth-child(4)) {{ display: none; }}
+  .ax table.ax-differences {{ min-width: 0; }}
 }}
 """
 
@@ -143,11 +146,11 @@ _WIDGET_CSS = """
 .ax .ax-road-box { position: relative; display: block; width: auto; }
 .ax .ax-keys { position: absolute; inset: 0; display: grid; grid-template-columns: repeat(16, minmax(0, 1fr)); width: auto; }
 .ax .ax-keys .jupyter-button { height: 100%; min-width: 0; padding: 0; border: 0; background: none; color: transparent;
-  font-size: 1px; overflow: hidden; }
+  text-indent: 200%; white-space: nowrap; overflow: hidden; }
 .ax .ax-keys .jupyter-button:hover { background: color-mix(in srgb, var(--ax-blue) 12%, transparent); }
 .ax .ax-live { position: sticky; top: 0; z-index: 3; display: block; width: auto; background: var(--ax-paper);
   margin-top: 10px; box-shadow: 0 -10px 0 var(--ax-paper); }
-.ax .ax-pictures, .ax .ax-demand { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 8px 32px;
+.ax .ax-pictures, .ax .ax-demand { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 8px 32px;
   align-items: start; }
 .ax .ax-picture > .jupyter-button { align-self: start; margin: 3px; }
 .ax .ax-alert { position: sticky; top: 130px; z-index: 4; height: 0; display: block; width: auto; }
