@@ -139,11 +139,12 @@ def evaluate(
     recipe: given.RecipeName = "micro",
     class_order: given.ClassOrder = None,
     averaged: given.Averaged = True,
+    device: given.Device = "auto",
 ) -> None:
     """Evaluate a network on the test images of a data set: trained weights, or a timm model."""
     from .commands.evaluate import evaluate as evaluate_network
 
-    evaluate_network(NetworkOptions(model, weights, pretrained, averaged), data, recipe, class_order)
+    evaluate_network(NetworkOptions(model, weights, pretrained, averaged), data, recipe, class_order, device)
 
 
 @app.command(cls=SectionedCommand)
@@ -243,6 +244,7 @@ def see(
     size: given.LookSize = None,
     images: given.ImageFolder = None,
     out: given.Figures = Path("figures"),
+    device: given.Device = "auto",
 ) -> None:
     """Measure receptive fields along the ladder, along a custom road, or of one network; more with --what."""
     from .commands.see import SeeOptions
@@ -250,7 +252,8 @@ def see(
 
     if what == "weights" or model is not None or weights is not None:
         refuse_options(context, ["start"], "is for steps and the ladder")
-    measure(SeeOptions(what, tuple(steps or ()), start, NetworkOptions(model, weights, pretrained), size, images, out))
+    network = NetworkOptions(model, weights, pretrained)
+    measure(SeeOptions(what, tuple(steps or ()), start, network, size, images, out, device))
 
 
 @app.command(cls=SectionedCommand)
@@ -268,13 +271,17 @@ def attribute(
     start: given.Start = "resnet50",
     store: given.StoreFolder = given.STORE,
     count: Annotated[int, typer.Option(help="Number of test images, where no images are given.")] = 16,
+    rates: given.RatesFile = None,
+    init_gain: given.InitGain = None,
     out: given.Figures = Path("figures"),
+    device: given.Device = "auto",
 ) -> None:
     """Show which pixels drive a network's prediction, and score how far to trust each map."""
     from .commands.attribute_choice import attribute_chosen
 
-    network, ladder = (model, weights, pretrained), StudyOptions(data, recipe, start=start, out=out, store=store)
-    attribute_chosen(context, images or [], network, ladder, method or [], target, size, count)
+    changes = recipe_changes(None, None, None, None, None, init_gain)
+    ladder = StudyOptions(data, recipe, 1, start, "", out, store, changes=changes, device=device, rates=rates)
+    attribute_chosen(context, images or [], (model, weights, pretrained), ladder, method or [], target, size, count)
 
 
 @app.command(cls=SectionedCommand)

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from ablation import __version__
-from docs import excerpts, formulas
+from docs import accessible, excerpts, formulas
 from docs.gather import HERE, descriptions
 from docs.landing_pictures import write_pictures
 
@@ -90,4 +90,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", escape_docstring, priority=100)  # before napoleon
     app.connect("doctree-read", add_alt_texts)
     app.connect("build-finished", lambda app, error: None if error else write_pictures(Path(app.outdir)))
+    accessible.connect(app)
     excerpts.connect(app)

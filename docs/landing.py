@@ -33,7 +33,9 @@ what it costs, what the network can see, and what it gained.</p>
 <a class="button" href="install.html">Install</a></p>
 <p class="note">The explorer opens in this browser and needs no installation. Everything here works without a network.</p>
 </div>
-<a class="picture" href="{EXPLORER}"><img src="{PICTURES}/hero.webp" alt="{escape(hero_text())}"></a>
+<a class="picture" href="{EXPLORER}"><picture>
+<source media="(prefers-reduced-motion: reduce)" srcset="{PICTURES}/still.webp">
+<img src="{PICTURES}/hero.webp" alt="{escape(hero_text())}"></picture></a>
 </section>"""
 
 
@@ -109,11 +111,12 @@ def signed(value: float, digits: int = 1) -> str:
 
 def finding_cards() -> str:
     """Return the HTML of the findings."""
-    cards = [
+    cards = [  # a number stays with its unit
         f'<a class="finding" href="{page}"><strong>{number}</strong><h3>{title}</h3><p>{sentence}</p></a>'
         for number, title, sentence, page in findings()
     ]
-    return '<section class="findings" aria-label="Three findings">\n' + "\n".join(cards) + "\n</section>"
+    html = re.sub(r"(?<=\d) (?=%|G\b)", "&nbsp;", "\n".join(cards))
+    return f'<section class="findings" aria-label="Three findings">\n{html}\n</section>'
 
 
 def tour() -> list[tuple[str, str, str]]:
@@ -129,7 +132,7 @@ def notebook_cards() -> str:
     for title, name, question in tour():
         plain = re.sub(r"[*`]", "", question.strip())
         cards.append(
-            f'<a class="card" href="notebooks/{name}.html"><img src="{PICTURES}/{name}.webp" loading="lazy"'
+            f'<a class="card" href="notebooks/{name}.html"><img src="{PICTURES}/{name}.webp"'
             f' alt="{escape(f"A picture from the notebook {title}")}">'
             f"<h3>{escape(title)}</h3><p>{escape(plain[0].upper() + plain[1:])}</p></a>"
         )

@@ -38,11 +38,12 @@ def write_pictures(site: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for _, name, _ in tour():
         card(name).save(folder / f"{name}.webp", quality=82, method=6)
-    moving = recording()
-    if moving is not None and moving.suffix == ".webp":
-        shutil.copy(moving, folder / "hero.webp")
-    else:
-        with Image.open(moving or FIGURES / "roadmap-cifar10-10k.png") as image:
+    moving = recording() or FIGURES / "roadmap-cifar10-10k.png"
+    with Image.open(moving) as image:
+        image.save(folder / "still.webp", method=6)  # for readers who want nothing to move
+        if moving.suffix == ".webp":
+            shutil.copy(moving, folder / "hero.webp")
+        else:
             image.save(folder / "hero.webp", save_all=True, method=6)
 
 

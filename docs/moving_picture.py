@@ -24,7 +24,7 @@ MAX_BYTES = 1_500_000
 def record(page: Page) -> list[Image.Image]:
     """Return a frame for the start of the road and one after each step."""
     page.wait_for_function("() => !document.querySelector('#next').disabled")
-    page.evaluate("document.activeElement?.blur()")
+    page.evaluate("scrollTo(0, document.querySelector('.actions').getBoundingClientRect().top + scrollY - 16)")
     frames = [frame(page)]
     while page.locator("#next").is_enabled():
         if len(frames) > MAX_STEPS:

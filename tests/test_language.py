@@ -77,7 +77,7 @@ def paragraphs(file):
     return re.split(r"\n\s*\n", text)
 
 
-@pytest.mark.parametrize("file", filter(edited, FILES), ids=lambda file: str(file.relative_to(ROOT)))
+@pytest.mark.parametrize("file", list(filter(edited, FILES)), ids=lambda file: str(file.relative_to(ROOT)))
 def test_no_page_has_a_phrase_of_the_list(file):
     assert [hit for paragraph in paragraphs(file) for hit in found(paragraph)] == []
 

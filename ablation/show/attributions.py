@@ -78,12 +78,12 @@ def gaps_finding(table: pd.DataFrame) -> str:
     medians = 100 * table.groupby("title", sort=False)["gap"].median()
     known = medians.clip(lower=_LOG_LEAST)
     factors = (known / known.shift()).dropna()
-    jumps = np.log10(factors).abs()
+    jumps = factors.map(lambda factor: abs(float(np.log10(factor))))
     if len(jumps) and jumps.max() >= np.log10(_JUMP):
-        title = jumps.idxmax()
-        before = medians.iloc[list(medians.index).index(title) - 1]
-        verb = "falls" if factors[title] < 1 else "rises"
-        return f"At {title} the median gap {verb} from {_plain(before)} % to {_plain(medians[title])} %"
+        place = int(jumps.argmax()) + 1  # the first row has none before it
+        before, after = float(medians.iloc[place - 1]), float(medians.iloc[place])
+        verb = "falls" if after < before else "rises"
+        return f"At {medians.index[place]} the median gap {verb} from {_plain(before)} % to {_plain(after)} %"
     low, high = _plain(medians.min()), _plain(medians.max())
     return f"The median gap is {low} %" + (" in every row" if low == high else f" to {high} %")
 

@@ -51,30 +51,6 @@ def wrap_words(text: str, width: int, indent: str = "") -> str:
     return "\n".join(lines)
 
 
-class FirstFitting:
-    """Several forms of one content, the widest first: shows the first that fits the console, or the last.
-
-    Args:
-        forms: what rich can print.
-    """
-
-    def __init__(self, forms: Iterable[RenderableType]) -> None:
-        self._forms = tuple(forms)
-
-    @property
-    def forms(self) -> tuple[RenderableType, ...]:
-        """The forms, the widest first."""
-        return self._forms
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        forms, anything = self.forms, options.update(max_width=_ANY_WIDTH)
-        for form in forms[:-1]:
-            if Measurement.get(console, anything, form).maximum <= options.max_width:
-                yield form
-                return
-        yield forms[-1]
-
-
 @dataclass(frozen=True)
 class _Column:
     heading: str
@@ -88,7 +64,7 @@ class _Column:
         return ["" if self.merged and cell == last else cell for cell, last in zip(self.cells, before, strict=False)]
 
 
-class FittedTable(FirstFitting):
+class FittedTable:
     """A table of which every `shorten` names one thing that is said shorter, or left out, where it does not fit.
 
     Where nothing more can be left out, each row becomes a paragraph that has all columns.
@@ -175,7 +151,28 @@ class FittedTable(FirstFitting):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self._title:
             yield Text(self._title, style="table.title")
-        yield from super().__rich_console__(console, options)
+        anything = options.update(max_width=_ANY_WIDTH)
+        for table in self._tables():  # each is made only where those before do not fit
+            if Measurement.get(console, anything, table).maximum <= options.max_width:
+                yield table
+                return
+        yield _Paragraphs(list(self._columns.values()))
+
+    def _tables(self) -> Iterator[RenderableType]:
+        """Yield the tables, the widest first; all but that one are set more tightly and say what they leave out."""
+        columns: dict[str, _Column | None] = {**self._columns}
+        yield self._table(columns.values(), tight=False)
+        yield Group(self._table(columns.values(), tight=True), "")
+        for name, form in self._shorter:
+            columns[name] = form
+            absent = ", ".join(name for name, column in columns.items() if column is None)
+            notes = [_Note(f"A wider terminal also shows: {absent}.")] * bool(absent)
+            yield Group(self._table(columns.values(), tight=True), *notes, "")
+
+    @property
+    def forms(self) -> tuple[RenderableType, ...]:
+        """The tables and the paragraphs, the widest first, without the title."""
+        return (*self._tables(), _Paragraphs(list(self._columns.values())))
 
     def _table(self, columns: Iterable[_Column | None], tight: bool) -> Table:
         present = [column for column in columns if column is not None]

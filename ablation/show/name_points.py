@@ -145,7 +145,7 @@ def _cost(
     others: Sequence[tuple[tuple[float, float], _Place]],
 ) -> float:
     """Return how bad a place is: what it covers counts most, then how far it is from its marker."""
-    covered = sum(_covers(place, point, _MARKER + 1) for point in points if point != own)
+    covered: float = sum(_covers(place, point, _MARKER + 1) for point in points if point != own)
     covered += 3 * sum(_overlap(place, other) for _, other in others)
     line = _leader(own, place)
     covered += sum(_covers(other, point, 0) for _, other in others for point in line) / 3

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -56,15 +57,13 @@ def plot_roadmap(table: pd.DataFrame, data_label: str, figure: Figure | None = N
             published[rows], published.index[rows], linestyle="", marker="o", ms=4, color=_PAPER, mfc=face, zorder=4
         )
     unit, divisor = ("G", 1e9) if table["macs"].max() >= 1e9 else ("M", 1e6)
-    here = [(_number(row.accuracy, 1, row.diverged), f"{row.macs / divisor:.2f} {unit}") for row in table.itertuples()]
-    there = [
-        (_number(row.published_accuracy, 2), f"{row.published_gmacs:.2f} G" if pd.notna(row.published_gmacs) else "")
-        for row in table.itertuples()
-    ]
+    records = table.to_dict("records")
+    here = [(_number(row["accuracy"], 1, row["diverged"]), f"{row['macs'] / divisor:.2f} {unit}") for row in records]
+    there = [(_number(row["published_accuracy"], 2), _gmacs(row["published_gmacs"])) for row in records]
     _finish(ours, "measured here", here, "MACs", reference, table)
     _finish(paper, "published, ImageNet-1K", there, "“FLOPs”", reference, table)
     ours.set_xlim(*limits)
-    ours.set_yticks(range(len(table)), [_title(row) for row in table.itertuples()], fontsize=TEXT)
+    ours.set_yticks(range(len(table)), [_title(row) for row in records], fontsize=TEXT)
     for label, adopted in zip(ours.get_yticklabels(), table["adopted"], strict=True):
         label.set_color("black" if adopted else QUIET)
     ours.set_ylim(len(table) - 0.4, -0.6)
@@ -145,8 +144,12 @@ def _finish(
     sns.despine(ax=axes, left=True)
 
 
-def _title(row: object) -> str:
-    return str(row.title) if row.adopted else f"{row.title} (not kept)"  # type: ignore[attr-defined]
+def _title(row: Mapping[Hashable, Any]) -> str:
+    return str(row["title"]) if row["adopted"] else f"{row['title']} (not kept)"
+
+
+def _gmacs(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.2f} G"
 
 
 def _signed(value: float) -> str:

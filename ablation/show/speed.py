@@ -44,7 +44,7 @@ def speed_finding(table: pd.DataFrame) -> str:
     'MACs are not time: one takes 2.0 times as long in b as in a; 2 of 2 networks are Pareto-optimal'
     """
     per_mac = table["seconds"] / table["macs"]
-    slow, fast = table.loc[per_mac.idxmax()], table.loc[per_mac.idxmin()]
+    slow, fast = (table.iloc[int(place)] for place in (per_mac.argmax(), per_mac.argmin()))
     front = len(pareto_front((table["seconds"] / table["batch"]).tolist(), table["published_accuracy"].tolist()))
     on = f"{front} of {len(table)} networks {'is' if front == 1 else 'are'} Pareto-optimal"
     if slow["low"] / slow["macs"] <= fast["high"] / fast["macs"]:  # quartiles overlap

@@ -6,6 +6,7 @@ The colours are seaborn's colour-blind safe palette. Whatever a colour encodes, 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -57,7 +58,7 @@ def headline(figure: Figure, finding: str, note: str = "") -> Figure:
     height = before + room
     figure.set_size_inches(width, height)
     top, left = 1 - _EDGE_INCHES / height, _EDGE_INCHES / width
-    look = {"ha": "left", "va": "top", "linespacing": _LINE / 1.2}
+    look: dict[str, Any] = {"ha": "left", "va": "top", "linespacing": _LINE / 1.2}
     figure.suptitle(title, x=left, y=top, fontsize=TITLE, fontweight="bold", **look)
     if below:
         figure.text(left, top - title_inches / height, below, fontsize=SMALL, color=QUIET, gid=NOTE, **look)
@@ -145,5 +146,5 @@ def colour_bar(figure: Figure, colours: object, axes: object, label: str, **plac
     bar = figure.colorbar(colours, ax=axes, **places)  # type: ignore[arg-type]
     bar.set_label(label, fontsize=SMALL)
     bar.ax.tick_params(labelsize=SMALL)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return bar.ax

@@ -174,7 +174,7 @@ def test_search_reports_no_result(site, page):
 
 def test_the_landing_page_shows_findings_from_the_files(site, page):
     page.goto((site / "index.html").as_uri())
-    found = page.locator(".finding strong").all_inner_texts()
+    found = [text.replace("\N{NO-BREAK SPACE}", " ") for text in page.locator(".finding strong").all_inner_texts()]
     ladder = pd.read_csv(ROOT / "figures/roadmap-cifar10-10k.csv").set_index("rung")
     speed = pd.read_csv(ROOT / "figures/speed-resnet50.csv").set_index("title")
     road = (
@@ -219,9 +219,9 @@ def test_the_first_screen_says_what_it_is_and_shows_the_buttons(site, page, widt
 
 
 def test_the_cards_have_pictures_of_the_saved_outputs(site):
-    for file in [*(f"{notebook.stem}.webp" for notebook in COURSE), "hero.webp"]:
+    for file in [*(f"{notebook.stem}.webp" for notebook in COURSE), "hero.webp", "still.webp"]:
         with Image.open(site / "_static/landing" / file) as image:
-            assert image.width >= 600 and len(image.convert("RGB").resize((64, 36)).getcolors()) > 20, file
+            assert image.width >= 600 and len(set(image.convert("RGB").resize((64, 36)).getdata())) > 20, file
 
 
 def test_answers_are_closed_until_opened(site, page):
@@ -233,7 +233,7 @@ def test_answers_are_closed_until_opened(site, page):
     output = answers.first.locator(".cell_output")
     assert not output.is_visible()
     answers.first.locator("summary").click()
-    assert output.is_visible() and "you said ?" in output.inner_text()
+    assert output.is_visible() and "you said" in output.inner_text()
     assert page.locator("details.hide", has=page.get_by_text("Show the code")).count() >= 2
 
 
@@ -253,6 +253,6 @@ if AXE.exists():
     def test_axe_finds_no_serious_fault(site, page, name):
         page.goto((site / name).as_uri())
         page.evaluate(AXE.read_text())
-        found = page.evaluate("axe.run()")["violations"]
+        found = page.evaluate("axe.run({preload: false})")["violations"]
         serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
         assert [(fault["id"], [node["target"] for node in fault["nodes"]][:5]) for fault in serious] == []

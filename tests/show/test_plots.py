@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 
 from ablation.evidence.ladder_table import ladder_table
 from ablation.show.plots import plot_roadmap
-from ablation.show.style import NOTE
 from ablation.show.verdict_marks import LOOKS, START, ladder_finding
 from ablation.study.ladder import ladder_trials
-from tests.show.looks import check_layout, drawn_texts
+from tests.show.looks import check_layout, drawn_texts, note_of
 from tests.study.samples import outcome
 
 VERDICTS = [verdict for verdict in LOOKS if verdict != START]
@@ -33,11 +32,6 @@ def marks(axes):
     return sorted(((line.get_ydata()[0], line.get_xdata()[0], line) for line in lines), key=lambda mark: mark[0])
 
 
-def note(figure):
-    (text,) = (text for text in figure.texts if text.get_gid() == NOTE)
-    return " ".join(text.get_text().split())
-
-
 def test_every_row_has_a_dot_at_its_distance_from_the_enhanced_recipe_in_both_ladders(table):
     ours, paper = plot_roadmap(table, "digits").axes
     expected = table["accuracy"] - table["accuracy"][1]
@@ -57,9 +51,9 @@ def test_every_row_has_its_numbers(table):
     ]
     assert {"4.46 G", "81.97", "“FLOPs”"} <= {text.get_text() for text in paper.texts}
     assert {f"{value:.1f}" for value in table["accuracy"]} <= {text.get_text() for text in ours.texts}
-    assert note(figure).startswith("digits; 3 seeds, one rate; bars: 95 % interval")
+    assert note_of(figure).startswith("digits; 3 seeds, one rate; bars: 95 % interval")
     before = plot_roadmap(table.drop(columns=["lr", "rates"]), "digits")
-    assert note(before).startswith("digits; 3 seeds; bars"), "a file of an earlier version"
+    assert note_of(before).startswith("digits; 3 seeds; bars"), "a file of an earlier version"
 
 
 def test_intervals_are_as_long_as_in_the_table_and_an_arrow_says_where_they_go_on(table):
@@ -143,11 +137,11 @@ def test_a_ladder_with_diverged_trials_is_drawn(survivors):
     figure = plot_roadmap(ladder_table("micro", "digits", outcomes), "digits")
     assert [text.get_text() for text in figure.axes[0].texts].count("diverged") == (0 if survivors else 17)
     found = "No verdict on any of 16 steps on digits" if survivors else "No row of 17 has an accuracy on digits"
-    assert figure.get_suptitle() == found and "diverged" in note(figure)
+    assert figure.get_suptitle() == found and "diverged" in note_of(figure)
     check_layout(figure)
 
 
 def test_a_ladder_without_intervals_is_drawn():
     trials = ladder_trials("micro", "digits", range(1))
     table = ladder_table("micro", "digits", {trial: outcome(70 + i) for i, trial in enumerate(trials)})
-    assert "digits; 1 seed, one rate; published ± std" in note(plot_roadmap(table, "digits"))
+    assert "digits; 1 seed, one rate; published ± std" in note_of(plot_roadmap(table, "digits"))
