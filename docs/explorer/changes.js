@@ -69,13 +69,28 @@ function fillCards(cards, before, after) {
   });
 }
 
-/** Replaces the content of an element and marks the parts (`data-part`) that differ from before. */
+/** Replaces the content of an element where it differs, and marks the parts (`data-part`) that do. */
 function replaceAndMark(element, html, mark) {
   const old = new Map([...element.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part.innerHTML]));
-  element.innerHTML = html;
-  if (!mark) return;
-  const parts = [...element.querySelectorAll("[data-part]")];
-  for (const part of parts) {
-    if (old.get(part.dataset.part) !== part.innerHTML) part.classList.add("ax-changed");
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  keepEqual(element, template.content);
+  for (const part of element.querySelectorAll("[data-part]")) {
+    part.classList.toggle("ax-changed", mark && old.get(part.dataset.part) !== part.innerHTML);
   }
+}
+
+/** Makes the children of an element equal to others; children that are equal already stay, and need no new layout. */
+function keepEqual(element, wanted) {
+  const [old, now] = [[...element.childNodes], [...wanted.childNodes]];
+  if (old.length !== now.length) {
+    element.replaceChildren(...now);
+    return;
+  }
+  now.forEach((child, index) => {
+    const before = old[index];
+    if (before.isEqualNode(child)) return;
+    if (before.nodeType === Node.ELEMENT_NODE && before.cloneNode().isEqualNode(child.cloneNode())) keepEqual(before, child);
+    else before.replaceWith(child);
+  });
 }

@@ -44,9 +44,6 @@ const explorer = {
     const here = stops.find((button) => button.ariaCurrent) ?? place.querySelector(".ax-near") ?? stops[0];
     for (const button of stops) button.tabIndex = button === here ? 0 : -1;
     if (stop !== undefined) place.querySelector(`[data-stop="${stop}"]`)?.focus({ preventScroll: true });
-    const frame = place.getBoundingClientRect();
-    const box = here.getBoundingClientRect();
-    place.scrollLeft += box.left + box.width / 2 - frame.left - frame.width / 2;
   },
 
   controls(record) {
