@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FIGURES, NOTEBOOKS = ROOT / "figures", ROOT / "notebooks"
 MARK = "<!-- landing -->\n"
-TOUR_ROW = re.compile(r"^\| \[([^\]]+)\]\((\w+)\.ipynb\) \| ([^|]+) \| \d+ \| \w+ \|$", re.M)
+TOUR_ROW = re.compile(r"^\| \[([^\]]+)\]\((\w+)\.ipynb\) \| ([^|]+) \| [^|]+ \| [^|]+ \|$", re.M)
 EXPLORER = "explorer/index.html"
 PICTURES = "_static/landing"  # written by `docs.landing_pictures`
 

@@ -221,7 +221,7 @@ def test_the_first_screen_says_what_it_is_and_shows_the_buttons(site, page, widt
 def test_the_cards_have_pictures_of_the_saved_outputs(site):
     for file in [*(f"{notebook.stem}.webp" for notebook in COURSE), "hero.webp", "still.webp"]:
         with Image.open(site / "_static/landing" / file) as image:
-            assert image.width >= 600 and len(set(image.convert("RGB").resize((64, 36)).getdata())) > 20, file
+            assert image.width >= 600 and len(image.convert("RGB").resize((64, 36)).getcolors(64 * 36)) > 20, file
 
 
 def test_answers_are_closed_until_opened(site, page):
@@ -233,7 +233,7 @@ def test_answers_are_closed_until_opened(site, page):
     output = answers.first.locator(".cell_output")
     assert not output.is_visible()
     answers.first.locator("summary").click()
-    assert output.is_visible() and "you said" in output.inner_text()
+    assert output.is_visible() and "25,557,032" in output.inner_text()
     assert page.locator("details.hide", has=page.get_by_text("Show the code")).count() >= 2
 
 
