@@ -132,7 +132,7 @@ COMMANDS = {
         *("--epochs", "--lr", "--batch-size", "--drop-path", "--ema", "--init-gain"),
         *("--device", "--precision", "--accumulate", "--workers", "--compile", "--validate-every", "--log-with"),
     ],
-    "evaluate": ["--model", "--weights", "--data", "--recipe", "--class-order", "--averaged", "--raw"],
+    "evaluate": ["--model", "--weights", "--data", "--recipe", "--class-order", "--averaged", "--raw", "--device"],
     "study": ["--count", "--images", "--sizes", *STUDY],
     "rates": [
         *("--data", "--recipe", "--every-row", "--original", "--modern", "--epochs", "--seeds", "--start", "--label"),
@@ -142,8 +142,11 @@ COMMANDS = {
     "export": ["--store"],
     "import": ["--store", "--same-images"],
     "power": ["--seeds", "--effect", "--steps", "--store"],
-    "see": ["--what", "--start", "--model", "--weights", "--size", "--images"],
-    "attribute": ["--model", "--weights", "--method", "--target", "--size", "--data", "--recipe", "--start", "--count"],
+    "see": ["--what", "--start", "--model", "--weights", "--size", "--images", "--device"],
+    "attribute": [
+        *("--model", "--weights", "--method", "--target", "--size", "--data", "--recipe", "--start", "--count"),
+        *("--rates", "--init-gain", "--device"),
+    ],
     "explore": ["--port", "--no-browser"],
 }
 FLAGS = {"--compile", "--every-row", "--averaged", "--raw", "--timing", "--compiled", "--no-browser", "--pretrained"}

@@ -132,17 +132,6 @@ class FittedTable:
             if len(words) > max(width, _LONG_HEADING):
                 self.shorten(name, heading=wrap_words(words, width))
 
-    def _tables(self) -> Iterator[RenderableType]:
-        """Yield the tables, the widest first; all but that one are set more tightly and say what they leave out."""
-        columns: dict[str, _Column | None] = {**self._columns}
-        yield self._table(columns.values(), tight=False)
-        yield Group(self._table(columns.values(), tight=True), "")
-        for name, form in self._shorter:
-            columns[name] = form
-            absent = ", ".join(name for name, column in columns.items() if column is None)
-            notes = [_Note(f"A wider terminal also shows: {absent}.")] * bool(absent)
-            yield Group(self._table(columns.values(), tight=True), *notes, "")
-
     @property
     def forms(self) -> tuple[RenderableType, ...]:
         """The tables and the paragraphs, the widest first, without the title."""
@@ -168,11 +157,6 @@ class FittedTable:
             absent = ", ".join(name for name, column in columns.items() if column is None)
             notes = [_Note(f"A wider terminal also shows: {absent}.")] * bool(absent)
             yield Group(self._table(columns.values(), tight=True), *notes, "")
-
-    @property
-    def forms(self) -> tuple[RenderableType, ...]:
-        """The tables and the paragraphs, the widest first, without the title."""
-        return (*self._tables(), _Paragraphs(list(self._columns.values())))
 
     def _table(self, columns: Iterable[_Column | None], tight: bool) -> Table:
         present = [column for column in columns if column is not None]
