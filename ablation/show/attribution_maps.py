@@ -83,24 +83,25 @@ def maps_finding(maps: Mapping[str, NDArray[np.float64]], signed: Mapping[str, b
     >>> rng = np.random.default_rng(0)
     >>> one = rng.normal(size=(4, 8, 8))
     >>> maps_finding({"a": one, "b": one, "c": -one}, {"a": True, "b": True, "c": True})
-    'Maps of the same image are most alike in a and b (r = 1.00), least in a and c (r = -1.00)'
+    'Maps of the same image are most alike in a and b (correlation 1.00), least in a and c (-1.00)'
     """
     found = {}
+    names = {name: " ".join(name.split()) for name in maps}
     for a, b in itertools.combinations(maps, 2):
         both = signed[a] and signed[b]
         pairs = ((one.ravel(), other.ravel()) for one, other in zip(maps[a], maps[b], strict=True))
         values = [_correlation(one, other) if both else _correlation(abs(one), abs(other)) for one, other in pairs]
         known = [value for value in values if np.isfinite(value)]
         if known:
-            found[a, b] = float(np.mean(known))
+            found[names[a], names[b]] = float(np.mean(known))
     if not found:
-        return f"Attributions: {', '.join(maps)}"
+        return f"Attributions: {', '.join(names.values())}"
     most, least = (choice(found, key=found.__getitem__) for choice in (max, min))
     if len(found) == 1:
-        return f"Maps of the same image in {most[0]} and {most[1]} correlate by r = {found[most]:.2f}"
+        return f"Maps of the same image in {most[0]} and {most[1]} have a correlation of {found[most]:.2f}"
     return (
-        f"Maps of the same image are most alike in {most[0]} and {most[1]} (r = {found[most]:.2f}), "
-        f"least in {least[0]} and {least[1]} (r = {found[least]:.2f})"
+        f"Maps of the same image are most alike in {most[0]} and {most[1]} (correlation {found[most]:.2f}), "
+        f"least in {least[0]} and {least[1]} ({found[least]:.2f})"
     )
 
 

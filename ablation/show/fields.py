@@ -101,7 +101,7 @@ def fields_finding(seen: Sequence[NetworkField], share: float = 0.5) -> str:
     """Return how wide the effective field is in the first network and the last, and where it is widest."""
     sides = [entry.effective.side(share) for entry in seen]
     what = "Half of the effective field" if share == 0.5 else f"{100 * share:.0f} % of the effective field"
-    first, last, widest = seen[0].title, seen[-1].title, seen[sides.index(max(sides))].title
+    first, last, widest = (" ".join(seen[i].title.split()) for i in (0, -1, sides.index(max(sides))))
     found = f"{what} is {sides[0]} px wide in {first}"
     if len(seen) > 1:
         found += f" and {sides[-1]} px in {last}"

@@ -31,13 +31,13 @@ from .style import (
     strip_axes,
 )
 
-_MOST_PANELS = 3
+_MOST_PANELS, _CHOSEN = 4, 3  # of more networks than fit, so many are drawn
 
 
 def plot_norms(statistics: Mapping[str, Sequence[NormStatistics]], figure: Figure | None = None) -> Figure:
     """Plot the spread of the inputs and outputs of each norm in forward order, on shared axes.
 
-    Of more than three networks, three are drawn: the first, the last, and the one whose number of norms changes most.
+    Of more than four networks, three are drawn: the first, the last, and the one whose number of norms changes most.
 
     Args:
         statistics: title -> the result of `norm_statistics`.
@@ -47,8 +47,9 @@ def plot_norms(statistics: Mapping[str, Sequence[NormStatistics]], figure: Figur
         The figure.
     """
     titles = list(statistics)
-    shown = [titles[i] for i in choose([len(entries) for entries in statistics.values()], _MOST_PANELS)]
-    figure = figure or new_figure(PAGE_INCHES if len(shown) > 1 else COLUMN_INCHES, 2.3)
+    most = _MOST_PANELS if len(titles) <= _MOST_PANELS else _CHOSEN
+    shown = [titles[i] for i in choose(list(map(len, statistics.values())), most)]
+    figure = figure or new_figure(PAGE_INCHES if len(shown) > 1 else COLUMN_INCHES, 2.45)
     panels = figure.subplots(1, len(shown), squeeze=False, sharex=True, sharey=True)[0]
     for title, axes in zip(shown, panels, strict=True):
         entries = statistics[title]
@@ -63,7 +64,7 @@ def plot_norms(statistics: Mapping[str, Sequence[NormStatistics]], figure: Figur
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        quiet(axes, "norm, in forward order", title=f"{title}: {len(entries)} norms")
+        quiet(axes, "norm, in forward order", title=f"{title}\n{len(entries)} norms")
     panels[0].set_ylabel("standard deviation", fontsize=TEXT)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)

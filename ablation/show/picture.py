@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 _COLOURS = 256  # of the palette that halves the size of a file
-_MANY_COLOURS = 4096  # of photographs and fine shades, which a palette would spoil
+_MANY_COLOURS = 20_000  # of photographs and fine shades, which a palette would spoil
 
 
 def png(figure: Figure) -> bytes:

@@ -56,9 +56,15 @@ def norms(spreads):
 
 
 def test_norms_are_three_panels_and_their_range():
-    networks = {"a": norms([0.1] * 9), "b": norms([0.1] * 9), "c": norms([0.5] * 4), "d": norms([0.2, 2.0] * 2)}
+    networks = {
+        "a": norms([0.1] * 9),
+        "b": norms([0.1] * 9),
+        "c": norms([0.5] * 4),
+        "d": norms([0.5] * 4),
+        "e": norms([0.2, 2.0] * 2),
+    }
     figure = plot_norms(networks)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a: 9 norms", "c: 4 norms", "d: 4 norms"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a\n9 norms", "c\n4 norms", "e\n4 norms"]
     assert figure.get_suptitle() == "Norms turn standard deviations of 0.1 to 2 into 1"
     assert norms_finding({"a": networks["c"]}) == "Norms turn standard deviations of 0.5 into 1"
 
@@ -119,10 +125,11 @@ def test_gaps_name_the_row_that_changes_them():
 def test_maps_say_which_rows_are_alike():
     one, other = np.random.default_rng(0).normal(size=(2, 3, 4, 4))
     signed = dict.fromkeys("abc", True)
+    assert "in a b and c have" in maps_finding({"a\nb": one, "c": one}, {"a\nb": True, "c": True})
     assert maps_finding({"a": one}, signed) == "Attributions: a"
-    assert maps_finding({"a": one, "b": -one}, signed).endswith("in a and b correlate by r = -1.00")
-    assert maps_finding({"a": one, "b": -one}, {"a": True, "b": False}).endswith("r = 1.00"), "without a sign"
-    assert "most alike in a and c (r = 1.00)" in maps_finding({"a": one, "b": other, "c": one}, signed)
+    assert maps_finding({"a": one, "b": -one}, signed).endswith("in a and b have a correlation of -1.00")
+    assert maps_finding({"a": one, "b": -one}, {"a": True, "b": False}).endswith("of 1.00"), "without a sign"
+    assert "most alike in a and c (correlation 1.00)" in maps_finding({"a": one, "b": other, "c": one}, signed)
     assert maps_finding({"a": one, "b": np.zeros_like(one)}, signed) == "Attributions: a, b", "a constant map"
 
 
