@@ -46,8 +46,8 @@ cifar: $(READY) ## The ladder on 10,000 images of CIFAR-10, hours: needs a folde
 profile: $(READY) ## Count both ladders beside the paper; trains nothing.
 	$(BIN)/ablation profile
 
-lab: $(READY) ## Open JupyterLab on the notebooks.
-	$(BIN)/jupyter lab notebooks
+lab: $(READY) ## Open JupyterLab on the first notebook.
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 test: $(READY) ## Run all tests, the quick ones first, in WORKERS processes of one thread (2 unless said otherwise).
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
@@ -70,11 +70,11 @@ notebooks: $(READY) ## Execute every notebook and save its outputs.
 exercises: $(READY) ## Make the students' version of every exercise from the instructors'.
 	$(BIN)/python -m tests.exercises
 
-site: $(READY) ## Make the site of notebooks, exercises, figures and reference in docs/_build/html.
+site: $(READY) ## Make the site of notebooks, exercises, figures, reference and explorer in docs/_build/html; needs npm.
 	$(BIN)/python -m docs
 
 lock: $(READY) ## Resolve the newest versions that pyproject.toml admits into requirements.lock.
 	$(BIN)/uv pip compile --universal --no-header --no-annotate --all-extras --upgrade -o requirements.lock pyproject.toml
 
 clean: ## Remove the virtual environment and caches; trained results in runs/ stay.
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage* docs/_build
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage* docs/_build docs/explorer/node_modules

@@ -10,14 +10,15 @@ import typer
 from .commands import parameters as given
 from .commands import study_parameters as own
 from .commands.door import run_command
-from .commands.help_sections import SectionedCommand
-from .commands.options import NetworkOptions, StudyOptions, recipe_changes
+from .commands.help_sections import SectionedCommand, SectionedGroup, one_of
+from .commands.options import MEMORY_FORMATS, PRECISIONS, STEPS, NetworkOptions, StudyOptions, recipe_changes
 from .commands.parameters import given_options, refuse_options
 from .commands.rates_command import rates as rates_command
 from .version import __version__
 
 app = typer.Typer(
     help="The ConvNeXt paper's road from ResNet-50 to ConvNeXt-T: build, count and train every step.",
+    cls=SectionedGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,7 +38,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def profile(
     context: typer.Context,
     steps: given.Steps = None,
@@ -45,9 +46,9 @@ def profile(
     size: Annotated[int, typer.Option(help="Side of the images in pixels.")] = 224,
     timing: Annotated[bool, typer.Option("--timing", help="Time each network on this machine as well.")] = False,
     batch: Annotated[int, typer.Option(help="Images per timed call.")] = 8,
-    step: Annotated[str, typer.Option(help="What to time: forward or training.")] = "forward",
-    memory_format: Annotated[str, typer.Option(help="NCHW or channels-last.")] = "channels-last",
-    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    step: Annotated[str, typer.Option(help=f"What to time: {one_of(STEPS)}.")] = "forward",
+    memory_format: Annotated[str, typer.Option(help=f"{one_of(MEMORY_FORMATS)}.")] = "channels-last",
+    precision: Annotated[str, typer.Option(help=f"{one_of(PRECISIONS)}.")] = "fp32",
     compiled: Annotated[bool, typer.Option("--compiled", help="Time through torch.compile.")] = False,
     reconcile: given.Reconcile = None,
     out: given.Figures = Path("figures"),
@@ -73,7 +74,7 @@ def roadmap(
     rates: given.RatesFile = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     workers: given.Workers = None,
     engine: given.EngineName = "local",
     address: given.Address = None,
@@ -115,7 +116,7 @@ def train(
     compiled: given.Compile = False,
     validate_every: given.ValidateEvery = 0,
     log_with: given.LogWith = None,
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
 ) -> None:
     """Train one network: steps, a rung or a timm model. Under torchrun or accelerate launch, on all devices of the group."""
     from .commands.train import TrainOptions
@@ -129,7 +130,7 @@ def train(
     train_network(options)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def evaluate(
     model: given.Model = None,
     weights: given.Weights = None,
@@ -138,11 +139,12 @@ def evaluate(
     recipe: given.RecipeName = "micro",
     class_order: given.ClassOrder = None,
     averaged: given.Averaged = True,
+    device: given.Device = "auto",
 ) -> None:
     """Evaluate a network on the test images of a data set: trained weights, or a timm model."""
     from .commands.evaluate import evaluate as evaluate_network
 
-    evaluate_network(NetworkOptions(model, weights, pretrained, averaged), data, recipe, class_order)
+    evaluate_network(NetworkOptions(model, weights, pretrained, averaged), data, recipe, class_order, device)
 
 
 @app.command(cls=SectionedCommand)
@@ -165,7 +167,7 @@ def study(
     rates: given.RatesFile = None,
     label: given.Label = "",
     out: given.Figures = Path("figures"),
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     workers: given.Workers = None,
     engine: given.EngineName = "local",
     address: given.Address = None,
@@ -184,15 +186,15 @@ def study(
     study_chosen(context, design, steps or [], count, (images, sizes, epochs), options)
 
 
-app.command()(rates_command)
+app.command(cls=SectionedCommand)(rates_command)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def power(
     seeds: Annotated[Optional[int], typer.Option(help="Seeds per network: the smallest difference they find.")] = None,
     effect: Annotated[Optional[float], typer.Option(help="Difference in points: the seeds that it needs.")] = None,
     steps: Annotated[Optional[int], typer.Option(help="Differences tested; by default one per network.")] = None,
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
 ) -> None:
     """Predict which differences more seeds would find, from the spread within the networks of a store."""
     from .commands.predict_power import predict_power
@@ -200,17 +202,17 @@ def power(
     predict_power(store, seeds, effect, steps)
 
 
-@app.command()
-def status(store: given.StoreFolder = Path("runs")) -> None:
+@app.command(cls=SectionedCommand)
+def status(store: given.StoreFolder = given.STORE) -> None:
     """Show which trials of a store are done, running or failed, and why."""
     from .commands.status import show_status
 
     show_status(store)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def export(
-    file: Annotated[Path, typer.Argument(help="CSV file to write.")], store: given.StoreFolder = Path("runs")
+    file: Annotated[Path, typer.Argument(help="CSV file to write.")], store: given.StoreFolder = given.STORE
 ) -> None:
     """Write every trial of a store as a row of a CSV file."""
     from .commands.export import export_trials
@@ -218,10 +220,10 @@ def export(
     export_trials(store, file)
 
 
-@app.command("import")
+@app.command("import", cls=SectionedCommand)
 def import_(
     file: given.ExportFile,
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     same_images: given.SameImages = None,
 ) -> None:
     """Merge the outcomes of an exported file into a store, to continue a study that ran on another machine."""
@@ -230,7 +232,7 @@ def import_(
     import_trials(store, file, same_images)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def see(
     context: typer.Context,
     steps: given.Steps = None,
@@ -242,6 +244,7 @@ def see(
     size: given.LookSize = None,
     images: given.ImageFolder = None,
     out: given.Figures = Path("figures"),
+    device: given.Device = "auto",
 ) -> None:
     """Measure receptive fields along the ladder, along a custom road, or of one network; more with --what."""
     from .commands.see import SeeOptions
@@ -249,10 +252,11 @@ def see(
 
     if what == "weights" or model is not None or weights is not None:
         refuse_options(context, ["start"], "is for steps and the ladder")
-    measure(SeeOptions(what, tuple(steps or ()), start, NetworkOptions(model, weights, pretrained), size, images, out))
+    network = NetworkOptions(model, weights, pretrained)
+    measure(SeeOptions(what, tuple(steps or ()), start, network, size, images, out, device))
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def attribute(
     context: typer.Context,
     images: given.ImageFiles = None,
@@ -265,18 +269,22 @@ def attribute(
     data: given.DataName = "digits",
     recipe: given.RecipeName = "micro",
     start: given.Start = "resnet50",
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     count: Annotated[int, typer.Option(help="Number of test images, where no images are given.")] = 16,
+    rates: given.RatesFile = None,
+    init_gain: given.InitGain = None,
     out: given.Figures = Path("figures"),
+    device: given.Device = "auto",
 ) -> None:
     """Show which pixels drive a network's prediction, and score how far to trust each map."""
     from .commands.attribute_choice import attribute_chosen
 
-    network, ladder = (model, weights, pretrained), StudyOptions(data, recipe, start=start, out=out, store=store)
-    attribute_chosen(context, images or [], network, ladder, method or [], target, size, count)
+    changes = recipe_changes(None, None, None, None, None, init_gain)
+    ladder = StudyOptions(data, recipe, 1, start, "", out, store, changes=changes, device=device, rates=rates)
+    attribute_chosen(context, images or [], (model, weights, pretrained), ladder, method or [], target, size, count)
 
 
-@app.command()
+@app.command(cls=SectionedCommand)
 def explore(
     port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 8866,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,

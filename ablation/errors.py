@@ -58,6 +58,8 @@ def check_number(
     Traceback (most recent call last):
     ablation.errors.AblationError: epochs 0 must be 1 or more
     """
+    if type(value) is int and (least is None or value >= least) and (most is None or value <= most):
+        return  # the usual case, for which no message is made
     given = f"{name} {shown(value)}{of} must be"
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
         raise AblationError(f"{given} a {'whole number' if whole else 'number'}{_bounds(least, most)}{reason}")

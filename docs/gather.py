@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import os
 import pkgutil
 import re
 import shutil
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import ablation
+from docs.examples import add_examples
+from docs.landing import add_landing
 
 ROOT = Path(__file__).parents[1]
 HERE = ROOT / "docs"
@@ -25,12 +28,15 @@ HERE = ROOT / "docs"
 PACKAGES = ("design", "network", "measure", "data", "train", "study", "evidence", "show", "course")
 FILES = ("figures", "LICENSE-CC-BY-4.0", "CITATION.cff")  # copied next to the pages; a link to such a file downloads it
 MOVED_PAGES = {  # folders and files whose page is elsewhere on the site
+    "README.md": "index.md",
+    "docs": "index.md",
     "notebooks": "index.md",
     "notebooks/exercises": "index.md",
     "figures": "figures/README.md",
-    "docs/machines.md": "machines.md",
 }
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\](?:\([^)]*\))?)*)\]\(([^)\s]+)\)")  # [text or image](target)
+IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
+PROMPTS = {"hide-output": "Show the answer", "hide-input": "Show the code"}  # what myst-nb prints above a closed cell
 
 
 def jupyter_anchor(title: str) -> str:
@@ -59,36 +65,57 @@ def gather(source: Path) -> None:
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / FILES[0], source / FILES[0])
     for page in pages():
-        target = source / page.relative_to(HERE if page.parent == HERE else ROOT)
+        target = source / place(page)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = page.read_text()
         if page.suffix == ".ipynb":
             notebook = json.loads(text)
             for cell in notebook["cells"]:
-                if cell["cell_type"] == "markdown":
-                    cell["source"] = relink("".join(cell["source"]), page)
+                prepare(cell, page)
             text = json.dumps(notebook)
         else:
             text = relink(text, page)
         target.write_text(text)
+    add_landing(source / "index.md")
+    add_examples(source / "commands.md")
     write_reference(source / "api")
+
+
+def prepare(cell: dict[str, Any], page: Path) -> None:
+    """Change a cell of a notebook for the site: its links, and what stands above code and outputs that are closed at first."""
+    if cell["cell_type"] == "markdown":
+        cell["source"] = relink("".join(cell["source"]), page)
+    for tag in set(PROMPTS) & set(cell["metadata"].get("tags", [])):
+        cell["metadata"]["mystnb"] = {
+            "code_prompt_show": PROMPTS[tag],
+            "code_prompt_hide": PROMPTS[tag].replace("Show", "Hide"),
+        }
 
 
 def pages() -> list[Path]:
     """Return the files that become pages of the site; for the exercises, the student version."""
     notebooks = ROOT / "notebooks"
     found = [*notebooks.glob("*.md"), *notebooks.glob("*.ipynb"), *notebooks.glob("exercises/release/*/*.ipynb")]
-    return [HERE / "index.md", HERE / "machines.md", ROOT / "README.md", ROOT / "figures" / "README.md", *sorted(found)]
+    return [*sorted(HERE.glob("*.md")), ROOT / "figures" / "README.md", *sorted(found)]
+
+
+def place(file: Path) -> Path:
+    """Return where a file of the repository lies on the site; the pages of this folder are at the top."""
+    return file.relative_to(HERE if file.parent == HERE else ROOT)
 
 
 def relink(markdown: str, page: Path) -> str:
     """Replace the links of a page that are not valid on the site by links to the corresponding pages, or by their text."""
 
-    def replace(match: re.Match[str]) -> str:
+    def moved(path: Path) -> str:
+        return os.path.relpath(place(path), place(page).parent)
+
+    def link(match: re.Match[str]) -> str:
         text, target = match.groups()
-        if re.match(r"[a-z]+:|#", target) or page.parent == HERE:
+        if re.match(r"[a-z]+:|#", target):
             return match.group(0)
-        path = (page.parent / target.partition("#")[0]).resolve()
+        name, hash_, anchor = target.partition("#")
+        path = (page.parent / name).resolve()
         if not path.is_relative_to(ROOT) or not path.exists():
             return match.group(0)  # Sphinx warns about it
         relative = path.relative_to(ROOT)
@@ -97,9 +124,14 @@ def relink(markdown: str, page: Path) -> str:
             return f"[{text}](/{reference(relative)})" if documented else text
         if str(relative) in MOVED_PAGES:
             return f"[{text}](/{MOVED_PAGES[str(relative)]})"
-        return match.group(0) if relative.parts[0] in FILES or path in pages() else text
+        on_site = relative.parts[0] in FILES or path in pages()
+        return f"[{text}]({moved(path)}{hash_}{anchor})" if on_site else text
 
-    return LINK.sub(replace, markdown)
+    def image(match: re.Match[str]) -> str:
+        text, target = match.groups()
+        return f"![{text}]({moved((page.parent / target).resolve())})"
+
+    return LINK.sub(link, IMAGE.sub(image, markdown))
 
 
 def reference(source: Path) -> str:

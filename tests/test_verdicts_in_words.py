@@ -1,4 +1,4 @@
-"""The text about the ladder on CIFAR-10 in the README and on the contact sheet matches the stored results."""
+"""The texts about the ladder on CIFAR-10, in the README, on its page and on the contact sheet, match the stored results."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,6 +13,7 @@ from ablation.evidence.verdicts import published_sign
 FIGURES = Path(__file__).parents[1] / "figures"
 SHEET = (FIGURES / "README.md").read_text()
 README = (FIGURES.parent / "README.md").read_text()
+SMALL_SCALE = (FIGURES.parent / "docs" / "small_scale.md").read_text()
 LADDER = pd.read_csv(FIGURES / "roadmap-cifar10-10k.csv").set_index("rung")
 TRIALS = pd.read_csv(FIGURES / "roadmap-cifar10-10k-trials.csv")
 RUNGS = {rung.name: rung for rung in roadmap("resnet50")}
@@ -34,11 +35,12 @@ def test_the_table_of_steps_matches_the_files(rung):
     assert f"\n| {' | '.join(cells)} |\n" in SHEET
 
 
-def test_the_counts_of_verdicts_in_the_readme_match_the_files():
+@pytest.mark.parametrize("text", [README, SMALL_SCALE], ids=["README", "small_scale"])
+def test_the_counts_of_verdicts_match_the_files(text):
     counted = Counter(LADDER["verdict"].dropna())
     counts = f"{counted['agrees']} agree, {counted['reverses']} reverse, {counted['differs']} differ, {counted['equivalent']} are"
     counts += f" equivalent and {counted['undecided']} are undecided"
-    assert f"of {counted.total()} comparisons {counts}" in " ".join(README.split())
+    assert f"of {counted.total()} comparisons {counts}" in " ".join(text.split())
     assert set(LADDER["n"]) == {3}
 
 
@@ -68,5 +70,6 @@ def test_the_sums_match_the_files():
     assert f"{ladder:,.0f} core-seconds and the 16 of the rates {tuning:,.0f}" in sheet and rates.sum() == 16
     assert f"{(~rates).sum()} trials of the ladder" in sheet and f"{(ladder + tuning) / 3600:.1f} core-hours" in sheet
     for rung in ("inverted_bottleneck", "strided_downsampling", "enhanced_recipe"):
-        assert f"({LADDER.loc[rung, 'accuracy']:.1f} %)" in README
-    assert f"{(~rates).sum()} trials, {ladder / 3600:.0f} core-hours" in " ".join(README.split())
+        assert f"({LADDER.loc[rung, 'accuracy']:.1f} %)" in SMALL_SCALE
+    for text in (README, SMALL_SCALE):
+        assert f"{(~rates).sum()} trials, {ladder / 3600:.0f} core-hours" in " ".join(text.split())

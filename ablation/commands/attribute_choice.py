@@ -10,7 +10,7 @@ import typer
 from .options import NetworkOptions, StudyOptions
 from .parameters import refuse_options
 
-_LADDER = ("data", "recipe", "start", "store", "count")
+_LADDER = ("data", "recipe", "start", "store", "count", "rates", "init_gain")
 _NETWORK = ("model", "weights", "pretrained", "method", "target", "size")
 
 
@@ -30,7 +30,7 @@ def attribute_chosen(
         context: context of the command.
         images: image files or folders.
         network: values of `NetworkOptions`: the network that attributes images.
-        ladder: the ladder that is attributed otherwise, and the folder for figures.
+        ladder: the ladder that is attributed otherwise, the folder for figures, and the device.
         methods: names of methods; empty for the default ones.
         target, size: class to explain and side of the images in pixels, or None.
         count: test images for the ladder.
@@ -44,7 +44,9 @@ def attribute_chosen(
 
     if images:
         attribute_images(
-            ImageOptions(images, NetworkOptions(*network), methods or DEFAULT_METHODS, target, size, ladder.out)
+            ImageOptions(
+                images, NetworkOptions(*network), methods or DEFAULT_METHODS, target, size, ladder.out, ladder.device
+            )
         )
     else:
         attribute_ladder(ladder, count)

@@ -14,7 +14,7 @@ from ..show.tables import text_table
 from ..study.ladder import ladder_rungs
 from ..study.rates import rate_trials
 from ..study.study import Study
-from .console import data_label, make_console, with_conditions, write_figure
+from .console import data_label, make_console, say, with_conditions, write_figure
 from .options import StudyOptions
 from .progress import run_with_progress
 from .room import check_study
@@ -56,14 +56,13 @@ def compare_rates(original: str, modern: str, epochs: int | None, options: Study
     scores = ["diverged" if score != score else f"{score:.2f}" for score in table["held_out_accuracy"]]
     shown = shown.assign(lr=[f"{rate:g}" for rate in table["lr"]], held_out_accuracy=scores)
     console.print(text_table(f"learning rates on {options.data_title}, recipe {recipe}", shown))
-    console.print(
+    say(
+        console,
         f"The family {recipe} uses {pair.original.lr:g} and {pair.modern.lr:g}. "
         "mean_accuracy: mean over the networks of a recipe.",
-        highlight=False,
-        soft_wrap=True,
     )
     described = with_conditions(table, outcomes.values(), options.data_title)
-    write_figure(options.out / f"rates-{data_label(data)}", plot_rates(table, titles), described, console)
+    write_figure(options.out / f"rates-{data_label(data)}", plot_rates(described, titles), described, console)
 
 
 def parse_rates(original: str, modern: str, pair: Family, grid: Iterable[float]) -> dict[str, list[float]]:

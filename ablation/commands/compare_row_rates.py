@@ -14,7 +14,7 @@ from ..study.ladder import check_seeds, ladder_rungs
 from ..study.row_rates import GRID, row_rate_trials
 from ..study.study import Study
 from .compare_rates import parse_rates
-from .console import data_label, make_console, with_conditions, write_figure
+from .console import data_label, make_console, say, with_conditions, write_figure
 from .options import StudyOptions
 from .progress import run_with_progress
 from .room import check_study
@@ -48,14 +48,14 @@ def compare_row_rates(original: str, modern: str, epochs: int | None, options: S
     for _, rows in table.groupby("member", sort=False):
         recipe, used = rows["recipe"].iloc[0], rows["recipe_lr"].iloc[0]
         heading = f"held-out top-1 % at each learning rate on {options.data_title}, {recipe}, which uses {used:g}"
-        console.print(text_table(heading, row_choices(rows)))
+        shown = text_table(heading, row_choices(rows), leave_out=["within 1 SE", "spread"])
+        console.print(shown)
     stem = options.out / f"rates-{data_label(data, start)}-rows"
-    console.print(
+    say(
+        console,
         f"own rate: the best by mean accuracy; seeds per rate: {options.seeds}. at edge: no rate beyond it was tried, and one "
         "may be better: give more with --original or --modern. within 1 SE: rates that so many images cannot tell from the "
         f"best. spread: best minus worst, in points. `ablation roadmap --rates {stem}.csv` trains each row at its own rate.",
-        highlight=False,
-        soft_wrap=True,
     )
     described = with_conditions(table, outcomes.values(), options.data_title)
     write_figure(stem, plot_row_rates(table, options.data_title), described, console)

@@ -12,10 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ..files import write_atomically
+from ..show.fitting import wrap_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +33,13 @@ if TYPE_CHECKING:
 
     from ..design.trial import Outcome
 
-_PLAIN_WIDTH = 120  # columns, where the output is not a terminal
+_PLAIN_WIDTH = 10_000  # columns, where the output is not a terminal and nothing has to be wrapped
+_LEAST_BAR = 10
 _MAX_NAME = 120  # bytes of a label in a file name, of 255 for the whole name
 
 
 def make_console(silent: bool = False) -> Console:
-    """Return a console as wide as the terminal, or of a fixed width if the output is not a terminal.
+    """Return a console as wide as the terminal, or of any width if the output is not a terminal.
 
     What it prints is text: square brackets in a path or a name are no markup of rich.
 
@@ -39,10 +50,26 @@ def make_console(silent: bool = False) -> Console:
     return Console(file=io.StringIO() if silent else None, width=width, markup=False, emoji=False)
 
 
+def say(console: Console, text: str, style: str | None = None) -> None:
+    """Print text: wrapped at words on a terminal, as one line elsewhere. Paths and other long words are not divided.
+
+    A line of columns that a terminal is too narrow for is printed without the spaces that align them.
+    """
+    if console.is_terminal and cell_len(text) > console.width:
+        lines = re.sub(r"(?<=\S) {2,}", " ", text).splitlines()
+        text = "\n".join(wrap_words(line, console.width) for line in lines)
+    console.print(text, style=style, highlight=False, soft_wrap=True)
+
+
+def bar_columns(console: Console) -> tuple[ProgressColumn, ...]:
+    """Return the columns of a progress bar that leaves room for some 50 characters beside the bar."""
+    bar = BarColumn(max(_LEAST_BAR, min(40, console.width - 54)))
+    return TextColumn("{task.description}", markup=False), bar, MofNCompleteColumn(), TimeElapsedColumn()
+
+
 def progress_bar(console: Console) -> Progress:
     """Return a bar with count, elapsed and remaining time; it is not shown if the output is not a terminal."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+    return Progress(*bar_columns(console), TimeRemainingColumn(), console=console, disable=not console.is_terminal)
 
 
 def format_duration(seconds: float) -> str:
@@ -97,7 +124,7 @@ def track_steps(console: Console, title: str, total: int) -> Iterator[Callable[[
             nonlocal done
             done += 1
             elapsed = time.perf_counter() - began
-            bar.console.print(f"{done:3}/{total}  {line}  {elapsed:5.0f} s", highlight=False, soft_wrap=True)
+            say(bar.console, f"{done:3}/{total}  {line}  {elapsed:5.0f} s")
             bar.update(task, advance=1)
 
         yield end_step
@@ -135,7 +162,7 @@ def write_figure(stem: Path, figure: Figure, table: pd.DataFrame, console: Conso
     png_file, csv_file = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.csv")
     write_atomically(csv_file, table.to_csv(index=False))
     write_atomically(png_file, png(figure))
-    console.print(f"wrote {png_file} and {csv_file}", highlight=False, soft_wrap=True)
+    say(console, f"wrote {png_file} and {csv_file}")
 
 
 def write_presence(stem: Path, table: pd.DataFrame, console: Console) -> None:
@@ -144,4 +171,4 @@ def write_presence(stem: Path, table: pd.DataFrame, console: Console) -> None:
 
     for kind in FORMATS:
         write_atomically(stem.with_name(f"{stem.name}-presence.{kind}"), format_table(table, kind))
-    console.print(f"wrote {stem}-presence.csv, .md and .tex", highlight=False, soft_wrap=True)
+    say(console, f"wrote {stem}-presence.csv, .md and .tex")

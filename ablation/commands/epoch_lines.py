@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from .console import say
+
 if TYPE_CHECKING:
     from ..train.loop import Moment
 
@@ -19,7 +21,7 @@ def shown_progress(console: Console) -> Iterator[Callable[[Moment], None]]:
 
         def report(moment: Moment) -> None:
             if moment.ends_epoch:
-                console.print(epoch_line(moment), highlight=False)
+                say(console, epoch_line(moment))
             status.update(step_line(moment))
 
         yield report

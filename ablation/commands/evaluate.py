@@ -10,12 +10,16 @@ from .. import data as datasets
 from ..data.class_order import CLASS_ORDERS, sort_classes
 from ..design.recipes import family
 from ..errors import AblationError, unknown
+from ..train.devices import choose_device
 from .class_names import match_classes
+from .console import make_console, say
 from .networks import load_network
 from .options import NetworkOptions
 
 
-def evaluate(network_options: NetworkOptions, data: str, recipe: str, class_order: str | None = None) -> None:
+def evaluate(
+    network_options: NetworkOptions, data: str, recipe: str, class_order: str | None = None, device: str = "auto"
+) -> None:
     """Evaluate a network on the test images, with the image size and normalisation that it was trained with.
 
     Args:
@@ -24,12 +28,14 @@ def evaluate(network_options: NetworkOptions, data: str, recipe: str, class_orde
         recipe: name of the recipe family.
         class_order: order in which the class folders are labelled, "torchvision" or "timm". By default, classes are matched by
             name where the weights name them, and torchvision's order is taken where they do not.
+        device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        AblationError: if the network does not fit the data.
+        AblationError: if the network does not fit the data, or this machine does not have the device.
     """
     if class_order not in (None, *CLASS_ORDERS):
         raise unknown("value of --class-order:", class_order, CLASS_ORDERS)
+    choose_device(device)
     info, chosen = datasets.info(data), family(recipe).modern
     name, network = load_network(network_options)
     cfg: dict[str, Any] = getattr(network, "pretrained_cfg", None) or {}
@@ -45,20 +51,24 @@ def evaluate(network_options: NetworkOptions, data: str, recipe: str, class_orde
     size = info.size or chosen.size
     _check_size(network, size)
     from ..train.evaluation import evaluate as evaluate_network
+    from ..train.evaluation import make_accelerator
 
     loaded = datasets.load(data, class_order or CLASS_ORDERS[0])
-    source = str(network_options.weights or name)
+    console, source = make_console(), str(network_options.weights or name)
     if len(cfg.get("mean") or ()) not in (0, info.in_chans):
-        print(f"the images are normalised as those of {data}, since {source} says how for {len(cfg['mean'])} channels")
+        say(
+            console,
+            f"the images are normalised as those of {data}, since {source} says how for {len(cfg['mean'])} channels",
+        )
     elif cfg.get("crop_pct"):  # a configuration of timm, whose pixels are timm's
         loaded = loaded.evaluated_as(cfg)
     elif cfg.get("mean") and (statistics := (tuple(cfg["mean"]), tuple(cfg["std"]))) != (loaded.mean, loaded.std):
         loaded = loaded.normalised_by(*statistics)
     logits_of, note = _logits_of(cfg, loaded, class_order, source)
     if note:
-        print(note)
-    accuracy, loss, count = evaluate_network(network, loaded, chosen, logits_of=logits_of)
-    print(f"{name}: top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {count} test images of {size} px")
+        say(console, note)
+    accuracy, loss, count = evaluate_network(network, loaded, chosen, make_accelerator(device=device), logits_of)
+    say(console, f"{name}: top-1 {accuracy:.2f} %, cross entropy {loss:.4f}, {count} test images of {size} px")
 
 
 def _logits_of(

@@ -7,7 +7,6 @@ blocks requests to other machines, and `guarded_server` those from other pages.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import socket
@@ -17,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AblationError
+from .explore_page import TEMPLATE, write_page
 
 ADDRESS = "127.0.0.1"
 _PORTS = range(1, 65536)
 _TOKEN_BYTES = 24
-_SOURCE = "from ablation.show.explorer import Explorer\n\nExplorer().widget"
-_TEMPLATE = "ablation"
 _EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]  # others only log warnings
 # The kernel of a page that ends without saying so, or that no browser opens, is stopped within the sum of the two.
 _IDLE_SECONDS, _CHECK_SECONDS = 30, 15
@@ -31,13 +29,6 @@ _POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; frame-ancestors 'none'; "
     "form-action 'none'"
 )
-# Voila's page links icons on another host; renaming the attribute prevents the request.
-_PAGE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
-{%- block notebook_css -%}
-{%- set styles %}{{ super() }}{% endset -%}
-{{ styles | replace('href="https://', 'data-left-out="https://') }}
-{%- endblock notebook_css -%}
-"""
 
 
 def explore(port: int, browser: bool) -> None:
@@ -50,7 +41,7 @@ def explore(port: int, browser: bool) -> None:
         )
     _check_free(port)
     with tempfile.TemporaryDirectory(prefix="ablation-explore-") as folder:
-        notebook = _write_page(Path(folder))
+        notebook = write_page(Path(folder))
         os.environ["JUPYTER_PATH"] = os.pathsep.join(
             [str(Path(folder) / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
         )
@@ -73,28 +64,6 @@ def _check_free(port: int) -> None:
 
 def _other_port(port: int) -> int:
     return port + 1 if port + 1 in _PORTS and port >= 1024 else 8867
-
-
-def _write_page(folder: Path) -> Path:
-    """Write the notebook and the template of its page; return the notebook."""
-    cell: dict[str, Any] = {
-        "cell_type": "code",
-        "execution_count": None,
-        "id": "explorer",
-        "metadata": {},
-        "outputs": [],
-        "source": _SOURCE,
-    }
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = folder / "page" / "explorer.ipynb"
-    notebook.parent.mkdir()
-    content = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    notebook.write_text(json.dumps(content), encoding="utf-8")
-    template = folder / "jupyter" / "voila" / "templates" / _TEMPLATE
-    template.mkdir(parents=True)
-    (template / "conf.json").write_text('{"base_template": "lab"}', encoding="utf-8")
-    (template / "index.html.j2").write_text(_PAGE, encoding="utf-8")
-    return notebook
 
 
 def _make_server(notebook: Path, port: int, browser: bool, token: str) -> Any:
@@ -120,7 +89,7 @@ def _make_server(notebook: Path, port: int, browser: bool, token: str) -> Any:
         },
         "ws_ping_timeout": 30_000,
     }
-    settings.VoilaConfiguration.template = _TEMPLATE
+    settings.VoilaConfiguration.template = TEMPLATE
     settings.VoilaConfiguration.allow_template_override = "NO"
     settings.VoilaConfiguration.allow_theme_override = "NO"
     settings.VoilaConfiguration.strip_sources = True
@@ -131,6 +100,7 @@ def _make_server(notebook: Path, port: int, browser: bool, token: str) -> Any:
     if os.name == "posix":
         # Sockets that only this user can open; TCP ports are open to every user of the machine.
         settings.ConnectionFileMixin.transport = "ipc"
+    settings.KernelManager.autorestart = False  # a new kernel would not know the page's controls
     settings.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
     settings.MappingKernelManager.cull_interval = _CHECK_SECONDS
     app = GuardedVoila.instance(config=settings, config_file_paths=[])

@@ -12,8 +12,11 @@ import inspect
 from typing import Any
 
 from jupyter_core.utils import ensure_async
-from tornado.web import HTTPError
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.utils import url_path_join
+from tornado.web import HTTPError, authenticated
 from voila.app import Voila
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 
@@ -64,14 +67,42 @@ class _OnePage(TornadoVoilaHandler):
             await super().get(path)
 
 
+class _Shutdown(VoilaShutdownKernelHandler):
+    """The request with which a page that is closed ends its kernel; the browser sends it without the XSRF token."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Accept the request: `_Guard` refuses those of other pages, and its path holds the secret token."""
+
+    @authenticated
+    async def post(self, kernel_id: str) -> None:
+        """End the kernel; a page may ask twice on its way out."""
+        if kernel_id in self.kernel_manager:
+            await ensure_async(self.kernel_manager.shutdown_kernel(kernel_id, now=True))
+        self.set_status(204)
+        await self.finish()
+
+
+class _Alive(JupyterHandler):
+    """Tells a page whether its kernel runs."""
+
+    async def get(self, kernel_id: str) -> None:
+        kernels = self.kernel_manager
+        alive = kernel_id in kernels and await ensure_async(kernels.get_kernel(kernel_id).is_alive())
+        await self.finish({"alive": bool(alive)})
+
+
+_OURS: dict[type, type] = {TornadoVoilaHandler: _OnePage, VoilaShutdownKernelHandler: _Shutdown}
+
+
 class GuardedVoila(Voila):
     """Voila whose handlers check the origin of each request, with one kernel at a time."""
 
     def init_handlers(self) -> list[Any]:
-        """Return Voila's handlers, each guarded."""
-        return [self._guarded(*handler) for handler in super().init_handlers()]
+        """Return Voila's handlers and the one that tells whether a kernel runs, each guarded."""
+        alive = (url_path_join(self.server_url, r"/alive/([\w-]+)"), _Alive)
+        return [self._guarded(*handler) for handler in (alive, *super().init_handlers())]
 
     @staticmethod
     def _guarded(pattern: str, handler: type, *rest: Any) -> tuple[Any, ...]:
-        base = _OnePage if handler is TornadoVoilaHandler else handler
+        base = _OURS.get(handler, handler)
         return (pattern, type(f"Guarded{base.__name__}", (_Guard, base), {}), *rest)

@@ -9,6 +9,7 @@ from ..study.adopt import adopt, copy_weights
 from ..study.export_file import read_export
 from ..study.lock import driver_lock
 from ..study.store import FILE, Store
+from .console import make_console, say
 
 
 def import_trials(store: Path, file: Path, same_images: Path | None = None) -> None:
@@ -26,10 +27,12 @@ def import_trials(store: Path, file: Path, same_images: Path | None = None) -> N
     with driver_lock(writable_folder(store)), Store(store / FILE) as opened:
         new, known = opened.merge(rows)
         copied = copy_weights(store, keys)
-    print(f"imported {new} outcomes from {file} into {store}; {known} were already in the store")
+    console = make_console()
+    say(console, f"imported {new} outcomes from {file} into {store}; {known} were already in the store")
     if keys:
         weights = f", with the weights of {copied}" if copied else ""
-        print(
+        say(
+            console,
             f"{len(keys)} of them are taken to be of {same_images}{weights}: its files have the same names and sizes, and "
-            "their contents cannot be compared"
+            "their contents cannot be compared",
         )

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from ..measure.layer_fields import PRODUCTIVE, LayerField
+from ..show.fitting import FittedTable
 
 
 def print_layers(layers: Sequence[LayerField], console: Console) -> None:
     """Print one row per layer: its field, that of its input on the longest and shortest path, and its status."""
-    table = Table("layer", "kind", box=box.SIMPLE_HEAD)
-    for heading in ("field, px", "input, px", "shortest path, px", "status"):
-        table.add_column(heading, justify="left" if heading == "status" else "right")
-    for layer in layers:
-        field = f">= {layer.field}" if layer.measured and layer.field >= layer.image else str(layer.field)
-        inputs = ["" if value is None else str(value) for value in (layer.before, layer.shortest)]
-        style = None if layer.status == PRODUCTIVE else "bold"
-        table.add_row(layer.layer, layer.kind, field, *inputs, layer.status, style=style)
+    table, kinds = FittedTable(), [layer.kind for layer in layers]
+    fields = [f"{'>= ' * (layer.measured and layer.field >= layer.image)}{layer.field}" for layer in layers]
+    table.add("layer", [layer.layer for layer in layers], "left")
+    table.add("kind", kinds, "left")
+    table.add("field, px", fields)
+    table.add("input, px", [_pixels(layer.before) for layer in layers])
+    table.add("shortest path, px", [_pixels(layer.shortest) for layer in layers])
+    table.add("status", [layer.status for layer in layers], "left")
+    table.style(["" if layer.status == PRODUCTIVE else "bold" for layer in layers])
+    table.wrap_headings()
+    table.shorten("kind", cells=[kind.replace(", stride ", ", /").removeprefix("Conv2d ") for kind in kinds])
+    table.shorten("shortest path, px")  # on which the status depends
+    table.shorten("input, px")
     console.print(table, highlight=False)
+
+
+def _pixels(value: int | None) -> str:
+    return "" if value is None else str(value)

@@ -11,7 +11,7 @@ from torch import nn
 from ..design import roadmap as roads
 from ..design.roadmap import Rung
 from ..errors import AblationError
-from .console import fit_name
+from .console import fit_name, make_console, say
 from .options import NetworkOptions
 
 
@@ -38,7 +38,7 @@ def load_network(options: NetworkOptions, size: int | None = None) -> tuple[str,
         return name, create_timm(name, options.pretrained, size=size)
     module, contents = load_timm(name, options.weights, options.averaged, size)
     if contents.note:
-        print(f"note: {contents.note}")
+        say(make_console(), f"note: {contents.note}")
     return name, module
 
 

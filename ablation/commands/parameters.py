@@ -8,8 +8,12 @@ from typing import Annotated, Optional
 
 import typer
 
+from ..design.recipes import FAMILIES
+from ..design.roadmap import STARTS
 from ..errors import AblationError
-from .help_sections import MACHINE, NETWORK, RECIPE, RESULTS
+from ..train.devices import DEVICES, PRECISIONS
+from ..train.tracking import TRACKERS
+from .help_sections import MACHINE, NETWORK, RECIPE, RESULTS, one_of
 
 Steps = Annotated[
     Optional[list[str]], typer.Argument(help="Steps to take, such as: patchify_stem depthwise kernel_size=7")
@@ -18,12 +22,13 @@ DataName = Annotated[
     str,
     typer.Option(
         "--data",
-        help="Data set: digits, longrange, cifar10, or imagefolder:PATH with train/ and val/. NAME#1000: part of it.",
+        help="Data set: digits, longrange, cifar10, cifar100, fashion_mnist, imagenette, imagefolder:PATH with train/ and "
+        "val/, imagenet:PATH or timm:NAME. NAME#1000: part of it.",
         rich_help_panel=RECIPE,
     ),
 ]
 RecipeName = Annotated[
-    str, typer.Option("--recipe", help="Recipe family: micro, small32 or paper.", rich_help_panel=RECIPE)
+    str, typer.Option("--recipe", help=f"Recipe family: {one_of(FAMILIES)}.", rich_help_panel=RECIPE)
 ]
 Epochs = Annotated[
     Optional[int],
@@ -127,7 +132,7 @@ LogWith = Annotated[
     Optional[str],
     typer.Option(
         "--log-with",
-        help="Log each epoch with tensorboard, wandb, mlflow or csv: csv and tensorboard into logs/ of the store.",
+        help=f"Log each epoch with {one_of(TRACKERS)}: csv and tensorboard into logs/ of the store.",
         rich_help_panel=RESULTS,
     ),
 ]
@@ -186,6 +191,7 @@ ClassOrder = Annotated[
         help="Order of the class folders, where the weights do not name their classes: torchvision (the default) or timm.",
     ),
 ]
+STORE = Path("runs")
 StoreFolder = Annotated[
     Path, typer.Option("--store", help="Folder that keeps outcomes and weights.", rich_help_panel=RESULTS)
 ]
@@ -205,7 +211,7 @@ Label = Annotated[
         rich_help_panel=RESULTS,
     ),
 ]
-Start = Annotated[str, typer.Option(help="ResNet to start from: resnet50 or resnet200.", rich_help_panel=NETWORK)]
+Start = Annotated[str, typer.Option(help=f"ResNet to start from: {one_of(STARTS)}.", rich_help_panel=NETWORK)]
 Seeds = Annotated[int, typer.Option(help="Number of seeds per network.", rich_help_panel=RECIPE)]
 Workers = Annotated[
     Optional[int],
@@ -243,7 +249,7 @@ Device = Annotated[
     str,
     typer.Option(
         "--device",
-        help="Where to train: auto, cpu, cuda or mps; auto is a GPU if there is one.",
+        help=f"Where to run: {one_of(DEVICES)}; auto is a GPU if there is one.",
         rich_help_panel=MACHINE,
     ),
 ]
@@ -251,7 +257,7 @@ Precision = Annotated[
     str,
     typer.Option(
         "--precision",
-        help="Numbers to train with: auto, fp32, bf16 or fp16; auto is what a GPU is fast in, and fp32 without one.",
+        help=f"Numbers to train with: {one_of(PRECISIONS)}; auto is what a GPU is fast in, and fp32 without one.",
         rich_help_panel=MACHINE,
     ),
 ]

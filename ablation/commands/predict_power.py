@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from ..design.trial import MAX_SEEDS
 from ..errors import AblationError, check_number
 from ..evidence.power import effect_of_seeds, seeds_for_effect
+from ..show.fitting import FittedTable
 from ..study.store import FILE, Store
-from .console import make_console
+from .console import make_console, say
 
 _SEEDS, _EFFECTS = (3, 5, 10), (0.5, 1.0, 2.0)
 _MAX_STEPS = 1_000
@@ -50,18 +48,17 @@ def predict_power(store: Path, seeds: int | None, effect: float | None, steps: i
     asked_seeds = (seeds,) if seeds else () if effect else _SEEDS
     asked_effects = (effect,) if effect else () if seeds else _EFFECTS
     title = "smallest difference found, and seeds needed to find one, with 80 % power"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+    table = FittedTable(title, upright=True)
     shown = [_column(group, asked_seeds, asked_effects, steps) for group in groups.to_dict("records")]
     for name in shown[0]:
-        table.add_row(name, *(column[name] for column in shown))
+        table.add(name, [column[name] for column in shown])
     console = make_console()
     console.print(table)
-    console.print(
+    say(
+        console,
         "std: standard deviation within a network between seeds, pooled over the networks of a recipe, with its 95 % interval. "
         "Networks counted as own spread otherwise (Brown-Forsythe, p < 0.01) and are left out. Two-sided tests at 5 %, "
         "divided by the steps as Holm's correction does for the first; where other steps have effects, less is enough.",
-        soft_wrap=True,
-        highlight=False,
     )
 
 

@@ -12,7 +12,7 @@ from ..design import roadmap as roads
 from ..design.published import SWIN
 from ..errors import unknown
 from ..show.tables import disagreements, profile_table
-from .console import make_console
+from .console import make_console, say
 from .options import TimingOptions
 from .parameters import refuse_options
 
@@ -71,14 +71,14 @@ def profile(steps: Sequence[str], start: str, size: int, reconcile: str | None =
     for (name, rungs), (reference, paper) in zip(ladders.items(), SWIN.items(), strict=True):
         console.print(profile_table(f"{name} ladder, {size} px, 1000 classes", rungs, size))
         for line in disagreements(rungs) if size == 224 else ():
-            console.print(line, soft_wrap=True, highlight=False)
-        console.print(
+            say(console, line)
+        say(
+            console,
             f"For reference, timm's {reference}: paper {paper.gflops:.2f} G, top-1 {paper.accuracy:.2f}",
-            highlight=False,
         )
         console.print()
-    console.print(
+    say(
+        console,
         "MACs are multiply-accumulates of convolutions and linear layers, which the paper calls FLOPs. "
         "Paper: Liu et al. 2022, arXiv 2201.03545, Tables 10 and 11.",
-        soft_wrap=True,
     )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 from torch import nn
 
 from ..design.roadmap import Rung, roadmap
 from ..errors import AblationError
-from ..measure.reconcile import Reconciliation, reconcile
-from .console import make_console
+from ..measure.reconcile import Reconciled, Reconciliation, reconcile
+from ..show.fitting import FittedTable, short_number
+from .console import make_console, say
 from .networks import load_network
 from .options import NetworkOptions
 
@@ -38,7 +36,7 @@ def reconcile_network(model: str, steps: Sequence[str], start: str, size: int, t
     console = make_console()
     console.print(reconciliation_table(f"{name}, {size} px", found))
     for row in found.rows:
-        console.print(f"{row.convention}: {row.counts}.", soft_wrap=True, highlight=False, markup=False)
+        say(console, f"{row.convention}: {row.counts}.")
 
 
 def _load(model: str, start: str, size: int) -> tuple[str, nn.Module]:
@@ -51,20 +49,26 @@ def _load(model: str, start: str, size: int) -> tuple[str, nn.Module]:
     return load_network(NetworkOptions(model), size)
 
 
-def reconciliation_table(title: str, found: Reconciliation) -> Table:
+def reconciliation_table(title: str, found: Reconciliation) -> FittedTable:
     """Return one row per convention: unit, total, difference to the paper's, and that difference by operator."""
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("convention", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
-    for heading in ("total", "difference"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("by operator", no_wrap=True)
     paper = found.rows[0].total or 0
-    for row in found.rows:
-        if row.total is None:
-            table.add_row(row.convention, row.unit, "none", "", "")
-            continue
-        widest = max((len(f"{amount:+,}") for amount in row.differences.values()), default=0)
-        parts = [f"{amount:>+{widest},} {operator}" for operator, amount in row.differences.items()]
-        table.add_row(row.convention, row.unit, f"{row.total:,}", f"{row.total - paper:+,}", "\n".join(parts) or "none")
+    differences = [None if row.total is None else row.total - paper for row in found.rows]
+    table = FittedTable(title)
+    table.add("convention", [row.convention for row in found.rows], "left")
+    table.add("unit", [row.unit for row in found.rows], "left")
+    table.add("total", ["none" if row.total is None else f"{row.total:,}" for row in found.rows])
+    table.add("difference", ["" if value is None else f"{value:+,}" for value in differences])
+    table.add("by operator", [_parts(row, lambda amount: f"{amount:+,}") for row in found.rows], "left")
+    table.shorten("by operator", cells=[_parts(row, lambda amount: short_number(amount, True)) for row in found.rows])
+    table.shorten("difference", cells=["" if value is None else short_number(value, True) for value in differences])
+    table.shorten("total", cells=["none" if row.total is None else short_number(row.total) for row in found.rows])
     return table
+
+
+def _parts(row: Reconciled, text: Callable[[int], str]) -> str:
+    """Return the difference of a convention by operator, one a line, with aligned amounts."""
+    if row.total is None:
+        return ""
+    amounts = {operator: text(amount) for operator, amount in row.differences.items()}
+    widest = max(map(len, amounts.values()), default=0)
+    return "\n".join(f"{amount:>{widest}} {operator}" for operator, amount in amounts.items()) or "none"

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from rich import box
-from rich.table import Table
 
 from ..design.roadmap import Rung
 from ..environment import describe_environment, keep_freed_memory
@@ -16,7 +14,8 @@ from ..files import writable_folder
 from ..measure.breakdown import breakdown
 from ..measure.memory import training_memory
 from ..measure.timing import benchmark
-from .console import make_console, track_steps, write_figure
+from ..show.fitting import FittedTable
+from .console import make_console, say, track_steps, write_figure
 from .networks import road_label, rungs_of, short_title
 from .options import TimingOptions
 from .room import check_bytes, timing_bytes
@@ -62,13 +61,12 @@ def time_ladder(steps: Sequence[str], start: str, options: TimingOptions, out: P
     mode = f"{options.step}, {options.memory_format}, {options.precision}"
     console.print(_timing_table(table, f"{start}, {size} px, batch {batch}, {mode}"))
     threads = f"{table['threads'].iloc[0]} threads" if device == "cpu" else ""
-    console.print(
+    say(
+        console,
         f"Median of {table['samples'].iloc[0]} calls on {table['device'].iloc[0]} {threads}; ±: half the interquartile range. "
         "share: MACs per second relative to one large matrix product on this machine, "
         f"{table['macs_per_second'].iloc[0] / 1e9:.0f} G per second. peak: peak memory of one call; training: estimate with "
         "AdamW for this batch.",
-        soft_wrap=True,
-        highlight=False,
     )
     environment = describe_environment(device)
     label = road_label(steps, start)
@@ -93,22 +91,22 @@ def _check_room(rungs: Sequence[Rung], options: TimingOptions) -> None:
     check_bytes(needed(options.batch), f"--batch {options.batch} of {options.size} px", fits)
 
 
-def _timing_table(table: pd.DataFrame, title: str) -> Table:
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    shown.add_column("row", no_wrap=True)
-    for heading in ("G MACs", "ms per image", "images/s", "share %", "peak MB", "training MB"):
-        shown.add_column(heading, justify="right", no_wrap=True)
-    for row in table.to_dict("records"):
-        half = 500 * (row["high"] - row["low"]) / row["batch"]
-        share = row["roofline_share"]
-        peak = row["peak_bytes"]
-        shown.add_row(
-            row["title"],
-            f"{row['macs'] / 1e9:.2f}",
-            f"{1000 * row['seconds'] / row['batch']:.1f} ± {half:.1f}",
-            f"{row['images_per_second']:.1f}",
-            "" if share is None or share != share else f"{100 * share:.0f}",
-            "" if peak is None or peak != peak else f"{peak / 1e6:.0f}",
-            f"{row['training_bytes_estimated'] / 1e6:.0f}",
-        )
+def _timing_table(table: pd.DataFrame, title: str) -> FittedTable:
+    rows = table.to_dict("records")
+    halves = [500 * (row["high"] - row["low"]) / row["batch"] for row in rows]
+    milliseconds = [f"{1000 * row['seconds'] / row['batch']:.1f}" for row in rows]
+    shown = FittedTable(title)
+    shown.add("row", [row["title"] for row in rows], "left")
+    shown.add("G MACs", [f"{row['macs'] / 1e9:.2f}" for row in rows])
+    shown.add("ms per image", [f"{value} ± {half:.1f}" for value, half in zip(milliseconds, halves, strict=True)])
+    shown.add("images/s", [f"{row['images_per_second']:.1f}" for row in rows])
+    shown.add("share %", [_rounded(row["roofline_share"], 100) for row in rows])
+    shown.add("peak MB", [_rounded(row["peak_bytes"], 1e-6) for row in rows])
+    shown.add("training MB", [_rounded(row["training_bytes_estimated"], 1e-6) for row in rows])
+    shown.wrap_headings()
+    shown.shorten("images/s")  # 1000 / milliseconds
     return shown
+
+
+def _rounded(value: float | None, factor: float) -> str:
+    return "" if value is None or value != value else f"{factor * value:.0f}"

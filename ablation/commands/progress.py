@@ -9,21 +9,22 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import Progress, TextColumn
 
 from .. import data as datasets
 from ..design.recipe import Recipe
 from ..design.recipe_changes import RecipeChanges
 from ..design.trial import Outcome, Trial
 from ..errors import AblationError
+from ..show.fitting import FittedTable
 from ..study.engines import Event
 from ..study.study import Study
 from ..train.devices import announcement
-from .console import format_duration, progress_bar
+from .console import bar_columns, format_duration, progress_bar, say
+
+_RUNNING = ("running", "seed", "epoch", "training loss", "images/s", "left", "attempt")
 
 
 @dataclass
@@ -67,13 +68,7 @@ class StudyProgress:
         self.name, self.images, self.now = name, images, now
         self.rows: dict[Trial, _Row] = {}
         self.began, self.ended, self.total = now(), 0, total
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        self.bar = Progress(*columns, TextColumn("{task.fields[left]}"), console=console)
+        self.bar = Progress(*bar_columns(console), TextColumn("{task.fields[left]}"), console=console)
         self.task = self.bar.add_task("trials", total=total, left="")
 
     def on_event(self, event: Event) -> None:
@@ -94,16 +89,22 @@ class StudyProgress:
         row.epoch, row.epochs, row.loss, row.last = event.epoch, event.epochs, event.loss, now
 
     def __rich__(self) -> Group:
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in ("running", "seed", "epoch", "training loss", "images/s", "left", "attempt"):
-            table.add_column(column, justify="left" if column == "running" else "right")
+        cells: dict[str, list[str]] = {name: [] for name in _RUNNING}
         for trial, row in self.rows.items():
             seconds = row.epoch_seconds
             speed = f"{self.images(trial) / seconds:.0f}" if seconds else ""
             left = format_duration(seconds * (row.epochs - row.epoch)) if seconds and row.epoch < row.epochs else ""
             loss = f"{row.loss:.4f}" if row.epoch else ""
             epoch = f"{row.epoch}/{row.epochs}" if row.epoch else ""
-            table.add_row(self.name(trial), str(trial.seed), epoch, loss, speed, left, str(row.attempt))
+            shown = (self.name(trial), str(trial.seed), epoch, loss, speed, left, str(row.attempt))
+            for name, cell in zip(_RUNNING, shown, strict=True):
+                cells[name].append(cell)
+        table = FittedTable()
+        for name, column in cells.items():
+            table.add(name, column, "left" if name == "running" else "right")
+        table.wrap_headings()
+        table.wrap("running", 26)
+        table.shorten("attempt")
         return Group(table, self.bar)
 
 
@@ -120,11 +121,11 @@ def run_with_progress(study: Study, console: Console, workers: int | None) -> di
     """
     missing = study.missing()
     done_before = len(study.trials) - len(missing)
-    console.print(f"{len(missing)} trials to train, {done_before} already done", highlight=False)
+    say(console, f"{len(missing)} trials to train, {done_before} already done")
     if missing and study.is_local:
         options = study.settled_options()  # raises before anything is timed
         if said := announcement(study.run_options.get("device", "auto"), study.run_options.get("precision", "auto")):
-            console.print(said, highlight=False, soft_wrap=True)
+            say(console, said)
         _print_forecast(missing, workers, options, console)
     progress = StudyProgress(len(missing), study.labels.__getitem__, _images_per_epoch, console)
     live = Live(progress, console=console, refresh_per_second=2, transient=True)
@@ -137,7 +138,7 @@ def run_with_progress(study: Study, console: Console, workers: int | None) -> di
                 score = f"{outcome.accuracy:5.1f} %" if outcome.accuracy is not None else outcome.status
                 count = f"{progress.ended:3}/{len(missing)}"
                 line = f"{count}  {study.labels[trial]:28} seed {trial.seed}  {score}  {outcome.seconds:5.1f} s"
-                console.print(line, highlight=False)
+                say(console, line)
 
         try:
             outcomes = study.run(workers, on_event)
@@ -158,7 +159,7 @@ def print_scaled(changes: RecipeChanges, recipes: Iterable[Recipe], console: Con
     """Print what another number of epochs changes in recipes besides it, a line for each."""
     for recipe in recipes:
         if scaled := changes.scaled(recipe):
-            console.print(f"recipe {recipe.name}: {scaled}", highlight=False, soft_wrap=True)
+            say(console, f"recipe {recipe.name}: {scaled}")
 
 
 def _images_per_epoch(trial: Trial) -> int:
@@ -173,15 +174,15 @@ def _print_forecast(
     from ..study.forecast import forecast
 
     if missing and (places := place(missing, workers, run_options)).gpus:
-        console.print(str(places), highlight=False)
+        say(console, str(places))
     with progress_bar(console) as bar:
         task = bar.add_task("timing one step of each network", total=None)
         seconds = forecast(
             missing, workers, lambda done, total: bar.update(task, completed=done, total=total), run_options
         )
     if seconds is not None:
-        console.print(
+        say(
+            console,
             f"about {format_duration(seconds)} on this machine, estimated from one training step of each network; "
             "finished trials are kept if you stop",
-            highlight=False,
         )

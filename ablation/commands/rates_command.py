@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..design.roadmap import STARTS
 from . import parameters as given
+from .help_sections import one_of
 from .options import StudyOptions
 
 
@@ -22,10 +24,10 @@ def rates(
     modern: Annotated[str, typer.Option(help="Rates of the modern recipe.")] = "",
     epochs: given.Epochs = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds per rate, with --every-row.")] = 1,
-    start: Annotated[str, typer.Option(help="Ladder of --every-row: resnet50 or resnet200.")] = "resnet50",
+    start: Annotated[str, typer.Option(help=f"Ladder of --every-row: {one_of(STARTS)}.")] = "resnet50",
     label: given.Label = "",
     out: given.Figures = Path("figures"),
-    store: given.StoreFolder = Path("runs"),
+    store: given.StoreFolder = given.STORE,
     workers: given.Workers = None,
     device: given.Device = "auto",
     precision: given.Precision = "auto",

@@ -111,13 +111,20 @@ def field_bytes(networks: Iterable[Any], size: int, images: int, in_chans: int =
 
 
 def check_fields(
-    networks: Sequence[Any], size: int, images: int, in_chans: int = 3, maps: int = 0, least: int = 32
+    networks: Sequence[Any],
+    size: int,
+    images: int,
+    in_chans: int = 3,
+    maps: int = 0,
+    least: int = 32,
+    device: str = "cpu",
 ) -> None:
     """Raise an `AblationError` if the images and the largest network need more memory than there is.
 
     Args:
         networks, size, images, in_chans, maps: as for `field_bytes`.
         least: smallest side in pixels to suggest.
+        device: device that holds them.
     """
 
     def needed(side: int) -> int:
@@ -127,7 +134,7 @@ def check_fields(
         side = largest_size(needed, available, size)
         return f"--size {side}" if side >= least else "fewer images or a smaller network"
 
-    check_bytes(needed(size), f"--size {size} with {images} images", fits)
+    check_bytes(needed(size), f"--size {size} with {images} images", fits, device)
 
 
 def timing_bytes(architecture: Architecture, size: int, batch: int, step: str) -> int:

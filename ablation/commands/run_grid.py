@@ -18,7 +18,7 @@ from ..show.tables import grid_text
 from ..study.grid import Cell, grid_cells, grid_steps, grid_trials
 from ..study.ladder import check_seeds
 from ..study.study import Study
-from .console import data_label, fit_name, make_console, with_conditions, write_figure
+from .console import data_label, fit_name, make_console, say, with_conditions, write_figure
 from .grid_axes import GridAxes
 from .options import StudyOptions
 from .progress import run_with_progress
@@ -48,14 +48,14 @@ def run_grid(steps: Sequence[str], axes: GridAxes, options: StudyOptions) -> Non
     console = make_console()
     for epochs in axes.epochs:
         if scaled := RecipeChanges(epochs=epochs).scaled(pair.modern):
-            console.print(f"recipe {pair.modern.name}, {epochs} epochs: {scaled}", highlight=False, soft_wrap=True)
+            say(console, f"recipe {pair.modern.name}, {epochs} epochs: {scaled}")
     outcomes = run_with_progress(study, console, options.workers)
     table = grid_table(chosen, cells, outcomes, start)
     heading = f"when a step pays: {options.data_title}, recipe {options.recipe_title}, {options.seeds} seeds"
     console.print(grid_text(table, heading))
     _print_legend(options.seeds, len(table), console)
     if info.note:
-        console.print(info.note, style="bold", soft_wrap=True, highlight=False)
+        say(console, info.note, style="bold")
     from ..show.grid_plots import plot_grid
 
     described = with_conditions(table, outcomes.values(), options.data_title, str(options.changes))
@@ -84,12 +84,11 @@ def _place(cell: Cell, varied: Iterable[str]) -> list[str]:
 
 def _print_legend(seeds: int, contrasts: int, console: Console) -> None:
     """Print what the columns mean, and why there is no verdict where there is none."""
-    console.print(
+    say(
+        console,
         "step: mean accuracy of the row after the step minus that of the row before; ±: half-width of the 95 % interval, from "
         f"the standard deviation pooled over the rows of a cell. p: after Holm's correction over all {contrasts} contrasts. "
         "finds: smallest step that is found with 80 % power. verdict: compared with the sign of the paper's ImageNet result.",
-        soft_wrap=True,
-        highlight=False,
     )
     if seeds < LEAST_SEEDS:
-        console.print(f"no verdicts: they need {LEAST_SEEDS} seeds", soft_wrap=True, highlight=False)
+        say(console, f"no verdicts: they need {LEAST_SEEDS} seeds")

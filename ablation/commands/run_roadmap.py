@@ -15,7 +15,7 @@ from ..show.tables import ladder_text, profile_table
 from ..study.ladder import check_seeds, ladder_rungs, ladder_trials
 from ..study.row_rates import read_rates
 from ..study.study import Study
-from .console import data_label, make_console, with_conditions, write_figure, write_presence
+from .console import data_label, make_console, say, with_conditions, write_figure, write_presence
 from .options import StudyOptions
 from .progress import print_scaled, run_with_progress
 from .room import check_study
@@ -48,14 +48,13 @@ def run_roadmap(options: StudyOptions) -> None:
     table = ladder_table(pair, data, outcomes, start, rates)
     heading = f"{start} ladder on {options.data_title}, recipe {options.recipe_title}, {options.seeds} seeds"
     console.print(ladder_text(table, f"{heading}, {table['rates'].iloc[0]}"))
-    console.print(
+    say(
+        console,
         "step: difference from the previous kept row. ±: half-width of the 95 % interval, from the standard deviation that all "
         "rows of a recipe share (of the two rows alone, by Welch's test, where recipes or variances differ); for the paper, its "
         "standard deviation. p: corrected by Holm for all steps. verdict, against the paper's sign on ImageNet: agrees, reverses "
         "or, where the paper has none, differs: p < 0.05; equivalent: the 90 % interval lies within 1 point of zero; undecided: "
         f"all else.{_power_text(table)} {_rates_text(table)}",
-        soft_wrap=True,
-        highlight=False,
     )
     order = rank_correlation(table)
     if not isnan(order.rho):
@@ -63,7 +62,7 @@ def run_roadmap(options: StudyOptions) -> None:
             f"Rank correlation with the paper's accuracies, kept rows: {order}.", soft_wrap=True, highlight=False
         )
     if info.note:
-        console.print(info.note, style="bold", soft_wrap=True, highlight=False)
+        say(console, info.note, style="bold")
     from ..show.plots import plot_roadmap
 
     table = table.assign(rank_correlation=order.rho, rank_correlation_low=order.low, rank_correlation_high=order.high)

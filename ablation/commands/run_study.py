@@ -12,15 +12,17 @@ from ..evidence.presence import presence
 from ..files import writable_folder, write_atomically
 from ..show.tables import text_table, with_intervals
 from ..study import designs
+from ..study.design_sizes import count_networks
 from ..study.ladder import check_seeds
 from ..study.study import Study
-from .console import data_label, make_console, write_presence
+from .console import data_label, make_console, say, write_presence
 from .options import StudyOptions
 from .progress import print_scaled, run_with_progress
 from .room import check_study
 from .run_roadmap import run_roadmap
 
 LADDER, GRID = "ladder", "grid"
+_LEFT_OUT = ("seeds", "std_points", "title")  # where a terminal is too narrow for them
 
 
 def run_study(design: str, steps: list[str], count: int, options: StudyOptions) -> None:
@@ -41,17 +43,14 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         raise unknown("design", design, (LADDER, *designs.DESIGNS, GRID))
     data, start = options.data, options.start
     info, pair = datasets.info(data), options.recipes
-    chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
     if options.rates is not None:
         raise AblationError(f"--rates {options.rates} is for the design ladder: only its rows have rates of their own")
-    check_number(
-        "trials",
-        len(chosen) * options.seeds,
-        1,
-        MAX_TRIALS,
-        whole=True,
-        reason=f": {len(chosen):,} networks with {options.seeds:,} seeds each",
-    )
+    varied = steps or designs.default_steps(start)
+    if design != "factorial" or len(varied) <= designs.MAX_FACTORIAL_STEPS:  # of which the design tells more
+        networks = count_networks(design, varied, count)
+        reason = f": {networks:,} networks with {options.seeds:,} seeds each"
+        check_number("trials", networks * options.seeds, 1, MAX_TRIALS, whole=True, reason=reason)
+    chosen = designs.design(design, steps or None, start, pair.width_divisor, pair.stem_stride, count)
     trials = designs.trials(chosen, pair, data, check_seeds(options.seeds))
     check_study(options, trials, info)
     writable_folder(options.out)
@@ -68,19 +67,18 @@ def run_study(design: str, steps: list[str], count: int, options: StudyOptions) 
         if "point" in table:
             table["diverged"] = [len(diverged.get(name, ())) for name in table["point"]]
         heading = f"{title}: {design} on {options.data_title}, recipe {options.recipe_title}, {options.seeds} seeds"
-        console.print(text_table(heading, with_intervals(table)))
+        console.print(text_table(heading, with_intervals(table), _LEFT_OUT))
         if missing:
-            console.print(f"diverged, and missing above: {missing}", highlight=False, soft_wrap=True, markup=False)
+            say(console, f"diverged, and missing above: {missing}")
         file = options.out / f"{stem}-{title.lower().replace(' ', '-')}.csv"
         write_atomically(file, table.to_csv(index=False))
-        console.print(f"wrote {file}", highlight=False, soft_wrap=True)
-    console.print(
+        say(console, f"wrote {file}")
+    say(
+        console,
         "±: half-width of the 95 % interval; of effects, from the standard deviation within a network that all networks share, "
         "of points from their own seeds. p_holm: corrected by Holm for all rows of a table. smallest_effect: found with 80 % "
         "power. n: fewest seeds of a network that the row rests on.",
-        soft_wrap=True,
-        highlight=False,
     )
     write_presence(options.out / stem, presence({point.name: point.steps for point in chosen}, measured), console)
     if info.note:
-        console.print(info.note, style="bold", soft_wrap=True, highlight=False)
+        say(console, info.note, style="bold")

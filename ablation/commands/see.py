@@ -37,8 +37,10 @@ from ..measure.receptive_field import (
     open_branches,
 )
 from ..measure.support import theoretical_receptive_field
-from .console import make_console, track_steps, write_figure
+from ..train.arithmetic import float32_products
+from .console import make_console, say, track_steps, write_figure
 from .layer_table import print_layers
+from .measuring_device import measuring_device
 from .networks import load_network, road_label, rungs_of, short_title
 from .options import NetworkOptions
 from .room import check_fields
@@ -65,6 +67,7 @@ class SeeOptions:
         size: side of the images in pixels; by default 512, 224 for layers and 64 for signal.
         images: folder of images, or None for the bundled photographs.
         out: folder for the figure and its numbers.
+        device: "auto", "cpu" or "cuda".
 
     Raises:
         AblationError: if a value is invalid, or options contradict each other.
@@ -77,6 +80,7 @@ class SeeOptions:
     size: int | None = None
     images: Path | None = None
     out: Path = Path("figures")
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.what not in WHAT:
@@ -107,14 +111,15 @@ def see(options: SeeOptions) -> None:
     """Measure receptive fields, layers, norms or weights, and write the figure and its numbers."""
     what, model, weights = options.what, options.network.model, options.network.weights
     steps, start, out = options.steps, options.start, options.out
+    device = measuring_device(options.device)
     writable_folder(out)
     console = make_console()
     size = options.size if options.size is not None else _SIZES.get(what, _USUAL_SIZE)
     count = len(PHOTOGRAPHS) if options.images is None else len(list(options.images.glob("*")))
     if what != "layers":
-        check_fields([], size, count)
+        check_fields([], size, count, device=device.type)
     if what == "weights":
-        _compare_weights(_load_images(options.images, size), out, console)
+        _compare_weights(_load_images(options.images, size), device, out, console)
         return
     single = load_network(options.network, size) if model is not None or weights is not None else None
     networks: list[tuple[str, Any]]
@@ -122,7 +127,7 @@ def see(options: SeeOptions) -> None:
     if single:
         label, networks = single[0], [single]
         if size > _USUAL_SIZE:
-            check_fields([single[1]], size, count)
+            check_fields([single[1]], size, count, device=device.type)
     else:
         rungs = rungs_of(steps, start)
         label = road_label(steps, start)
@@ -130,18 +135,19 @@ def see(options: SeeOptions) -> None:
         for rung in rungs:
             rung.architecture.sizes(size)
     if what == "layers":
-        _measure_layers(networks, size, label, out, console)
+        _measure_layers(networks, size, label, device, out, console)
         return
     if not single:
-        check_fields([network for _, network in networks], size, count)
-    pixels = _load_images(options.images, size)
+        check_fields([network for _, network in networks], size, count, device=device.type)
+    pixels = _load_images(options.images, size).to(device)
     if what == "signal":
         measure_signals(networks, normalise(pixels, IMAGENET_MEAN, IMAGENET_STD), label, out, console)
         return
     if not trained:
-        console.print(_RANDOM, soft_wrap=True, highlight=False)
+        say(console, _RANDOM)
     measure = _measure_fields if what == "fields" else _measure_norms
-    measure(networks, pixels, label, trained, out, console)
+    with float32_products(device, tf32=False):
+        measure(networks, pixels, label, trained, out, console)
 
 
 def _load_images(images: Path | None, size: int) -> Tensor:
@@ -158,6 +164,7 @@ def _prepare(network: Any, pixels: Tensor, trained: bool) -> tuple[nn.Module, Te
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module: nn.Module = network if isinstance(network, nn.Module) else build(network)
+    module = module.to(pixels.device)
     in_chans = _in_chans(module)
     images = pixels if in_chans == 3 else pixels.mean(1, keepdim=True)
     images = normalise(images, *normalisation(module, in_chans))
@@ -195,16 +202,19 @@ def _measure_fields(
             rows.append(row)
             end_step(f"{title:28} theory {theory!r:>8}, half of the effective field within {field.side(0.5)} px")
     if any(row["cut"] for row in rows):
-        console.print(
+        say(
+            console,
             f"The fields marked `cut` in the table reach the edge of the {size} px images; anything beyond is not measured.",
-            soft_wrap=True,
-            highlight=False,
         )
     table = pd.DataFrame(rows).assign(size=size, images=len(pixels), weights="trained" if trained else "random, seed 0")
-    write_figure(out / f"fields-{label}", plot_fields(fields), table.assign(**describe_environment("cpu")), console)
+    write_figure(
+        out / f"fields-{label}", plot_fields(fields), table.assign(**describe_environment(pixels.device.type)), console
+    )
 
 
-def _measure_layers(networks: Sequence[tuple[str, Any]], size: int, label: str, out: Path, console: Console) -> None:
+def _measure_layers(
+    networks: Sequence[tuple[str, Any]], size: int, label: str, device: torch.device, out: Path, console: Console
+) -> None:
     """Print the layers that start when their input sees the whole image, and write the figure and all layers."""
     from ..network import build
     from ..show.layer_plots import plot_layer_fields
@@ -213,7 +223,7 @@ def _measure_layers(networks: Sequence[tuple[str, Any]], size: int, label: str, 
     with track_steps(console, "fields of layers", len(networks)) as end_step:
         for title, network in networks:
             module: nn.Module = network if isinstance(network, nn.Module) else build(network)
-            layers[title] = receptive_fields(module, size, _in_chans(module))
+            layers[title] = receptive_fields(module.to(device), size, _in_chans(module))
             late = [layer for layer in layers[title] if layer.status in (CRITICAL, UNPRODUCTIVE)]
             start = f", from {late[0].layer} on" if late else ""
             end_step(
@@ -226,7 +236,7 @@ def _measure_layers(networks: Sequence[tuple[str, Any]], size: int, label: str, 
     ]
     if len(networks) == 1:
         print_layers(layers[networks[0][0]], console)
-    table = pd.DataFrame(rows).assign(**describe_environment("cpu"))
+    table = pd.DataFrame(rows).assign(**describe_environment(device.type))
     write_figure(out / f"layers-{label}", plot_layer_fields(layers), table, console)
 
 
@@ -245,10 +255,15 @@ def _measure_norms(
     table = pd.DataFrame(rows).assign(
         size=pixels.shape[-1], images=len(pixels), weights="trained" if trained else "random, seed 0"
     )
-    write_figure(out / f"norms-{label}", plot_norms(statistics), table.assign(**describe_environment("cpu")), console)
+    write_figure(
+        out / f"norms-{label}",
+        plot_norms(statistics),
+        table.assign(**describe_environment(pixels.device.type)),
+        console,
+    )
 
 
-def _compare_weights(pixels: Tensor, out: Path, console: Console) -> None:
+def _compare_weights(pixels: Tensor, device: torch.device, out: Path, console: Console) -> None:
     """Compare Jacobians of a 7x7 depthwise convolution and Swin's window attention on the input of Swin's first block."""
     from ..measure.mixers import mixers
     from ..show.inside import plot_jacobians
@@ -258,7 +273,7 @@ def _compare_weights(pixels: Tensor, out: Path, console: Console) -> None:
     changes = {}
     with track_steps(console, "Jacobians", len(pair.layers)) as end_step:
         for name, (layer, maps, layout) in pair.layers.items():
-            changes[name] = jacobian_change(layer, maps, layout, position=(middle, middle))
+            changes[name] = jacobian_change(layer.to(device), maps.to(device), layout, position=(middle, middle))
             title = name.replace("\n", " ")
             end_step(f"{title}: the Jacobian changes by {100 * changes[name].mean:.1f} % from image to image")
     rows = [
@@ -266,5 +281,7 @@ def _compare_weights(pixels: Tensor, out: Path, console: Console) -> None:
         for name, change in changes.items()
         for i, value in enumerate(change.change)
     ]
-    table = pd.DataFrame(rows).assign(size=pixels.shape[-1], weights="random, seed 0", **describe_environment("cpu"))
+    table = pd.DataFrame(rows).assign(
+        size=pixels.shape[-1], weights="random, seed 0", **describe_environment(device.type)
+    )
     write_figure(out / "weights-static-dynamic", plot_jacobians(changes), table, console)

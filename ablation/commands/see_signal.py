@@ -65,7 +65,7 @@ def measure_signals(
             )
     table = pd.DataFrame(rows).assign(size=images.shape[-1], images=len(images), weights=f"random, seed {_SEED}")
     figure = plot_signals(gains, DIVISOR, sqrt(DIVISOR))
-    write_figure(out / f"signal-{label}", figure, table.assign(**describe_environment("cpu")), console)
+    write_figure(out / f"signal-{label}", figure, table.assign(**describe_environment(images.device.type)), console)
 
 
 def _branches(architecture: Architecture, init_gain: float, images: Tensor) -> tuple[Signal, ...]:
@@ -74,6 +74,6 @@ def _branches(architecture: Architecture, init_gain: float, images: Tensor) -> t
 
     with torch.random.fork_rng():
         torch.manual_seed(_SEED)
-        network = build(architecture, init_gain=init_gain)
+        network = build(architecture, init_gain=init_gain).to(images.device)
     take_statistics(open_branches(network), images)
     return tuple(found for found in signals(network, images, (InplaceSequential,)) if found.name.endswith(".branch"))

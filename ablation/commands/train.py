@@ -24,7 +24,7 @@ from ..study.store import FILE, Store
 from ..train.devices import announcement, check_device, check_precision, choose
 from ..train.tracking import check_tracker
 from ..train.trial_files import check_settings, clear_checkpoints, weights_file
-from .console import make_console
+from .console import make_console, say
 from .epoch_lines import shown_progress
 from .progress import print_scaled
 from .room import check_size, check_training
@@ -108,10 +108,10 @@ def train(options: TrainOptions) -> None:
     console = make_console(silent=rank != 0)
     changes = f" with {options.changes}" if options.changes else ""
     heading = f"{default_label(trial)}, recipe {trial.recipe.name}{changes}, {options.data}, seed {options.seed}"
-    console.print(heading, soft_wrap=True)
+    say(console, heading)
     pair = family(options.recipe)
     print_scaled(options.changes, [pair.original if trial.recipe.name == pair.original.name else pair.modern], console)
-    console.print(str(plan), soft_wrap=True, highlight=False)
+    say(console, str(plan))
 
     key, file = trial.key(data.checksum), options.store / FILE
     outcome = _stored(options.store, key)
@@ -121,12 +121,12 @@ def train(options: TrainOptions) -> None:
             del settings["precision"]
         check_settings(file, {"compiled": False, **outcome.environment}, settings)
         advice = "this outcome is stored in it; another --store trains it again"
-        console.print(f"{options.store} has trained this before: {advice}", soft_wrap=True, highlight=False)
+        say(console, f"{options.store} has trained this before: {advice}")
     else:
         if start is not None:
-            console.print(_starts_from(trial, data, start), soft_wrap=True, highlight=False)
+            say(console, _starts_from(trial, data, start))
         if said := announcement(*asked):
-            console.print(said, soft_wrap=True, highlight=False)
+            say(console, said)
         if rank == 0:
             Store(file).close()  # so that a store that cannot be written is found before training
         try:
@@ -154,10 +154,10 @@ def train(options: TrainOptions) -> None:
             clear_checkpoints(options.store, key)
     if outcome.status != "done":
         raise AblationError(outcome.reason)
-    console.print(
+    say(
+        console,
         f"top-1 {outcome.accuracy:.2f} % on {outcome.test_images} test images, {outcome.seconds:.1f} s, "
         f"{outcome.images_per_second:.0f} images/s",
-        highlight=False,
     )
 
 

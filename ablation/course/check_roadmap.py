@@ -11,7 +11,9 @@ from ..design.steps import chain
 from .checking import exercise, require, require_number
 
 
-@exercise(accepts="the exact number", hint="ab.roadmap() is a tuple of rungs; ab.cost knows what an architecture costs")
+@exercise(
+    accepts="the exact number", hint="ab.roadmap() is a tuple of rungs; ab.cost computes what an architecture costs"
+)
 def last_rung(answer: Any) -> None:
     """Check the number of parameters of the last rung of the ResNet-50 ladder."""
     require_number(answer, cost(roadmap()[-1].architecture).params, what="the number of parameters")

@@ -30,7 +30,7 @@ def self_test() -> bool:
     checks: dict[str, Callable[[], str]] = {
         "python": _python,
         "packages": _packages,
-        "cores": lambda: f"{cores()}; trials run one for each core",
+        "cores": lambda: f"{cores()}; one trial runs on each",
         "memory": _memory,
         "disk": _disk,
         "device": _device,
@@ -48,9 +48,7 @@ def self_test() -> bool:
             state = "problem"
         problems += state == "problem"
         print(f"{state:8} {name:9} {message}")
-    print(
-        f"\n{problems} of {len(checks)} need attention" if problems else "\nEverything that the course needs is here."
-    )
+    print(f"\n{problems} of {len(checks)} need attention" if problems else "\nThis machine can run the course.")
     return not problems
 
 

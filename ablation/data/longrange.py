@@ -5,20 +5,11 @@ cross. Class 1 means two marks of the same kind, class 0 one of each. Both kinds
 equally frequent, and the positions are drawn independently of the kinds, so no single mark, position or pixel count reveals
 the class.
 
-Consider a network whose last feature map has only positions that see at most one mark each. Claim: its accuracy is at most
-75 % on any split, for any weights.
-
-Proof. The score for class 1 minus the score for class 0 is a mean over positions, so it is additive:
-s(left, right) = a(left) + b(right) + c, where a, b and c depend only on the position of the marks and on the noise. Therefore
-s(plus, plus) + s(cross, cross) = s(plus, cross) + s(cross, plus). To classify all four pairs correctly, both scores on the
-left must be positive and both scores on the right must not be, which is impossible. Three of the four can be correct. The
-images come in quadruples, the four pairs at the same position on the same noise, so the bound holds exactly for every
-quadruple and not only on average.
-
-The proof requires that no normalisation after the global pooling uses statistics of the image itself, as layer normalisation
-does: the scores would not be additive. Batch normalisation in evaluation mode keeps them additive. The networks for this data
-set, built by `network`, have no normalisation there. A network that sees both marks at the same time can classify all images
-correctly.
+A network whose last feature map has only positions that see at most one mark each is at most 75 % accurate on any split, for
+any weights: its score is additive over the marks, and the images come in quadruples, the four pairs at the same position on the
+same noise. Notebook 04 contains the proof. It requires that no normalisation after the global pooling uses statistics of the
+image, as layer normalisation does; batch normalisation in evaluation mode keeps the score additive, and the networks built by
+`network` have no normalisation there. A network that sees both marks at the same time can classify all images correctly.
 
 All pixels are computed with integer arithmetic from the raw output of NumPy's PCG64, so the bytes are the same on every
 machine.

@@ -116,6 +116,7 @@ _LADDERS = {
         published.RESNET200,
     ),
 }
+STARTS = tuple(_LADDERS)
 
 
 def _scale(architecture: Architecture, divisor: int, stem_stride: int) -> Architecture:

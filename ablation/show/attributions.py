@@ -1,18 +1,18 @@
-"""Figures of attributions: maps, completeness gaps, insertion and deletion curves, and weight randomisation."""
+"""Figures of how faithful attributions are: completeness gaps, insertion and deletion curves, and weight randomisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from ..measure.faithfulness import Curves, Randomised
+from .attribution_maps import plot_attribution, plot_attributions
 from .style import (
     BLUE,
     COLUMN_INCHES,
@@ -23,90 +23,18 @@ from .style import (
     PALETTE,
     SMALL,
     TEXT,
+    headline,
     new_figure,
     quiet,
-    strip_axes,
 )
+
+__all__ = ["plot_attribution", "plot_attributions", "plot_curves", "plot_gaps", "plot_randomisation"]
 
 Array = NDArray[np.float64]
 Intervals = Callable[[Array], tuple[Array, Array, Array]]
 
-_SIGNED, _UNSIGNED = "PuOr", "cividis"  # both are safe for readers with a colour-vision deficiency
-_LETTERS_PER_INCH = 19  # of text in size SMALL
-_TALLEST_INCHES = 8.0
-_LAYOUT_RECT = (0.01, 0.005, 0.98, 0.99)  # left, bottom, width, height: leaves a margin so that no letter is cut off
-_CLIP = 99.5  # percentile at which the colour scale ends, so that one outlier does not darken all other pixels
-
-
-def plot_attributions(
-    images: NDArray[np.float64],
-    maps: Mapping[str, NDArray[np.float64]],
-    signed: bool | Mapping[str, bool],
-    titles: Sequence[str] = (),
-    figure: Figure | None = None,
-) -> Figure:
-    """Plot the images in the first row, and the attributions of one network or method in each further row.
-
-    Args:
-        images: (N, H, W) or (N, H, W, 3), with pixel values from 0 to 1.
-        maps: name of the row -> (N, H, W).
-        signed: whether zero is the centre of the colour scale, for all rows or for each row.
-        titles: N titles, one per column.
-        figure: figure to draw into; a new one by default.
-
-    Returns:
-        The figure.
-    """
-    count = len(images)
-    panel = min(0.95, (PAGE_INCHES - 1.6) / count, _TALLEST_INCHES / (len(maps) + 1))
-    figure = figure or new_figure(1.6 + panel * count, panel * (len(maps) + 1) + 0.45)
-    engine = figure.get_layout_engine()
-    if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(w_pad=0.012, h_pad=0.012, wspace=0, hspace=0, rect=_LAYOUT_RECT)
-    panels = figure.subplots(len(maps) + 1, count, squeeze=False)
-    for axes, image, title in zip(panels[0], images, [*titles, *[""] * count], strict=False):
-        axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
-        strip_axes(axes, title)
-    _row_label(panels[0, 0], "image")
-    for row, (name, values) in zip(panels[1:], maps.items(), strict=True):
-        has_sign = signed if isinstance(signed, bool) else signed[name]
-        for axes, value in zip(row, values, strict=True):
-            plot_attribution(value, axes, has_sign)
-        _row_label(row[0], name)
-    caption = _colour_caption(maps, signed)
-    figure.supxlabel(fill(caption, int(_LETTERS_PER_INCH * figure.get_figwidth())), fontsize=SMALL)
-    return figure
-
-
-def plot_attribution(values: NDArray[np.float64], axes: Axes, signed: bool) -> Axes:
-    """Plot one map, with its colour scale ending at the map's 99.5th percentile.
-
-    Args:
-        values: (H, W).
-        axes: axes to draw into.
-        signed: whether zero is the centre of the colour scale.
-
-    Returns:
-        The axes.
-    """
-    top = float(np.percentile(np.abs(values), _CLIP)) or 1.0
-    low, colours = (-top, _SIGNED) if signed else (0.0, _UNSIGNED)
-    axes.imshow(values, cmap=colours, vmin=low, vmax=top, interpolation="none")
-    return strip_axes(axes)
-
-
-def _row_label(axes: Axes, name: str) -> None:
-    axes.set_ylabel(name, fontsize=TEXT, rotation=0, ha="right", va="center", labelpad=4)
-
-
-def _colour_caption(maps: Mapping[str, object], signed: bool | Mapping[str, bool]) -> str:
-    """Return the sentence that explains the colours; it covers both scales if only some of the rows are signed."""
-    for_signed = "purple speaks for the class, orange against it, white is zero"
-    for_unsigned = "yellow weighs most, blue least"
-    flags = {signed} if isinstance(signed, bool) else {signed[name] for name in maps}
-    if len(flags) != 1:
-        return f"signed rows: {for_signed}; others: {for_unsigned}. Each map on its own scale."
-    return (for_signed if flags.pop() else for_unsigned).capitalize() + ". Each map on its own scale."
+_LOG_LEAST = 1e-9  # percent; a gap of zero has no place on a logarithmic axis
+_JUMP = 10.0  # times that a median must change to be named
 
 
 def plot_gaps(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
@@ -120,21 +48,53 @@ def plot_gaps(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
         The figure.
     """
     titles = list(dict.fromkeys(table["title"]))
-    figure = figure or new_figure(COLUMN_INCHES, 0.19 * len(titles) + 0.9)
+    figure = figure or new_figure(0.75 * PAGE_INCHES, 0.19 * len(titles) + 0.85)
     axes = figure.subplots()
     rows = table["title"].map({title: row for row, title in enumerate(titles)})
-    gap = 100 * table["gap"].clip(lower=1e-9)
+    gap = 100 * table["gap"].clip(lower=_LOG_LEAST / 100)
     axes.scatter(gap, rows, s=5, color=GREY, linewidths=0, zorder=1, label="an image")
     medians = gap.groupby(rows).median()
     axes.scatter(medians, medians.index, s=18, marker="D", color=BLUE, linewidths=0, zorder=2, label="median")
     axes.axvline(1, color=ORANGE, linewidth=1, linestyle="--", zorder=0, label="1 %")
     axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_yticks(range(len(titles)), titles)
-    axes.invert_yaxis()
+    axes.set_ylim(len(titles) - 0.5, -0.5)
     quiet(axes, "completeness gap (%)")
     axes.tick_params(axis="y", length=0, labelsize=TEXT)
     figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
-    return figure
+    return headline(figure, gaps_finding(table), f"{_images(len(table) // max(1, len(titles)))} a row")
+
+
+def gaps_finding(table: pd.DataFrame) -> str:
+    """Return how large the median gaps are, and which row changes it tenfold or more.
+
+    >>> table = pd.DataFrame({"title": ["ReLU", "GELU"], "gap": [0.01, 0.00001]})
+    >>> gaps_finding(table)
+    'At GELU the median gap falls from 1 % to 0.001 %'
+    >>> gaps_finding(table.assign(gap=0.02))
+    'The median gap is 2 % in every row'
+    """
+    medians = 100 * table.groupby("title", sort=False)["gap"].median()
+    known = medians.clip(lower=_LOG_LEAST)
+    factors = (known / known.shift()).dropna()
+    jumps = factors.map(lambda factor: abs(float(np.log10(factor))))
+    if len(jumps) and jumps.max() >= np.log10(_JUMP):
+        place = int(jumps.argmax()) + 1  # the first row has none before it
+        before, after = float(medians.iloc[place - 1]), float(medians.iloc[place])
+        verb = "falls" if after < before else "rises"
+        return f"At {medians.index[place]} the median gap {verb} from {_plain(before)} % to {_plain(after)} %"
+    low, high = _plain(medians.min()), _plain(medians.max())
+    return f"The median gap is {low} %" + (" in every row" if low == high else f" to {high} %")
+
+
+def _plain(value: float) -> str:
+    """Format a number with two significant digits and without an exponent."""
+    return np.format_float_positional(value, 2, unique=False, fractional=False, trim="-")
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def plot_curves(curves: Mapping[str, Curves], intervals: Intervals, figure: Figure | None = None) -> Figure:
@@ -156,7 +116,7 @@ def plot_curves(curves: Mapping[str, Curves], intervals: Intervals, figure: Figu
             values, areas = getattr(entry, kind), getattr(entry, f"{kind}_area")
             mean, _, half = intervals(values.T)
             every = max(1, len(mean) // 10)
-            axes.fill_between(100 * entry.shares, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)
+            axes.fill_between(100 * entry.shares, mean - half, mean + half, color=colour, alpha=0.12, linewidth=0)
             axes.plot(
                 100 * entry.shares, mean, color=colour, marker=marker, markersize=3, markevery=every, linewidth=1.2,
                 label=f"{name}: area {areas.mean():.2f}",
@@ -168,7 +128,30 @@ def plot_curves(curves: Mapping[str, Curves], intervals: Intervals, figure: Figu
         axes.set_xlim(0, 100)
         axes.set_ylim(0, 1.02)
     panels[0].set_ylabel("probability of the class", fontsize=TEXT)
-    return figure
+    images = len(next(iter(curves.values())).insertion)
+    note = f"mean over {_images(images)}" + (" with its 95 % interval" if images > 1 else "")
+    return headline(figure, curves_finding(curves, intervals), note)
+
+
+def curves_finding(curves: Mapping[str, Curves], intervals: Intervals) -> str:
+    """Return which curve is best by insertion and by deletion, where its interval and that of the worst are apart."""
+    parts = []
+    for kind, sign in (("insertion", 1), ("deletion", -1)):
+        areas = np.stack([getattr(entry, f"{kind}_area") for entry in curves.values()])
+        mean, _, half = intervals(areas)
+        order = np.argsort(-sign * mean)
+        best, worst = int(order[0]), int(order[-1])
+        names = list(curves)
+        if len(names) == 1:
+            parts.append(f"{kind} area {mean[0]:.2f}")
+        elif sign * (mean[best] - mean[worst]) > half[best] + half[worst]:  # False where an interval is unknown
+            parts.append(
+                f"{kind} is best for {names[best]} ({mean[best]:.2f}) and worst for {names[worst]} ({mean[worst]:.2f})"
+            )
+        else:
+            parts.append(f"{kind} is undecided between {len(names)} curves")
+    found = "; ".join(parts)
+    return found[0].upper() + found[1:]
 
 
 def plot_randomisation(results: Mapping[str, Sequence[Randomised]], axes: Axes | None = None) -> Axes:

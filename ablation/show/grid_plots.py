@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from .style import COLUMN_INCHES, PAGE_INCHES, SMALL, TEXT, new_figure
+from .style import COLUMN_INCHES, PAGE_INCHES, SMALL, TEXT, colour_bar, headline, new_figure, wrap
 
 COLOURS = "RdBu"  # red below zero, blue above; told apart with every kind of colour blindness
 _UNITS = {"images": "training images", "size": "image size (px)", "epochs": "epochs"}
@@ -23,7 +22,6 @@ _CELL_INCHES = (0.72, 0.36)
 _MARGIN_INCHES = (0.95, 0.85)  # of a panel, for labels and title
 _BAR_INCHES = 0.7
 _LEAST_LIMIT = 2.0  # points at the ends of the colour scale, so that differences of tenths of a point stay pale
-_LETTER_INCHES = 0.058  # width of a letter of a title
 _FOUND = ("agrees", "reverses", "differs")
 
 
@@ -50,28 +48,20 @@ def plot_grid(table: pd.DataFrame, data_label: str, figure: Figure | None = None
     in_row = min(len(names), max(1, int((PAGE_INCHES - _BAR_INCHES) // width)))
     lines, needed = math.ceil(len(names) / in_row), in_row * width + _BAR_INCHES
     page = COLUMN_INCHES if needed <= COLUMN_INCHES else max(PAGE_INCHES, needed)
-    figure = figure or new_figure(page, lines * (len(rows) * _CELL_INCHES[1] + _MARGIN_INCHES[1]) + 0.7)
+    figure = figure or new_figure(page, lines * (len(rows) * _CELL_INCHES[1] + _MARGIN_INCHES[1]) + 0.1)
     axes = figure.subplots(lines, in_row, squeeze=False)
     limit = np.nanmax([_LEAST_LIMIT, table["difference"].abs().max()])
     page = figure.get_figwidth()
-    letters = int((page - _BAR_INCHES) / in_row / _LETTER_INCHES)
+    width = (page - _BAR_INCHES) / in_row - 0.2
     for ax, name in zip(axes.flat, names, strict=False):
         own = table[table["step"] == name]
         _panel(ax, own, across, down, columns, rows, limit)
-        ax.set_title(f"{own['title'].iloc[0]}\n{textwrap.fill(finding(own), letters)}", fontsize=TEXT, loc="left")
+        ax.set_title(f"{own['title'].iloc[0]}\n{wrap(finding(own), width, TEXT)}", fontsize=TEXT, loc="left")
     for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
     scale = ScalarMappable(Normalize(-limit, limit), COLOURS)
-    bar = figure.colorbar(scale, ax=axes, fraction=0.03, pad=0.01, aspect=30)
-    bar.set_label("difference (points)", fontsize=SMALL)
-    bar.ax.tick_params(labelsize=SMALL)
-    bar.outline.set_visible(False)
-    lines_of_title = [
-        textwrap.fill(line, int(page / _LETTER_INCHES), break_on_hyphens=False)
-        for line in _headline(table, data_label, varied)
-    ]
-    figure.suptitle("\n".join(lines_of_title), fontsize=TEXT, x=0.01, ha="left")
-    return figure
+    colour_bar(figure, scale, axes, "difference (points)", fraction=0.03, pad=0.01, aspect=30)
+    return headline(figure, *_headline(table, data_label, varied))
 
 
 def finding(rows: pd.DataFrame) -> str:

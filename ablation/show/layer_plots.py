@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 
 from ..measure.layer_fields import CRITICAL, GLOBAL, PRODUCTIVE, UNPRODUCTIVE, LayerField
-from .style import BLUE, GREY, ORANGE, PAGE_INCHES, RED, SMALL, TEXT, new_figure, quiet
+from .style import BLUE, GREY, ORANGE, PAGE_INCHES, RED, SMALL, TEXT, headline, new_figure, quiet
 
 # Status -> colour, marker and legend.
 _LOOKS = {
@@ -45,7 +45,6 @@ def plot_layer_fields(networks: Mapping[str, Sequence[LayerField]], figure: Figu
         axes.set_axis_off()
     for axes in panels[::columns]:
         axes.set_ylabel("side of the field (px)", fontsize=TEXT)
-    figure.suptitle(_finding(networks), fontsize=TEXT, x=0.01, ha="left")
     found = {layer.status for layers in networks.values() for layer in layers}
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4, label=label)
@@ -54,7 +53,7 @@ def plot_layer_fields(networks: Mapping[str, Sequence[LayerField]], figure: Figu
     ]
     handles.append(Line2D([], [], color="black", linestyle="--", linewidth=0.8, label="side of the image"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
-    return figure
+    return headline(figure, _finding(networks))
 
 
 def _plot_panel(axes: Axes, layers: Sequence[LayerField]) -> None:
@@ -80,8 +79,13 @@ def _finding(networks: Mapping[str, Sequence[LayerField]]) -> str:
     """Return what the marked layers have in common, for the head of the figure."""
     layers = [layer for found in networks.values() for layer in found]
     image = layers[0].image
-    if any(layer.status in (CRITICAL, UNPRODUCTIVE) for layer in layers):
-        return f"Layers whose input already sees the whole image of {image} px"
+    counts = {
+        title: sum(layer.status in (CRITICAL, UNPRODUCTIVE) for layer in found) for title, found in networks.items()
+    }
+    if any(counts.values()):
+        most = max(counts, key=counts.__getitem__)
+        of = f"{counts[most]} of {len(networks[most])} layers"
+        return f"Up to {of} ({most}) get inputs that already see the whole image of {image} px"
     if any(layer.status == GLOBAL for layer in layers):
         return f"Layers that see the whole image of {image} px at once"
     return f"Every layer's input sees less than the image of {image} px"

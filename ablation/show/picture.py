@@ -6,12 +6,22 @@ import io
 from typing import Any
 
 from matplotlib.figure import Figure
+from PIL import Image
+
+_COLOURS = 256  # of the palette that halves the size of a file
+_MANY_COLOURS = 4096  # of photographs and fine shades, which a palette would spoil
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as PNG bytes; the same figure always gives the same bytes."""
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
+    """Return a figure as PNG bytes, with a palette unless it has many colours; the same figure always gives the same bytes."""
+    drawn, data = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png")
+    with Image.open(drawn) as picture:
+        dpi = picture.info.get("dpi", (figure.dpi, figure.dpi))
+        flat = picture.convert("RGB")
+        if flat.getcolors(_MANY_COLOURS):
+            flat = flat.quantize(_COLOURS, dither=Image.Dither.NONE)
+    flat.save(data, format="png", optimize=True, dpi=dpi)
     return data.getvalue()
 
 
@@ -26,6 +36,6 @@ def picture(figure: Figure, alt: str, width_px: int = 760) -> Any:
     Returns:
         An `IPython.display.Image`.
     """
-    from IPython.display import Image
+    from IPython.display import Image as Shown
 
-    return Image(data=png(figure), alt=alt, width=width_px)
+    return Shown(data=png(figure), alt=alt, width=width_px)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .style import PAGE_INCHES, SMALL, TEXT, new_figure, quiet
+from .style import BLUE, PAGE_INCHES, SMALL, colour_bar, headline, new_figure, quiet
 
 _ROW_INCHES = 0.25
-_TITLE_LETTERS = 105  # per line of the title
+_COLOURS = sns.light_palette(BLUE, as_cmap=True)
 _MOST_LABELLED = 12  # rates, beyond which the cells are too narrow for numbers
 _WORST = 10.0  # points below the row's best, beyond which a cell is no darker
 
@@ -36,11 +36,13 @@ def plot_row_rates(table: pd.DataFrame, data_label: str, figure: Figure | None =
     panels = figure.subplots(len(members), 1, squeeze=False, gridspec_kw={"height_ratios": counts}).ravel()
     for axes, member in zip(panels, members, strict=True):
         _plot_panel(axes, cells[cells["member"] == member])
-    lines = (textwrap.fill(text, _TITLE_LETTERS) for text in (_finding(cells), f"{data_label}{_edges(cells)}"))
-    figure.suptitle("\n".join(lines), fontsize=TEXT, x=0.01, ha="left")
-    note = "held-out top-1 (%); darker: further below the row's best; framed: its rate; underlined: within one standard error"
-    figure.supxlabel(note, fontsize=SMALL)
-    return figure
+    scale = ScalarMappable(Normalize(0, _WORST), _COLOURS)
+    bar = colour_bar(
+        figure, scale, list(panels), "points below the row's best", fraction=0.025, pad=0.01, aspect=40, extend="max"
+    )
+    bar.invert_yaxis()
+    note = f"{data_label}{_edges(cells)}\nheld-out top-1 (%); framed: the row's rate; underlined: within one standard error of it"
+    return headline(figure, _finding(cells), note)
 
 
 def _plot_panel(axes: Axes, cells: pd.DataFrame) -> None:
@@ -48,7 +50,7 @@ def _plot_panel(axes: Axes, cells: pd.DataFrame) -> None:
     wide = cells.pivot(index="rung", columns="lr", values="mean_accuracy").loc[rows, rates].to_numpy()
     best = cells.groupby("rung", sort=False)["mean_accuracy"].max()[rows].to_numpy()
     below = best[:, None] - wide
-    axes.pcolormesh(below, cmap=sns.light_palette("#0173b2", as_cmap=True), vmin=0, vmax=_WORST, edgecolor="white")
+    axes.pcolormesh(below, cmap=_COLOURS, vmin=0, vmax=_WORST, edgecolor="white")
     for cell in cells.to_dict("records"):
         x, y = rates.index(cell["lr"]), rows.index(cell["rung"])
         value = cell["mean_accuracy"]

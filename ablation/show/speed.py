@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..measure.breakdown import KINDS
 from .front import pareto_front
-from .style import BLUE, GREY, HATCH, ORANGE, PAGE_INCHES, PALETTE, SMALL, TEXT, new_figure, quiet
+from .name_points import name_points
+from .style import BLUE, GREY, HATCH, ORANGE, PAGE_INCHES, PALETTE, SMALL, TEXT, headline, new_figure, quiet
 
+_ELEMENTWISE = KINDS[-3:]  # norm, activation, other
 _KIND_HATCH = dict(zip(KINDS, ("", "", "", "", HATCH, "....", "xxxx"), strict=True))
 
 
 def plot_speed(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
-    """Plot latency against MACs, and published accuracy against latency with the Pareto front; a legend explains the numbers.
+    """Plot latency against MACs, and published accuracy against latency with the Pareto front, with names at the points.
 
     Args:
         table: one row per network, with columns title, macs, batch, published_accuracy in percent, and seconds, low and
@@ -24,22 +28,43 @@ def plot_speed(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
     Returns:
         The figure, with two axes.
     """
-    figure = figure or new_figure(PAGE_INCHES, 3.1)
+    figure = figure or new_figure(PAGE_INCHES, 3.9)
     left, right = figure.subplots(1, 2)
+    headline(figure, speed_finding(table), _conditions(table))
     plot_latency(table, left)
     plot_pareto(table, right)
-    names = [f"{number}  {title}" for number, title in enumerate(table["title"], start=1)]
-    figure.legend(
-        [left.plot([], [], linestyle="none")[0] for _ in names],
-        names,
-        loc="outside right center",
-        fontsize=SMALL,
-        frameon=False,
-        handlelength=0,
-        handletextpad=0,
-        labelspacing=0.35,
-    )
     return figure
+
+
+def speed_finding(table: pd.DataFrame) -> str:
+    """Return how much the time of a multiply-accumulate differs between networks, and how many are on the Pareto front.
+
+    >>> rows = {"title": ["a", "b"], "macs": [10, 20], "seconds": [1.0, 4.0], "low": [0.9, 3.9], "high": [1.1, 4.1]}
+    >>> speed_finding(pd.DataFrame({**rows, "batch": 1, "published_accuracy": [70.0, 71.0]}))
+    'MACs are not time: one takes 2.0 times as long in b as in a; 2 of 2 networks are Pareto-optimal'
+    """
+    per_mac = table["seconds"] / table["macs"]
+    slow, fast = (table.iloc[int(place)] for place in (per_mac.argmax(), per_mac.argmin()))
+    front = len(pareto_front((table["seconds"] / table["batch"]).tolist(), table["published_accuracy"].tolist()))
+    on = f"{front} of {len(table)} networks {'is' if front == 1 else 'are'} Pareto-optimal"
+    if slow["low"] / slow["macs"] <= fast["high"] / fast["macs"]:  # quartiles overlap
+        return f"Whether a MAC takes longer in some networks is undecided; {on}"
+    ratio = per_mac.max() / per_mac.min()
+    return f"MACs are not time: one takes {ratio:.1f} times as long in {slow['title']} as in {fast['title']}; {on}"
+
+
+def _conditions(table: pd.DataFrame) -> str:
+    """Return what was timed, as far as the table says it."""
+    first = table.iloc[0]
+    parts = [f"{first['size']} px" if "size" in table else "", f"batch {first['batch']}"]
+    if "precision" in table:
+        parts += [f"{first['memory_format']}, {first['precision']}"]
+    if "device" in table:
+        threads = f", {int(first['threads'])} threads" if first["device"] == "cpu" and "threads" in table else ""
+        parts += [f"{first['device']}{threads}"]
+    return (
+        f"{'; '.join(filter(None, parts))}. Median of the calls, with quartiles on the left; accuracies are the paper's"
+    )
 
 
 def plot_latency(table: pd.DataFrame, axes: Axes) -> Axes:
@@ -57,15 +82,18 @@ def plot_latency(table: pd.DataFrame, axes: Axes) -> Axes:
     rate = (
         table["macs"] * table["batch"] / table["seconds"]
     ).max() / 1e9  # speed of the fastest network, in G MACs per second
-    end = 1.08 * x.max()
+    across = x.max() - x.min() or 1.0
+    left, end = max(0.0, x.min() - 0.2 * across), x.max() + 0.5 * across
     fastest = f"{rate:.0f} G MACs a second, the most here"
     axes.plot([0, end], [0, 1000 * end / rate], color=GREY, linewidth=1, zorder=0, label=fastest)
     axes.legend(fontsize=SMALL, frameon=False, loc="upper left")
-    axes.errorbar(x, y, yerr=[y - low, high - y], fmt="none", ecolor="0.5", elinewidth=0.8, capsize=1.5, zorder=1)
-    _numbered_markers(axes, x, y, [True] * len(table))
-    axes.set_xlim(0.9 * x.min() - 0.1, end)
+    axes.errorbar(x, y, yerr=[y - low, high - y], fmt="none", ecolor="0.6", elinewidth=0.8, zorder=1)
+    axes.scatter(x, y, s=16, color=BLUE, linewidths=0, zorder=2)
+    axes.set_xlim(left, end)
     axes.set_ylim(0.8 * y.min(), 1.15 * high.max())
-    return quiet(axes, "multiply-accumulates (G)", "latency (ms an image)", "MACs are not time")
+    quiet(axes, "multiply-accumulates (G)", "latency (ms an image)", "Latency against cost")
+    name_points(axes, x.tolist(), y.tolist(), table["title"].tolist())
+    return axes
 
 
 def plot_pareto(table: pd.DataFrame, axes: Axes) -> Axes:
@@ -84,41 +112,18 @@ def plot_pareto(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.plot(
         *zip(*points, strict=True), color=ORANGE, linewidth=1.2, zorder=0, label="Pareto front", drawstyle="steps-post"
     )
-    _numbered_markers(axes, x, y, [i in front for i in range(len(table))])
+    faces = [BLUE if i in front else "white" for i in range(len(table))]
+    axes.scatter(x, y, s=16, c=faces, edgecolors=[BLUE], linewidths=0.9, zorder=2)
     axes.legend(fontsize=SMALL, frameon=False, loc="lower right")
-    axes.margins(0.1)
-    return quiet(axes, "latency measured here (ms an image)", "published top-1 (%), ImageNet-1K", "Accuracy for time")
-
-
-def _numbered_markers(axes: Axes, x: pd.Series, y: pd.Series, filled: list[bool]) -> None:
-    """Draw a marker for each row and its number next to it, at the candidate spot with the most room."""
-    colours = [BLUE if fill else "white" for fill in filled]
-    axes.scatter(x, y, s=14, c=colours, edgecolors=[BLUE], linewidths=0.8, zorder=2)
-    width, height = x.max() - x.min() or 1.0, y.max() - y.min() or 1.0
-    taken = [(a / width, b / height) for a, b in zip(x, y, strict=True)]
-    for number, (a, b) in enumerate(zip(x, y, strict=True), start=1):
-        spots = [
-            (a / width + dx * r, b / height + dy * r) for r in (0.035, 0.055, 0.075, 0.1) for dx, dy in _DIRECTIONS
-        ]
-        marker = (a / width, b / height)
-        best = max(spots, key=lambda spot: _room(spot, taken) - 0.2 * _distance(spot, marker))
-        taken.append(best)
-        axes.annotate(
-            str(number), (a, b), (best[0] * width, best[1] * height), fontsize=SMALL, ha="center", va="center",
-            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "0.5", "shrinkA": 2, "shrinkB": 1.5},
-        )  # fmt: skip
-
-
-_DIRECTIONS = ((1, 0.6), (-1, 0.6), (1, -0.6), (-1, -0.6), (0, 1.2), (0, -1.2), (1.2, 0), (-1.2, 0))
-
-
-def _room(spot: tuple[float, float], taken: list[tuple[float, float]]) -> float:
-    """Return the distance to the nearest marker or number, capped where more distance no longer helps."""
-    return min(0.045, *(_distance(spot, other) for other in taken))
-
-
-def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
-    return float(((a[0] - b[0]) ** 2 + ((a[1] - b[1]) / 1.2) ** 2) ** 0.5)
+    across, up = x.max() - x.min() or 1.0, y.max() - y.min() or 1.0
+    axes.set_xlim(x.min() - 0.1 * across, x.max() + 0.25 * across)
+    axes.set_ylim(y.min() - 0.12 * up, y.max() + 0.08 * up)
+    quiet(axes, "latency measured here (ms an image)", "published top-1 (%), ImageNet-1K", "Accuracy for time")
+    corners = [(points[0][0], points[0][1])]
+    for before, after in itertools.pairwise(points):
+        corners += [(after[0], before[1]), after]
+    name_points(axes, x.tolist(), y.tolist(), table["title"].tolist(), corners)
+    return axes
 
 
 def plot_operators(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
@@ -150,7 +155,30 @@ def plot_operators(table: pd.DataFrame, figure: Figure | None = None) -> Figure:
         axes.tick_params(axis="y", length=0)
         for text in axes.get_yticklabels():
             text.set_fontsize(TEXT)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(titles) - 0.5, -0.5)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
-    return figure
+    return headline(figure, operators_finding(table))
+
+
+def operators_finding(table: pd.DataFrame) -> str:
+    """Return how much of the time is spent on layers that have next to no MACs.
+
+    >>> rows = {"title": 2 * ["a"] + 2 * ["b"], "kind": 2 * ["pointwise", "norm"], "macs": [9, 0, 9, 0]}
+    >>> operators_finding(pd.DataFrame({**rows, "seconds": [3.0, 1.0, 1.0, 1.0]}))
+    'Norms, activations and other layers have 0 % of the MACs and take 25 to 50 % of the time'
+    """
+    rest = table["kind"].isin(_ELEMENTWISE)
+    shares = {}
+    for column in ("macs", "seconds"):
+        total = table.groupby("title")[column].sum()
+        shares[column] = 100 * table[rest].groupby("title")[column].sum().reindex(total.index).fillna(0) / total
+    return (
+        f"Norms, activations and other layers have {_span(shares['macs'])} % of the MACs "
+        f"and take {_span(shares['seconds'])} % of the time"
+    )
+
+
+def _span(values: pd.Series) -> str:
+    low, high = f"{values.min():.0f}", f"{values.max():.0f}"
+    return low if low == high else f"{low} to {high}"

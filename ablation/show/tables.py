@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from rich import box
-from rich.table import Table
 
 from ..design.cost import Cost, cost
 from ..design.published import Published
 from ..design.roadmap import Rung
+from .fitting import FittedTable, short_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_LONG_CELL = 28  # characters, above which text is wrapped where the table does not fit
 
-def profile_table(title: str, rungs: tuple[Rung, ...], size: int, num_classes: int = 1000, in_chans: int = 3) -> Table:
+
+def profile_table(
+    title: str, rungs: tuple[Rung, ...], size: int, num_classes: int = 1000, in_chans: int = 3
+) -> FittedTable:
     """Return a table of parameters, MACs and receptive field of each rung, with the paper's GFLOPs and accuracy."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("row", no_wrap=True)
-    with_paper = (size, num_classes, in_chans) == (224, 1000, 3) and any(rung.published for rung in rungs)
-    for heading in ("params", "MACs", "field px", *(("G MACs", "paper G", "paper top-1") if with_paper else ())):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for rung in rungs:
-        computed, paper = cost(rung.architecture, size, num_classes, in_chans), rung.published
-        cells = [
-            rung.title if rung.adopted else f"  {rung.title} (not kept)",
-            f"{computed.params:,}",
-            f"{computed.macs:,}",
-            str(computed.receptive_field or "image"),
-        ]
-        if with_paper and paper:
-            mark = "" if agrees(computed, paper) else " (!)"
-            cells += [f"{computed.macs / 1e9:.2f}", f"{paper.gflops:.2f}{mark}", _accuracy(paper)]
-        table.add_row(*cells)
+    table = FittedTable(title)
+    costs = [cost(rung.architecture, size, num_classes, in_chans) for rung in rungs]
+    titles = [_indented(rung.title, rung.adopted) for rung in rungs]
+    table.add("row", titles, "left")
+    table.add("params", [f"{one.params:,}" for one in costs])
+    table.add("MACs", [f"{one.macs:,}" for one in costs])
+    table.add("field px", [str(one.receptive_field or "image") for one in costs])
+    if (size, num_classes, in_chans) == (224, 1000, 3) and any(rung.published for rung in rungs):
+        papers = [rung.published for rung in rungs]
+        pairs = list(zip(costs, papers, strict=True))
+        table.add("G MACs", [f"{one.macs / 1e9:.2f}" if paper else "" for one, paper in pairs])
+        table.add("paper G", [_published_gflops(one, paper) if paper else "" for one, paper in pairs])
+        table.add("paper top-1", [_accuracy(paper) for paper in papers])
+        table.shorten("params", cells=[short_number(one.params) for one in costs])
+        table.shorten("MACs")
+        table.shorten("row", cells=_brief(titles))
+        table.shorten("paper top-1", "top-1", [f"{paper.accuracy:.2f}" if paper else "" for paper in papers])
+    else:
+        table.shorten("params", cells=[short_number(one.params) for one in costs])
+        table.shorten("MACs", cells=[short_number(one.macs) for one in costs])
     return table
 
 
@@ -55,60 +61,80 @@ def disagreements(rungs: tuple[Rung, ...]) -> list[str]:
     return lines
 
 
-def ladder_text(table: pd.DataFrame, title: str) -> Table:
+def ladder_text(table: pd.DataFrame, title: str) -> FittedTable:
     """Return the table of `ladder_table` for the terminal."""
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    shown.add_column("row", no_wrap=True)
-    for heading in ("params", "M MACs", "top-1 %", "step, points", "p (Holm)", "verdict", "paper top-1"):
-        shown.add_column(heading, justify="right" if heading != "verdict" else "left", no_wrap=True)
-    for row in table.to_dict("records"):
-        shown.add_row(
-            row["title"] if row["adopted"] else f"  {row['title']} (not kept)",
-            f"{row['params']:,}",
-            f"{row['macs'] / 1e6:.2f}",
-            _with_diverged(_with_half(row["accuracy"], row["accuracy_half"], ".1f"), row.get("diverged") or 0),
-            _with_half(row["difference"], row["difference_half"], "+.1f"),
-            _p_value(row["p_holm"]),
-            row["verdict"],
-            _with_half(row["published_accuracy"], row["published_std"], ".2f"),
-        )
+    rows = table.to_dict("records")
+    shown = FittedTable(title)
+    titles = [_indented(row["title"], row["adopted"]) for row in rows]
+    accuracies = [_with_half(row["accuracy"], row["accuracy_half"], ".1f") for row in rows]
+    diverged = [f"{count} diverged" if (count := row.get("diverged") or 0) else "" for row in rows]
+    p_values = [_p_value(row["p_holm"]) for row in rows]
+    shown.add("row", titles, "left")
+    shown.add("params", [f"{row['params']:,}" for row in rows])
+    shown.add("M MACs", [f"{row['macs'] / 1e6:.2f}" for row in rows])
+    shown.add("top-1 %", _joined(accuracies, diverged))
+    shown.add("step, points", [_with_half(row["difference"], row["difference_half"], "+.1f") for row in rows])
+    shown.add("p (Holm)", p_values)
+    shown.add("verdict", [row["verdict"] for row in rows], "left")
+    shown.add("paper top-1", [_with_half(row["published_accuracy"], row["published_std"], ".2f") for row in rows])
+    shown.shorten("params", cells=[short_number(row["params"]) for row in rows])
+    shown.shorten("verdict", cells=_joined([row["verdict"] for row in rows], diverged))
+    shown.shorten("top-1 %", cells=accuracies)
+    shown.shorten("params")  # printed before the training, as are the MACs
+    shown.shorten("M MACs")
+    shown.shorten("row", cells=_brief(titles))
+    shown.shorten("p (Holm)", "p", [p.replace(" ", "") for p in p_values])
+    shown.shorten("paper top-1", "paper", [_with_half(row["published_accuracy"], None, ".2f") for row in rows])
+    shown.shorten("step, points", "points")
     return shown
 
 
-def grid_text(table: pd.DataFrame, title: str) -> Table:
+def grid_text(table: pd.DataFrame, title: str) -> FittedTable:
     """Return the table of `grid_table` for the terminal; an axis of a single value is left out."""
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    rows = table.to_dict("records")
+    shown = FittedTable(title)
     axes = {"images": "images", "size": "px", "epochs": "epochs"}
-    varied = [name for name in axes if table[name].nunique() > 1]
-    shown.add_column("step", no_wrap=True)
-    for heading in (*(axes[name] for name in varied), "before", "after", "step, points", "p", "finds"):
-        shown.add_column(heading, justify="right", no_wrap=True)
-    shown.add_column("verdict", no_wrap=True)
-    last = None
-    for row in table.to_dict("records"):
-        shown.add_row(
-            row["title"] if row["step"] != last else "",
-            *(f"{row[name]:,}" if isinstance(row[name], int) else row[name] for name in varied),
-            _with_half(row["accuracy_before"], None, ".1f"),
-            _with_half(row["accuracy_after"], None, ".1f"),
-            _with_diverged(_with_half(row["difference"], row["difference_half"], "+.1f"), row["diverged"]),
-            "<0.001" if row["p_holm"] < 0.001 else _with_half(row["p_holm"], None, ".3f"),
-            _with_half(row["smallest_effect"], None, ".1f"),
-            row["verdict"],
-        )
-        last = row["step"]
+    differences = [_with_half(row["difference"], row["difference_half"], "+.1f") for row in rows]
+    diverged = [f"{row['diverged']} diverged" if row["diverged"] else "" for row in rows]
+    shown.add("step", [row["title"] for row in rows], "left", merged=True)
+    for name in (name for name in axes if table[name].nunique() > 1):
+        shown.add(axes[name], [f"{one:,}" if isinstance(one, int) else str(one) for one in table[name].tolist()])
+    shown.add("before", [_with_half(row["accuracy_before"], None, ".1f") for row in rows])
+    shown.add("after", [_with_half(row["accuracy_after"], None, ".1f") for row in rows])
+    shown.add("step, points", _joined(differences, diverged))
+    shown.add("p", ["<0.001" if row["p_holm"] < 0.001 else _with_half(row["p_holm"], None, ".3f") for row in rows])
+    shown.add("finds", [_with_half(row["smallest_effect"], None, ".1f") for row in rows])
+    shown.add("verdict", [row["verdict"] for row in rows], "left")
+    shown.wrap("step", 22)
+    shown.shorten("verdict", cells=_joined([row["verdict"] for row in rows], diverged))
+    shown.shorten("step, points", cells=differences)
+    shown.shorten("finds")
+    shown.shorten("p")
+    shown.wrap("step", 14)
     return shown
 
 
-def text_table(title: str, table: pd.DataFrame) -> Table:
-    """Return all columns of a data frame as a table for the terminal, with floats rounded to two decimals."""
+def text_table(title: str, table: pd.DataFrame, leave_out: Sequence[str] = ()) -> FittedTable:
+    """Return all columns of a data frame as a table for the terminal, with floats rounded to two decimals.
+
+    Args:
+        title: line above the table.
+        table: the data frame.
+        leave_out: columns that are left out where the table does not fit, in this order.
+    """
     import pandas as pd
 
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown = FittedTable(title)
     for name, column in table.items():
-        shown.add_column(str(name), justify="right" if pd.api.types.is_numeric_dtype(column) else "left")
-    for row in table.itertuples(index=False):
-        shown.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row))
+        cells = [f"{value:.2f}" if isinstance(value, float) else str(value) for value in column.tolist()]
+        shown.add(str(name), cells, "right" if pd.api.types.is_numeric_dtype(column) else "left")
+    shown.wrap_headings()
+    for name, column in table.items():
+        if max((len(str(value)) for value in column), default=0) > _LONG_CELL:
+            shown.wrap(str(name), _LONG_CELL)
+    for name in leave_out:
+        if name in table:
+            shown.shorten(name)
     return shown
 
 
@@ -134,6 +160,10 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     return shown.drop(columns=["half_points", "p", "df", "se_points"], errors="ignore")
 
 
+def _published_gflops(computed: Cost, paper: Published) -> str:
+    return f"{paper.gflops:.2f}{'' if agrees(computed, paper) else ' (!)'}"
+
+
 def _accuracy(paper: Published | None) -> str:
     return _with_half(paper.accuracy, paper.std, ".2f") if paper else ""
 
@@ -144,8 +174,16 @@ def _p_value(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _with_diverged(shown: str, diverged: int) -> str:
-    return ", ".join(filter(None, (shown, f"{diverged} diverged" if diverged else "")))
+def _joined(cells: Sequence[str], notes: Sequence[str]) -> list[str]:
+    return [", ".join(filter(None, pair)) for pair in zip(cells, notes, strict=True)]
+
+
+def _indented(title: str, adopted: bool) -> str:
+    return title if adopted else f"  {title} (not kept)"
+
+
+def _brief(titles: Sequence[str]) -> list[str]:
+    return [title.replace(" recipe)", ")") for title in titles]
 
 
 def _with_half(value: float | None, half: float | None, number_format: str) -> str:

@@ -11,7 +11,6 @@ in which the design lists them, even if a random order reverses them. Otherwise 
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -21,10 +20,10 @@ from ..design.architecture import Architecture
 from ..design.recipes import Family, family
 from ..design.steps import Step, parse
 from ..design.trial import Trial
-from ..errors import AblationError, check_number, unknown
+from ..errors import AblationError, unknown
+from .design_sizes import random_orders
 
 MAX_FACTORIAL_STEPS = 10
-MAX_ORDERS = 10_000  # the error of a mean over them is then a hundredth of their spread
 START, END = "start", "end"
 
 
@@ -182,10 +181,8 @@ def orderings(
     >>> orderings(["depthwise", "gelu", "layer_norm"], count=2, seed=1).orders
     (('depthwise', 'layer_norm', 'gelu'), ('depthwise', 'gelu', 'layer_norm'))
     """
-    check_number("count", count, 1, MAX_ORDERS, whole=True, reason=": it is the number of orders to draw")
     road = _Road(steps, start, width_divisor, stem_stride)
-    generator = random.Random(seed)
-    orders = tuple(tuple(generator.sample(road.steps, len(road.steps))) for _ in range(count))
+    orders = random_orders(road.steps, count, seed)
     points: dict[tuple[str, ...], Point] = {}
     for order in orders:
         previous = None

@@ -58,8 +58,8 @@ class Store:
         if readonly:
             if not self.file.is_file():
                 raise AblationError(
-                    f"{self.file.parent} holds no study: expected a file {self.file.name} in it, "
-                    "written by `ablation roadmap` or `ablation study`"
+                    f"{self.file.parent} holds no study yet: it has no file {self.file.name}. `ablation roadmap` or `ablation "
+                    "study` trains one, and `ablation import` reads an exported one; --store names another folder"
                 )
         else:
             writable_folder(self.file.parent)

@@ -125,7 +125,8 @@ def choose_precision(name: str, device: str, capability: tuple[int, int] = (0, 0
             return "fp32"
         return "fp16" if capability < _BF16_FROM else "bf16"
     if name == "fp16" and device != "cuda":
-        raise AblationError(f"precision 'fp16' is not possible on {_TITLES[device]}. Possible: auto, fp32, bf16")
+        possible = ", ".join(one for one in PRECISIONS if one != name)
+        raise AblationError(f"precision 'fp16' is not possible on {_TITLES[device]}. Possible: {possible}")
     return name
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -98,3 +99,18 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         yield lambda command, **options: running.enter_context(
             serving(command, tmp_path_factory.mktemp("server"), **options)
         )
+
+
+@pytest.fixture(scope="module")
+def address(serve: Serve) -> str:
+    """Start `ablation explore` and return the address of its page, without the slash at its end."""
+    command = [sys.executable, "-m", "ablation", "explore", "--no-browser", "--port", "{port}"]
+    return serve(command, path="/voila/static/voila.js", printed=True)  # a request for "/" would start a kernel
+
+
+@pytest.fixture
+def explorer(page: Page, address: str) -> Page:
+    """Open the page of the explorer, which starts at ResNet-50, and wait until it is ready."""
+    page.goto(f"{address}/")
+    page.locator(".ax-numbers").wait_for(timeout=90_000)
+    return page

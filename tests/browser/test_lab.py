@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from ablation.show.explorer.state import SWITCHES
 from docs.gather import jupyter_anchor
 
 ROOT = Path(__file__).parents[2]
@@ -54,21 +55,24 @@ def lab(serve, folder, tmp_path_factory):
     return f"{address}/lab?token={token}"
 
 
-def open_notebook(lab, page):
-    """Open the notebook with a double click in the list of files, and return its panel."""
+def open_notebook(lab, page, name=NOTEBOOK):
+    """Open a notebook with a double click in the list of files, and return its panel."""
     page.goto(lab)
-    page.locator(".jp-DirListing-item", has_text=NOTEBOOK).dblclick(timeout=OPEN_TIMEOUT_S * 1000)
-    return page.locator(".jp-NotebookPanel")
+    page.locator(".jp-DirListing-item", has_text=name).dblclick(timeout=OPEN_TIMEOUT_S * 1000)
+    return page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+
+
+def run_all(page):
+    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=OPEN_TIMEOUT_S * 1000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
 def test_lab_opens_and_runs_the_roadmap(lab, folder, page):
     notebook = open_notebook(lab, page)
     prompts = notebook.locator(".jp-CodeCell .jp-InputPrompt")
-    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=OPEN_TIMEOUT_S * 1000)
     expect(notebook.locator(".jp-OutputArea-output")).to_have_count(0)
-
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    run_all(page)
     expect(prompts.first).not_to_have_text("[ ]:")
     finished = prompts.last.filter(has_text=re.compile(r"\[\d+\]:"))
     errors = notebook.locator("[data-mime-type$='jupyter.stderr']")  # JupyterLab shows tracebacks as stderr, too
@@ -92,3 +96,15 @@ def test_headings_have_the_anchors_that_links_between_notebooks_use(lab, page):
     headings.nth(3).wait_for()
     found = headings.evaluate_all("all => all.map(one => [one.textContent, one.dataset.jupyterId || one.id])")
     assert [anchor for _, anchor in found] == [jupyter_anchor(title.removesuffix("¶")) for title, _ in found]
+
+
+def test_the_explorer_answers_in_lab(lab, page):
+    """Last, as its notebook stays open in the workspace."""
+    notebook = open_notebook(lab, page, "explorer.ipynb")
+    run_all(page)
+    notebook.get_by_role("button", name="Take the next step: stage ratio", exact=True).click()
+    change = notebook.locator(".ax-macs .ax-change")
+    expect(change).to_have_text("4.09 \N{RIGHTWARDS ARROW} 4.53 G (+11 %)")
+    notebook.get_by_label(SWITCHES[1].label, exact=True).check()
+    expect(notebook.locator(".ax-story h2")).to_have_text("Patchify stem")
+    expect(notebook.locator(".ax-live")).to_have_attribute("role", "status")

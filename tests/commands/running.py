@@ -4,6 +4,7 @@ import csv
 import sys
 
 import pytest
+import typer
 from PIL import Image
 
 from ablation.cli import main
@@ -20,6 +21,11 @@ def ablation(*arguments, capsys):
         sys.argv = argv
     captured = capsys.readouterr()
     return exit_info.value.code or 0, captured.out, captured.err
+
+
+def parsed(app, name, words):
+    """Return the values that a command takes from words of its command line, without running it."""
+    return typer.main.get_command(app).commands[name].make_context(name, list(words)).params
 
 
 def rows_of(file):

@@ -112,7 +112,6 @@ def test_invalid_input_gives_one_message_and_exit_code_2(arguments, message, tmp
         (("study", "ladder", "gelu"), "takes no steps"),
         (("study", "ladder", "--seeds", 0), "seeds 0 must be 1 or more"),
         (("study", "ladder", "--workers", 0), "workers 0 must be 1 or more"),
-        (("status", "--store", "nowhere"), "nowhere holds no study"),
         (("export", "all.csv", "--store", "nowhere"), "nowhere holds no study"),
     ],
 )

@@ -180,3 +180,9 @@ def test_workers_are_limited_by_memory(monkeypatch):
     assert StudyOptions("digits", "micro", workers=2).workers == 2
     with pytest.raises(AblationError, match="at most 2 fit"):
         StudyOptions("digits", "micro", workers=3)
+
+
+def test_too_many_networks_are_refused_before_any_is_described(monkeypatch, capsys):
+    monkeypatch.setattr("ablation.study.designs.design", lambda *_: pytest.fail("networks were described"))
+    code, _, error = ablation("study", "orderings", "--count", 9000, "--seeds", 999, capsys=capsys)
+    assert code == 2 and "trials 4091904 must be 100,000 or less: 4,096 networks with 999 seeds each" in error

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from ablation.commands import explore as explorer
+from ablation.commands import explore_page
 from tests.browser.servers import free_port
 from tests.commands.running import ablation
 
@@ -57,7 +58,7 @@ def test_the_page_is_served_locally_and_its_files_are_removed(monkeypatch, capsy
 
 
 def test_the_page_is_one_notebook_of_one_cell(tmp_path):
-    notebook = nbformat.read(explorer._write_page(tmp_path), as_version=4)
+    notebook = nbformat.read(explore_page.write_page(tmp_path), as_version=4)
     nbformat.validate(notebook)
     (cell,) = notebook.cells
     compile(cell.source, "cell", "exec")
@@ -72,7 +73,7 @@ def test_the_server_is_bound_to_loopback_and_ignores_user_settings(tmp_path, mon
     (tmp_path / "voila.json").write_text('{"Voila": {"ip": "0.0.0.0"}, "VoilaConfiguration": {"strip_sources": false}}')
     before = signal.getsignal(signal.SIGTERM)
     try:
-        app = explorer._make_server(explorer._write_page(tmp_path), 8899, False, "secret")
+        app = explorer._make_server(explore_page.write_page(tmp_path), 8899, False, "secret")
         assert app.base_url == "/secret/"
         assert (app.ip, app.port, app.port_retries, app.open_browser) == ("127.0.0.1", 8899, 0, False)
         settings = app.voila_configuration

@@ -30,8 +30,8 @@ def test_the_ladder_counts_diverged_seeds_and_gives_their_rows_no_verdict():
     assert after["diverged"].sum() == after.loc["depthwise", "diverged"] == 1 and after.loc["depthwise", "n"] == 2
     changed = after.index[after["verdict"] != before["verdict"]]
     assert list(changed) == ["depthwise", "widen"] and not any(after.loc[changed, "verdict"])
-    cells = list(ladder_text(table, "").columns[3].cells)
-    assert [cell for cell in cells if "diverged" in cell] == [
+    cells = list(ladder_text(table, "").forms[0].columns[3].cells)
+    assert [str(cell) for cell in cells if "diverged" in cell] == [
         f"{after.loc['depthwise', 'accuracy']:.1f} ± 1.3, 1 diverged"
     ]
 

@@ -8,6 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from ablation.show.style import NOTE
+
 _TOLERANCE = 1.0  # pixels
 
 
@@ -30,6 +32,12 @@ def drawn_texts(figure: Figure) -> list[tuple[str, object]]:
     ]
     boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
     return [(text, box) for text, box in boxes if box.width > 0 and box.height > 0]
+
+
+def note_of(figure: Figure) -> str:
+    """Return the line below the headline of a figure, without its line breaks."""
+    (note,) = (text for text in figure.texts if text.get_gid() == NOTE)
+    return " ".join(note.get_text().split())
 
 
 def check_layout(figure: Figure) -> None:

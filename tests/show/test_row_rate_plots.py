@@ -9,7 +9,7 @@ from ablation.evidence.row_rate_table import row_rate_table
 from ablation.show.row_rate_plots import plot_row_rates
 from ablation.show.style import new_figure
 from ablation.study.row_rates import GRID, row_rate_trials
-from tests.show.looks import check_layout
+from tests.show.looks import check_layout, note_of
 from tests.study.samples import TEST_IMAGES, outcome
 
 PAIR = family("small32")
@@ -27,12 +27,14 @@ def table(best, rates=RATES, start="resnet50", fall=5.0):
 
 
 def title(table):
-    return plot_row_rates(table, "CIFAR-10").get_suptitle().splitlines()
+    figure = plot_row_rates(table, "CIFAR-10")
+    return " ".join(figure.get_suptitle().split()), note_of(figure).partition(" held-out")[0]
 
 
 def test_every_cell_has_its_accuracy_and_the_best_is_framed():
     drawn = table({"gelu": 4, "widen": 1})
-    first, second = plot_row_rates(drawn, "CIFAR-10").axes
+    first, second, bar = plot_row_rates(drawn, "CIFAR-10").axes
+    assert bar.get_ylabel() == "points below the row's best"
     assert [text.get_text() for text in first.get_xticklabels()] == ["0.0125", "0.025", "0.05", "0.1", "0.2"]
     titles = [text.get_text() for text in second.get_yticklabels()]
     cells = {(text.get_position()): text.get_text() for text in second.texts}
@@ -50,7 +52,7 @@ def test_every_cell_has_its_accuracy_and_the_best_is_framed():
 
 
 def test_the_title_says_what_the_rate_of_the_recipe_costs():
-    assert title(table({})) == ["At the rate of the recipe, none of 17 rows loses over one standard error", "CIFAR-10"]
+    assert title(table({})) == ("At the rate of the recipe, none of 17 rows loses over one standard error", "CIFAR-10")
     lost, label = title(table({"gelu": 4, "widen": 1}))
     assert (
         lost == "At the rate of the recipe, 2 of 17 rows lose over one standard error, up to 10.0 points (ReLU to GELU)"

@@ -10,6 +10,7 @@ from ablation import RESNET50, AblationError, roadmap
 from ablation.design import roadmap as roads
 from ablation.design import steps
 from ablation.study import designs
+from ablation.study.design_sizes import count_networks
 from ablation.study.designs import Design, Point, design, trials
 
 CHOSEN = ("patchify_stem", "depthwise", "kernel_size=7", "layer_norm")
@@ -181,3 +182,10 @@ def test_designs_do_not_import_torch():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", designs.DESIGNS)
+@pytest.mark.parametrize("steps", [["gelu"], ["gelu", "depthwise", "widen", "layer_norm"]])
+def test_the_number_of_networks_is_known_before_they_are_described(name, steps):
+    for count in (1, 5):
+        assert count_networks(name, steps, count) == len(designs.design(name, steps, count=count))

@@ -1,64 +1,21 @@
-"""Diagrams of the network: its four stages with their maps and blocks, and the layers of one block."""
+"""Diagrams of a network: its stem, stages and head as the tensors between them, and one of its blocks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ...design.architecture import Architecture
+from ...design.cost import StageCost
+from .amounts import short
+from .block_drawing import SHORT, WIDTH, draw_block
+from .branches import activation_name, branch, unit
 from .state import Design
-from .svg import BLUE, GREEN, GREY, INK, ORANGE, line, path, rect, svg, text
+from .svg import arrow, colour, part, path, rect, svg, text
 
-_MAX_BLOCKS = 9  # drawn per stage; the text gives the full number
-_NORMS = {"batch": "BN", "layer": "LN"}
-_ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU"}
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer of a block's branch.
-
-    Args:
-        kind: "conv", "norm", "act" or "scale".
-        name: its name in the diagram.
-        channels: number of output channels.
-    """
-
-    kind: str
-    name: str
-    channels: int
-
-
-def branch(a: Architecture, stage: int = 0) -> tuple[Layer, ...]:
-    """Return the layers of the residual branch in order, for a block that is not the first of its stage.
-
-    >>> [layer.name for layer in branch(Architecture())]
-    ['1x1', 'BN', 'ReLU', '3x3', 'BN', 'ReLU', '1x1', 'BN']
-    """
-    width, out = a.widths[stage], a.out_channels[stage]
-    middle = a.expansion * width if a.block == "inverted" else width
-    spatial = f"{a.kernel_size}x{a.kernel_size}" + (" dw" if a.depthwise else "")
-    convs = [(spatial, out), ("1x1", middle)] if a.spatial_first else [("1x1", middle), (spatial, middle)]
-    layers: list[Layer] = []
-    for i, (name, channels) in enumerate([*convs, ("1x1", out)], start=1):
-        layers.append(Layer("conv", name, channels))
-        if a.norms == "every" or i == (1 if a.spatial_first else 2):
-            layers.append(Layer("norm", _short_name(a.norm, _NORMS), channels))
-        if i == 2 or (i == 1 and a.activations == "every"):
-            layers.append(Layer("act", _short_name(a.activation, _ACTIVATIONS), channels))
-    if a.layer_scale is not None:
-        layers.append(Layer("scale", "scale", out))
-    return tuple(layers)
-
-
-def _short_name(name: str, known: dict[str, str]) -> str:
-    return known.get(name, name[:8])
-
-
-_DOWNSAMPLING = {
-    "block": "strided block",
-    "separate": "norm, 2x2 stride 2",
-    "pool": "norm, 2x2 pool, 1x1",
-}
+_TILE, _TALL = 146.0, 250.0  # size of the drawing of one part
+_FACE, _DEPTH = 84.0, 52.0  # largest side of a map, and thickness of _CHANNELS channels
+_CHANNELS = 2048
+_LEFT, _BASE, _FONT = 20.0, 152.0, 13.0
+_MAX_BLOCKS = 10  # drawn per stage; the text gives the full number
+_BETWEEN = {"block": "stride 2 in block 1", "separate": "norm, 2x2 stride 2", "pool": "norm, 2x2 pool, 1x1"}
 
 
 def stem_text(a: Architecture) -> str:
@@ -69,89 +26,130 @@ def stem_text(a: Architecture) -> str:
 
 
 def network_svg(design: Design) -> str:
-    """Return a diagram of the image, stem, four stages and head.
+    """Return a drawing of the stem, the four stages and the head, which wraps on a narrow page.
 
-    Each stage is a square whose side represents the side of its map, with a further square behind it for each further block.
+    Each stage is the tensor that it puts out, to scale: the face is the map, the thickness the number of channels.
     """
     a, parts = design.architecture, design.cost.stages
-    stem_side = max(parts[0].size, 1)
-    base, shapes = 158.0, []
-    shapes.append(text(43, 20, "image", size=12))
-    shapes.append(rect(3, base - 110, 80, 110, "#eeeeee", f'stroke="{INK}"'))
-    shapes.append(text(43, base - 62, f"{design.size} px", size=12))
-    shapes.append(text(43, base - 46, "3 channels", size=12))
-    shapes.append(line(85, base - 55, 104, base - 55, INK, 'marker-end="url(#ax-arrow)"'))
-    shapes.append(text(95, base + 34, f"stem: {stem_text(a)}", size=12))
-    for i, part in enumerate(parts[1:5]):
-        x = 112 + 138 * i
-        side = max(8.0, 84 * (part.size / stem_side) ** 0.5)
-        depth = a.depths[i]
-        shown = min(depth, _MAX_BLOCKS)
-        for j in reversed(range(shown)):
-            shift = 4.5 * j
-            fill = BLUE if j == 0 else "#cfe3f2"
-            shapes.append(rect(x + shift, base - side - shift, side, side, fill, 'stroke="#ffffff"'))
-        shapes.append(text(x, 20, f"stage {i + 1}", "start", 12, 'font-weight="bold"'))
-        lines = (f"map {part.size} x {part.size}", f"{part.channels:,} channels", f"{depth} block{'s'[: depth > 1]}")
-        for k, content in enumerate(lines):
-            shapes.append(text(x, base + 58 + 16 * k, content, "start", 12))
-        if i < 3:
-            shapes.append(line(x + 122, base - 16, x + 132, base - 16, ORANGE, 'marker-end="url(#ax-arrow)"'))
-    shapes.append(text(664, 20, "head", "start", 12, 'font-weight="bold"'))
-    shapes.append(text(664, base - 16, "pool,", "start", 12))
-    shapes.append(text(664, base, "1,000 classes", "start", 12))
-    shapes.append(line(250, base + 16, 640, base + 16, ORANGE, 'stroke-width="2"'))
-    shapes.append(text(445, base + 34, f"between stages: {_DOWNSAMPLING[a.downsampling]}"))
-    maps = ", ".join(f"{part.size} x {part.size} with {part.channels} channels" for part in parts[1:5])
+    deepest = max(_CHANNELS, *a.out_channels)
+    tiles = [_stem(design, parts[0])]
+    tiles += [_stage(design, i, deepest) for i in range(4)]
+    tiles.append(_head(design, parts[5], deepest))
+    maps = ", ".join(f"{one.size} x {one.size} with {one.channels} channels" for one in parts[1:5])
     label = (
         f"Network for a {design.size} px image: stem {stem_text(a)}; four stages of {', '.join(map(str, a.depths))} blocks; "
-        f"maps {maps}; between stages {_DOWNSAMPLING[a.downsampling]}; head for 1000 classes."
+        f"maps {maps}; between stages {_BETWEEN[a.downsampling]}; head for 1000 classes."
     )
-    return svg(_ARROW + "".join(shapes), 752, 252, label)
-
-
-_ARROW = (
-    '<defs><marker id="ax-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-    f'<path d="M0 0 L8 4 L0 8 z" fill="{INK}"/></marker></defs>'
-)
-_WIDTHS = {"conv": 84, "norm": 34, "act": 48, "scale": 46}
+    drawn = "".join(svg(tile, _TILE, _TALL, "", 1.15) for tile in tiles)
+    return f'<div class="ax-network" role="img" aria-label="{label}">{drawn}</div>'
 
 
 def block_svg(design: Design) -> str:
-    """Return a diagram of a block of stage 1; the height of a convolution represents its number of output channels."""
-    a = design.architecture
-    layers = branch(a)
-    widest = max(layer.channels for layer in layers)
-    middle, x, shapes = 96.0, 52.0, []
-    shapes.append(line(8, middle, 46, middle, INK, 'marker-end="url(#ax-arrow)"'))
-    for layer in layers:
-        width = _WIDTHS[layer.kind]
-        if layer.kind == "conv":
-            height = max(34.0, 96 * layer.channels / widest)
-            shapes.append(rect(x, middle - height / 2, width, height, BLUE, 'rx="3"'))
-            shapes.append(text(x + width / 2, middle - 2, layer.name, more='fill="#ffffff" font-weight="bold"'))
-            shapes.append(text(x + width / 2, middle + 12, f"{layer.channels:,} ch", size=11, more='fill="#ffffff"'))
-        else:
-            stroke = {"norm": GREEN, "act": ORANGE}.get(layer.kind, GREY)
-            shapes.append(
-                rect(
-                    x, middle - 12, width, 24, "#ffffff", f'rx="{4 if layer.kind == "norm" else 12}" stroke="{stroke}"'
-                )
-            )
-            shapes.append(text(x + width / 2, middle + 4, layer.name))
-        x += width + 5
-    shapes.append(line(x, middle, x + 14, middle, INK, 'marker-end="url(#ax-arrow)"'))
-    plus = x + 26
-    shapes.append(f'<circle cx="{plus:.1f}" cy="{middle:.1f}" r="11" fill="#ffffff" stroke="{INK}"/>')
-    shapes.append(text(plus, middle + 5, "+", size=16))
-    shapes.append(path(f"M28 {middle:.0f} V32 H{plus:.1f} V{middle - 13:.0f}", INK, 'marker-end="url(#ax-arrow)"'))
-    shapes.append(text((28 + plus) / 2, 26, "shortcut"))
-    after = ""
-    if a.activations == "every":
-        after = f", {_short_name(a.activation, _ACTIVATIONS)} after the addition"
-        shapes.append(rect(plus + 16, middle - 12, 48, 24, "#ffffff", f'rx="12" stroke="{ORANGE}"'))
-        shapes.append(text(plus + 40, middle + 4, _short_name(a.activation, _ACTIVATIONS)))
+    """Return a drawing of a block of stage 1."""
+    here = unit(design.architecture)
+    widest = max(384, *(layer.channels for layer in here.layers))
+    return svg(draw_block("A block of stage 1", (here,), widest), WIDTH, SHORT, block_text(design.architecture), 1.15)
+
+
+def block_text(a: Architecture) -> str:
+    """Return a description of a block of stage 1 in words."""
     described = ", ".join(
-        f"{layer.name} to {layer.channels} channels" if layer.kind == "conv" else layer.name for layer in layers
+        f"{layer.name} to {layer.channels} channels" if layer.kind == "conv" else layer.name for layer in branch(a)
     )
-    return svg(_ARROW + "".join(shapes), 752, 152, f"A block of stage 1: {described}; added to the shortcut{after}.")
+    after = f", {activation_name(a)} after the addition" if a.activations == "every" else ""
+    return f"A block of stage 1: {described}; added to the shortcut{after}."
+
+
+def _heading(title: str, detail: str) -> str:
+    soft = f'fill="{colour("soft")}"'
+    return text(0, 14, title, "start", 14, 'font-weight="bold"') + text(0, 32, detail, "start", _FONT, soft)
+
+
+def _lines(design: Design, one: StageCost, *lines: str) -> str:
+    """Return the text below a part, its multiply-accumulates, and a bar for their share."""
+    share = one.macs / design.cost.macs
+    shapes = [text(0, 190 + 17 * i, content, "start", _FONT) for i, content in enumerate(lines)]
+    shapes.append(text(0, 224, f"{short(one.macs)} MACs, {_percent(share)}", "start", _FONT))
+    shapes.append(rect(0, 231, 132, 7, colour("grid"), 'rx="3.5"'))
+    shapes.append(rect(0, 231, max(1.0, 132 * share), 7, colour("blue"), 'rx="3.5"'))
+    return "".join(shapes)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.005 or share == 0 else "<1 %"
+
+
+def _tensor(x: float, side: float, thickness: float) -> str:
+    """Return a block in parallel projection: the face is the map, the depth its channels."""
+    d = 0.6 * thickness
+    y = _BASE - side
+    stroke = f'stroke="{colour("paper")}" stroke-width="0.8"'
+    top = f"M{x:.1f} {y:.1f}l{d:.1f} {-d:.1f}h{side:.1f}l{-d:.1f} {d:.1f}Z"
+    flank = f"M{x + side:.1f} {y:.1f}l{d:.1f} {-d:.1f}v{side:.1f}l{-d:.1f} {d:.1f}Z"
+    return (
+        f'<path d="{top}" fill="{colour("blue")}" opacity="0.45" {stroke}/>'
+        f'<path d="{flank}" fill="{colour("blue")}" opacity="0.7" {stroke}/>'
+        + rect(x, y, side, side, colour("blue"), stroke)
+    )
+
+
+def _stem(design: Design, one: StageCost) -> str:
+    """Draw a corner of the image, 16 x 16 pixels, with the windows of the first convolution."""
+    a = design.architecture
+    pixel, x, y = 6.0, 6.0, 50.0
+    side = 16 * pixel
+    grid = "".join(f"M{x + i * pixel:g} {y:g}v{side:g}M{x:g} {y + i * pixel:g}h{side:g}" for i in range(17))
+    shapes = [rect(x, y, side, side, colour("card")), path(grid, colour("line"), 'stroke-width="0.6"')]
+    kernel = a.stem_stride if a.stem == "patchify" else 3 if a.stem_stride == 1 else 7
+    stride = a.stem_stride if a.stem == "patchify" else min(a.stem_stride, 2)
+    orange = f'stroke="{colour("orange")}" stroke-width="2" fill-opacity="0.25"'
+    number = 4 if a.stem == "patchify" and stride == 4 else 3
+    for i in range(number):
+        for j in range(number if a.stem == "patchify" else 1):
+            window = (x + i * stride * pixel, y + j * stride * pixel)
+            shapes.append(rect(*window, kernel * pixel, kernel * pixel, colour("orange"), orange))
+    overlap = "patches side by side" if a.stem == "patchify" else "windows overlap"
+    shapes.append(text(x, y + side + 16, overlap, "start", _FONT, f'fill="{colour("soft")}"'))
+    detail = stem_text(a) + (", norm" if a.stem == "patchify" and a.has_downsampling_layers else "")
+    shapes.append(_lines(design, one, f"{one.size} x {one.size}", f"{one.channels:,} channels"))
+    return part("stem", _heading("stem", detail) + "".join(shapes))
+
+
+def _stage(design: Design, i: int, deepest: int) -> str:
+    a, one = design.architecture, design.cost.stages[i + 1]
+    side = max(3.0, _FACE * one.size / max(design.cost.stages[0].size, 1))
+    detail = _BETWEEN[a.downsampling] if i else "from the stem"
+    shapes = [
+        part(f"stage-{i + 1}-entry", _heading(f"stage {i + 1}", detail)),
+        arrow(0, _BASE - 10, 15, _BASE - 10, colour("orange") if i else ""),
+        part(f"stage-{i + 1}-map", _tensor(_LEFT, side, max(1.5, _DEPTH * one.channels / deepest))),
+    ]
+    depth = a.depths[i]
+    glyphs = [rect(10 * j, 160, 8, 13, colour("blue"), 'rx="2"') for j in range(min(depth, _MAX_BLOCKS))]
+    if a.downsampling == "block" and i:
+        glyphs[0] = rect(0, 160, 8, 13, colour("orange"), 'rx="2"')
+    glyphs.append(text(10 * min(depth, _MAX_BLOCKS) + 2, 171, f"x {depth:,}", "start", _FONT))
+    shapes.append(part(f"stage-{i + 1}-blocks", "".join(glyphs)))
+    lines = _lines(design, one, f"{one.size} x {one.size}", f"{one.channels:,} channels")
+    shapes.append(part(f"stage-{i + 1}-numbers", lines))
+    return "".join(shapes)
+
+
+def _head(design: Design, one: StageCost, deepest: int) -> str:
+    """Draw the pooled vector, its lines to the classes, and the classes, whose lengths are to scale."""
+    channels = design.cost.stages[4].channels
+    scale = 100 / deepest
+    first, second = max(4.0, channels * scale), max(4.0, 1000 * scale)
+    middle, left, right = 102.0, 40.0, 104.0
+    ends = [(first * (k / 7 - 0.5), second * (m / 7 - 0.5)) for k in range(8) for m in range(8)]
+    fan = "".join(f"M{left + 8:g} {middle + p:.1f}L{right:g} {middle + q:.1f}" for p, q in ends)
+    has_norm = design.architecture.has_downsampling_layers
+    shapes = [
+        _heading("head", "average pool" + (", norm" if has_norm else "")),
+        arrow(0, middle, 30, middle),
+        path(fan, colour("blue"), 'stroke-width="0.8" opacity="0.7"'),
+        rect(left, middle - first / 2, 8, first, colour("blue"), 'rx="2"'),
+        rect(right, middle - second / 2, 8, second, colour("green"), 'rx="2"'),
+        _lines(design, one, f"{channels:,} channels", "to 1,000 classes"),
+    ]
+    return part("head", "".join(shapes))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import io
 from functools import cache
+from html import escape
+from math import ceil, log2
 
 from .state import Design
-from .svg import BLUE, GREEN, INK, ORANGE, RED, rect, svg, text
+from .svg import colour, part, rect, svg
 
 PHOTOGRAPH, PHOTOGRAPH_PX = "cat", 224
 STAGE_STYLES = (
-    (BLUE, "2 3"),
-    (GREEN, "7 3"),
-    (ORANGE, "12 3 2 3"),
-    (RED, ""),
+    ("blue", "3 3"),
+    ("green", "8 4"),
+    ("orange", "14 3 3 3"),
+    ("red", ""),
 )  # colour and dashes of each stage's square
-_SIDE = 300.0
-_MAX_IMAGES = 12  # largest field that is drawn, relative to the image's side
+_WIDTH, _HEIGHT = 720.0, 320.0
+_FRAME, _LARGEST_PHOTOGRAPH = 1800, 320  # px of the image: width of the frame, and largest image that it is for
 
 
 @cache
@@ -51,35 +53,54 @@ def field_text(design: Design) -> str:
 
 
 def field_svg(design: Design) -> str:
-    """Return the photograph with a centred square for the receptive field of each stage, drawn to scale."""
+    """Return the photograph with a centred square for the receptive field of each stage, on a fixed scale.
+
+    The photograph keeps its size whatever the network is, so that the field grows; wide fields leave the frame above and
+    below before they leave it on the sides.
+    """
     fields = [part.receptive_field for part in design.cost.stages[1:5]]
-    size = design.size
-    widest = max([size, *(field for field in fields if field is not None and field <= _MAX_IMAGES * size)])
-    scale, middle = (_SIDE - 8) / (1.02 * widest), _SIDE / 2
-    shapes = [rect(0, 0, _SIDE, _SIDE, "#f2f2f2")]
-    side = size * scale
-    corner = middle - side / 2
+    size, across = design.size, frame_px(design.size)
+    scale = _WIDTH / across
+    side, middle, centre = size * scale, _WIDTH / 2, _HEIGHT / 2
+    shapes = [rect(0, 0, _WIDTH, _HEIGHT, colour("grid"))]
     shapes.append(
-        f'<use href="#ax-photograph" x="{corner:.1f}" y="{corner:.1f}" width="{side:.1f}" height="{side:.1f}"/>'
+        f'<use href="#ax-photograph" x="{middle - side / 2:.1f}" y="{centre - side / 2:.1f}" width="{side:.1f}" '
+        f'height="{side:.1f}"/>'
     )
-    shapes.append(rect(corner, corner, side, side, more=f'stroke="{INK}"'))
-    for field, (colour, dashes) in zip(fields, STAGE_STYLES, strict=True):
-        if field is not None and field <= widest:
+    for number, (field, (name, dashes)) in enumerate(zip(fields, STAGE_STYLES, strict=True), start=1):
+        if field is not None:
             half = field * scale / 2
-            for stroke, width in (("#ffffff", 4.5), (colour, 2.5)):
-                shapes.append(
-                    rect(middle - half, middle - half, 2 * half, 2 * half,
-                         more=f'stroke="{stroke}" stroke-width="{width}" stroke-dasharray="{dashes}"')
-                )  # fmt: skip
-    for i, (field, (colour, dashes)) in enumerate(zip(fields, STAGE_STYLES, strict=True)):
-        y = _SIDE + 22 + 20 * i
-        shapes.append(
-            f'<line x1="4" y1="{y - 4:.0f}" x2="52" y2="{y - 4:.0f}" stroke="{colour}" stroke-width="3" '
-            f'stroke-dasharray="{dashes}"/>'
-        )
-        beyond = "" if field is None or field <= widest else " (not drawn)"
-        extent = "the whole image" if field is None else f"{field:,} px{beyond}"
-        shapes.append(text(62, y, f"stage {i + 1}: {extent}", "start", 12))
+            square = "".join(
+                rect(middle - half, centre - half, 2 * half, 2 * half,
+                     more=f'stroke="{stroke}" stroke-width="{width}" {pattern}')
+                for stroke, width, pattern in ((colour("paper"), 5, ""), (colour(name), 3, f'stroke-dasharray="{dashes}"'))
+            )  # fmt: skip
+            shapes.append(part(f"field-{number}", square))
+    legend = "".join(
+        f'<li data-part="field-text-{i}"><svg viewBox="0 0 44 8" width="44" height="8" aria-hidden="true">'
+        f'<line x1="0" y1="4" x2="44" y2="4" stroke="{colour(name)}" stroke-width="4" stroke-dasharray="{dashes}"/></svg>'
+        f"stage {i}: {_extent(field, across)}</li>"
+        for i, (field, (name, dashes)) in enumerate(zip(fields, STAGE_STYLES, strict=True), start=1)
+    )
     described = ", ".join("the whole image" if field is None else f"{field} px" for field in fields)
     label = f"Receptive fields of the four stages over a photograph of a cat {size} px wide: {described}. {field_text(design)}"
-    return svg("".join(shapes), _SIDE, _SIDE + 90, label)
+    frame = f"The frame is {across:,} px wide, the photograph {size:,} px."
+    return (
+        f'<div class="ax-field-view">{svg("".join(shapes), _WIDTH, _HEIGHT, label)}<ul class="ax-legend">{legend}</ul>'
+        f'<p class="ax-note">{frame} {escape(field_text(design))}</p></div>'
+    )
+
+
+def frame_px(size: int) -> int:
+    """Return the width of the frame in image pixels; it depends on the image only.
+
+    >>> frame_px(224), frame_px(1024)
+    (1800, 7200)
+    """
+    return _FRAME * 2 ** max(0, ceil(log2(size / _LARGEST_PHOTOGRAPH)))
+
+
+def _extent(field: int | None, across: int) -> str:
+    if field is None:
+        return "the whole image"
+    return f"{field:,} px" + (" (beyond the frame)" if field > across else "")

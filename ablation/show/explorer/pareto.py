@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..front import pareto_front
 from .state import PUBLISHED_SIZE, RUNGS, Design
-from .svg import BLUE, ORANGE, RED, line, path, svg, text
+from .svg import colour, line, path, svg, text
 
 _WIDTH, _HEIGHT = 430.0, 330.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 30.0, 46.0
@@ -45,26 +45,29 @@ def pareto_svg(design: Design) -> str:
         shapes += [line(x_of(g), floor, x_of(g), floor + 4), text(x_of(g), floor + 17, f"{g:g}")]
     for percent in range(int(_LOWEST), int(_HIGHEST) + 1):
         y = y_of(percent)
-        shapes += [line(_LEFT, y, _WIDTH - _RIGHT, y, "#e6e6e6"), text(_LEFT - 6, y + 4, f"{percent}", "end")]
+        shapes += [line(_LEFT, y, _WIDTH - _RIGHT, y, colour("grid")), text(_LEFT - 6, y + 4, f"{percent}", "end")]
     shapes.append(text((_LEFT + _WIDTH) / 2, _HEIGHT - 8, "multiply-accumulates (G)"))
     shapes.append(
         text(14, (_TOP + floor) / 2, "paper's top-1 (%)", more=f'transform="rotate(-90 14 {(_TOP + floor) / 2:.0f})"')
     )
     front = sorted((x_of(x), y_of(y)) for i, (x, y, _) in enumerate(POINTS) if i in FRONT)
     steps = f"M{front[0][0]:.1f} {front[0][1]:.1f}" + "".join(f" H{x:.1f} V{y:.1f}" for x, y in front[1:])
-    shapes.append(path(steps, ORANGE, 'stroke-width="2"'))
+    shapes.append(path(steps, colour("orange"), 'stroke-width="2"'))
     here = design.rung
     for i, (x, y, title) in enumerate(POINTS):
-        fill, stroke = (BLUE, BLUE) if i in FRONT else ("#ffffff", BLUE)
+        fill = colour("blue" if i in FRONT else "paper")
         shapes.append(
-            f'<circle cx="{x_of(x):.1f}" cy="{y_of(y):.1f}" r="4.5" fill="{fill}" stroke="{stroke}" stroke-width="1.5">'
+            f'<circle cx="{x_of(x):.1f}" cy="{y_of(y):.1f}" r="4.5" fill="{fill}" '
+            f'stroke="{colour("blue")}" stroke-width="1.5">'
             f"<title>{title}: {x:.2f} G, {y:.2f} %</title></circle>"
         )
     shapes += _design_line(design, x_of(min(macs, g_max)), floor, macs > g_max)
     if here in RUNGS:
         assert here is not None and here.published is not None
         x, y = x_of(Design(here.architecture).cost.macs / 1e9), y_of(here.published.accuracy)
-        shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9" fill="none" stroke="{RED}" stroke-width="3"/>')
+        shapes.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9" fill="none" stroke="{colour("red")}" stroke-width="3"/>'
+        )
     named = [(x, y, title) for i, (x, y, title) in enumerate(POINTS) if i in FRONT]
     if g_max <= _DEFAULT_MAX_G:
         shapes += [_rung_name(x_of(x), y_of(y), title) for x, y, title in named]
@@ -76,7 +79,7 @@ def pareto_svg(design: Design) -> str:
     return svg("".join(shapes), _WIDTH, _HEIGHT, label)
 
 
-_HALO = 'paint-order="stroke" stroke="#ffffff" stroke-width="3"'
+_HALO = f'paint-order="stroke" stroke="{colour("paper")}" stroke-width="3"'
 
 
 def _rung_name(x: float, y: float, title: str) -> str:
@@ -88,8 +91,8 @@ def _design_line(design: Design, x: float, floor: float, beyond: bool) -> list[s
     label = f"this design, {design.cost.macs / 1e9:.2f} G" + (" →" if beyond else "")
     anchor = "end" if x > 0.6 * _WIDTH else "start"
     return [
-        line(x, _TOP - 6, x, floor, RED, 'stroke-width="2" stroke-dasharray="6 4"'),
-        text(x + (-6 if anchor == "end" else 6), _TOP - 12, label, anchor, 12, f'font-weight="bold" fill="{RED}"'),
+        line(x, _TOP - 6, x, floor, colour("red"), 'stroke-width="2" stroke-dasharray="6 4"'),
+        text(x + (-6 if anchor == "end" else 6), _TOP - 12, label, anchor, 12, 'font-weight="bold"'),
     ]
 
 

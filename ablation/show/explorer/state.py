@@ -29,21 +29,25 @@ class Switch:
     step: Step
     label: str
 
-    @property
+    @cached_property
     def field(self) -> str:
         """The field of the architecture that the step sets."""
         (field,) = RESNET50.diff(self.step(RESNET50))
         return field
 
+    @cached_property
+    def value(self) -> Any:
+        """The value to which the step sets its field."""
+        return getattr(self.step(RESNET50), self.field)
+
     def is_on(self, architecture: Architecture) -> bool:
         """Return whether the architecture has the value that the step sets."""
-        return self.step(architecture) == architecture
+        return bool(getattr(architecture, self.field) == self.value)
 
     def flip(self, architecture: Architecture) -> Architecture:
         """Return the architecture with the step applied, or reverted if it is on."""
-        if self.is_on(architecture):
-            return architecture.replace(**{self.field: getattr(RESNET50, self.field)})
-        return self.step(architecture)
+        other = getattr(RESNET50, self.field) if self.is_on(architecture) else self.value
+        return architecture.replace(**{self.field: other})
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ GROUPS = (
         "2.3",
         "03_depthwise_and_inverted",
         (
-            Switch(steps.depthwise, "depthwise convolution: one filter a channel"),
+            Switch(steps.depthwise, "depthwise conv: one filter a channel"),
             Switch(steps.widen(), "more width: 96 channels in stage 1"),
         ),
     ),
@@ -92,7 +96,7 @@ GROUPS = (
         "2.5",
         "04_large_kernels",
         (
-            Switch(steps.move_up_depthwise, "spatial convolution moved up to the front"),
+            Switch(steps.move_up_depthwise, "spatial conv moved up to the front"),
             Switch(steps.kernel_size(KERNEL_KEPT), f"kernel size {KERNEL_KEPT}"),
         ),
     ),
@@ -105,7 +109,7 @@ GROUPS = (
             Switch(steps.fewer_activations, "fewer activations: one a block"),
             Switch(steps.fewer_norms, "fewer norms: one a block"),
             Switch(steps.layer_norm, "LayerNorm for BatchNorm"),
-            Switch(steps.strided_downsampling, "separate downsampling: 2x2 between stages"),
+            Switch(steps.strided_downsampling, "separate downsampling: 2x2 layers"),
         ),
     ),
 )
@@ -113,8 +117,11 @@ SWITCHES = tuple(switch for group in GROUPS for switch in group.switches)
 # without the first row, which has the same network as the second
 RUNGS = tuple(rung for rung in roadmap() if rung.recipe == "modern")
 _ALL_RUNGS = (*RUNGS, *(rung for rung in roadmap("resnet200") if rung.recipe == "modern"))
+_RUNG_OF = {rung.architecture: rung for rung in reversed(_ALL_RUNGS)}  # of equal networks the first
 PUBLISHED_SIZE = 224  # px; image size of the paper's accuracies
 ORIGINAL = roadmap()[0]
+# The most that the explorer takes: about ten times the largest in use.
+MAX_SIZE, MAX_WIDTH, MAX_KERNEL, MAX_BLOCKS = 4096, 4096, 255, 500
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ class Design:
         size: side of the image in pixels.
 
     Raises:
-        AblationError: if the image is too small for the network's strides.
+        AblationError: if the image is too small for the network's strides, or a number is beyond what the explorer shows.
 
     >>> Design(RESNET50).flip(SWITCHES[1]).rung is None
     True
@@ -158,19 +165,30 @@ class Design:
     size: int = 224
 
     def __post_init__(self) -> None:
-        self.architecture.sizes(self.size)
+        map_px = self.architecture.sizes(self.size)[0]
+        if self.size > MAX_SIZE:
+            raise AblationError(
+                f"an image of {self.size:,} px has maps of {map_px:,} x {map_px:,} in stage 1, which no drawing can show and "
+                f"hardly a machine can run: the explorer takes images of up to {MAX_SIZE:,} px"
+            )
+        a = self.architecture
+        for name, value, most in (("width", a.width, MAX_WIDTH), ("kernel size", a.kernel_size, MAX_KERNEL)):
+            if value > most:
+                raise AblationError(f"a {name} of {value:,} is beyond any network: the explorer takes up to {most:,}")
+        if max(a.depths) > MAX_BLOCKS:
+            raise AblationError(f"{max(a.depths):,} blocks in a stage: the explorer takes up to {MAX_BLOCKS:,}")
 
     @cached_property
     def cost(self) -> Cost:
         """Its cost, computed in closed form."""
         return cost(self.architecture, self.size)
 
-    @property
+    @cached_property
     def rung(self) -> Rung | None:
         """The rung of the paper's ladders with this architecture, or None; the image size does not matter."""
-        return next((rung for rung in _ALL_RUNGS if rung.architecture == self.architecture), None)
+        return _RUNG_OF.get(self.architecture)
 
-    @property
+    @cached_property
     def nearest(self) -> Rung:
         """The rung of the ResNet-50 ladder that differs in the fewest fields; in case of a tie, the last."""
         return min(reversed(RUNGS), key=lambda rung: len(rung.architecture.diff(self.architecture)))

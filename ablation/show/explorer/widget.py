@@ -13,7 +13,9 @@ import ipywidgets
 
 from ...design.architecture import RESNET50, Architecture
 from ...errors import AblationError
-from . import demand, diagram, field, panels, pareto
+from . import cards, changes, compared, copy, demand, diagram, field, panels, pareto, road, story, switches
+from .chapters import CHAPTERS
+from .layout import box, button, checkbox, header, heading, html, live
 from .look import CSS
 from .state import GROUPS, RUNGS, SWITCHES, Design, Switch
 
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DEPTHS = ("stage 1", "stage 2", "stage 3", "stage 4")
-_FIELDS = {"kernel_size": "kernel size", "width": "width", "size": "image px"}
+_FIELDS = {"width": "width", "size": "image px"}
 _STRIDES = (4, 2, 1)
+_KERNELS = tuple(range(1, 32, 2))
+_ON_A_PAGE = "VOILA_REQUEST_URL"
 _NO_PROBLEM = panels.problem_html("")
 
 
@@ -46,19 +50,24 @@ class Explorer:
         self._design = Design(start, size)
         self._react_to_controls = True  # False while the explorer itself sets the controls
         self._to_confirm: str = ""  # action on a large design that awaits confirmation
-        self._numbers, self._problem, self._rung, self._table = (_html() for _ in range(4))
-        self._network, self._block, self._field, self._pareto = (_html() for _ in range(4))
-        self._checks = {switch: _checkbox(switch) for switch in SWITCHES}
+        self._cards, self._problem, self._road, self._story, self._table, self._copy = (html() for _ in range(6))
+        self._network, self._block, self._field, self._pareto = (html() for _ in range(4))
+        self._checks = {switch: checkbox(switch.label) for switch in SWITCHES}
+        self._effects = {switch: html(name="ax-effect") for switch in SWITCHES}
         self._entries = self._make_entries()
-        self._rung_buttons = [
-            _button(partial(self._handle, partial(self._design_at, rung.architecture))) for rung in RUNGS
-        ]
-        self._neighbour_buttons = [
-            _button(partial(self._handle, partial(self._design_flipped, switch))) for switch in SWITCHES
-        ]
-        self._results = {"field": _html(), "forward": _html()}
+        self._stops = [button(partial(self._handle, partial(self._design_at, rung.architecture))) for rung in RUNGS]
+        self._start, self._next, self._jump = (
+            button(partial(self._handle, make), label)
+            for make, label in (
+                (partial(self._design_at, RUNGS[0].architecture), "Start at ResNet-50"),
+                (self._design_next, ""),
+                (partial(self._design_at, RUNGS[-1].architecture), "Jump to ConvNeXt-T"),
+            )
+        )
+        self._next.add_class("ax-first")
+        self._results = {"field": html(), "forward": html()}
         self._connect_controls()
-        self._update_views()
+        self._update_views(None)
         self.widget = self._build_layout()
 
     def __repr__(self) -> str:
@@ -68,7 +77,7 @@ class Explorer:
         """Return one output in two formats: the widget, and a static image for pages without a kernel."""
         bundle = dict(self.widget._repr_mimebundle_(**kwargs) or {})
         bundle["text/plain"] = repr(self)
-        if "VOILA_REQUEST_URL" in os.environ:  # a Voila page always has a kernel
+        if _ON_A_PAGE in os.environ:  # a Voila page always has a kernel
             return bundle, {}
         picture = self.picture()
         bundle["image/png"] = base64.b64encode(picture.data).decode()
@@ -104,6 +113,7 @@ class Explorer:
     def _make_entries(self) -> dict[str, Any]:
         """Create the controls of numeric fields: keyed by field, or by "depth" and the stage's index for depths."""
         entries: dict[str, Any] = {name: ipywidgets.IntText(description=label) for name, label in _FIELDS.items()}
+        entries["kernel_size"] = ipywidgets.Dropdown(description="kernel size", options=_KERNELS)
         entries["stem_stride"] = ipywidgets.Dropdown(description="stem stride", options=_STRIDES)
         entries |= {f"depth {i}": ipywidgets.IntText(description=label) for i, label in enumerate(_DEPTHS)}
         return entries
@@ -117,8 +127,9 @@ class Explorer:
     def _design_at(self, architecture: Architecture, _: Any) -> Design:
         return Design(architecture, self.size)
 
-    def _design_flipped(self, switch: Switch, _: Any) -> Design:
-        return self._design.flip(switch)
+    def _design_next(self, _: Any) -> Design:
+        index = road.next_stop(self._design)
+        return self._design if index is None else Design(RUNGS[index].architecture, self.size)
 
     def _design_switched(self, switch: Switch, change: Any) -> Design:
         return self._design if change["new"] == switch.is_on(self.architecture) else self._design.flip(switch)
@@ -144,29 +155,35 @@ class Explorer:
         self._set_design(design)
 
     def _set_design(self, design: Design) -> None:
-        self._design = design
-        self._update_views()
+        previous, self._design = self._design, design
+        self._update_views(previous if previous != design else None)
 
-    def _update_views(self) -> None:
-        """Update all views: first the numbers, then the pictures, then the buttons for rungs and neighbours."""
+    def _update_views(self, previous: Design | None) -> None:
+        """Update all views: first the numbers, then the road, the story and the drawings."""
         design = self._design
-        self._numbers.value = panels.numbers_html(design)
-        self._network.value = diagram.network_svg(design)
-        self._block.value = diagram.block_svg(design)
-        self._field.value = field.field_svg(design) + f'<p class="ax-note">{escape(field.field_text(design))}</p>'
+        self._cards.value = cards.cards_html(design, previous)
+        self._problem.value = _NO_PROBLEM
+        self._road.value = road.road_html(design, buttons=False)
+        self._story.value = story.story_html(design)
+        for switch, effect in self._effects.items():
+            effect.value = escape(switches.effect_text(design, switch))
+        self._set_controls()
+        drawn = {
+            self._network: diagram.network_svg,
+            self._block: compared.compared_svg,
+            self._field: field.field_svg,
+        }
+        for view, draw in drawn.items():
+            view.value = changes.mark(draw(design), draw(previous)) if previous else draw(design)
         note = pareto.pareto_note(design)
         self._pareto.value = pareto.pareto_svg(design) + (f'<p class="ax-note">{escape(note)}</p>' if note else "")
         self._table.value = panels.table_html(design)
-        self._rung.value = panels.rung_html(design)
-        self._problem.value = _NO_PROBLEM
-        self._set_controls()
-        for i, (rung, button) in enumerate(zip(RUNGS, self._rung_buttons, strict=True)):
-            here = rung.architecture == design.architecture
-            button.description = panels.rung_label(i, here)
-            (button.add_class if here else button.remove_class)("ax-here")
-        for neighbour, button in zip(design.neighbours, self._neighbour_buttons, strict=True):
-            button.description = panels.neighbour_label(neighbour)
-            button.disabled = neighbour.design is None
+        self._copy.value = copy.copy_html(design)
+        here, following = road.stop_of(design), road.next_stop(design)
+        for i, stop in enumerate(self._stops):
+            stop.description = road.stop_label(i, i == here)
+        title = None if following is None else CHAPTERS[following].short
+        self._next.description = "You have arrived" if title is None else f"Take the next step: {title}"
         self._to_confirm = ""
         for result in self._results.values():
             result.value = ""
@@ -177,6 +194,9 @@ class Explorer:
         try:
             for switch, check in self._checks.items():
                 check.value = switch.is_on(architecture)
+            kernels = self._entries["kernel_size"]
+            if architecture.kernel_size not in kernels.options:
+                kernels.options = sorted({*_KERNELS, architecture.kernel_size})
             for name, entry in self._entries.items():
                 if name.startswith("depth"):
                     entry.value = architecture.depths[int(name.split()[1])]
@@ -212,85 +232,62 @@ class Explorer:
 
     def _build_layout(self) -> Any:
         groups = [
-            ipywidgets.VBox(
-                [
-                    _heading(group.title, f"section {group.section}, {group.notebook}"),
-                    *(self._checks[s] for s in group.switches),
-                ]
+            box(
+                "ax-group",
+                heading(group.title, f"section {group.section} · notebook {_numbers(group.notebook)}"),
+                *(box("ax-row", self._checks[switch], self._effects[switch]) for switch in group.switches),
             )
             for group in GROUPS
         ]
-        fields = [self._entries[name] for name in ("kernel_size", "size", "width", "stem_stride")]
-        depths = [self._entries[f"depth {i}"] for i in range(4)]
-        controls = _box(
+        controls = box(
             "ax-controls",
-            _html("<h2>The paper's twelve steps</h2>"),
-            _box("ax-switches", *groups),
-            _html("<h2>By hand</h2>"),
-            _box("ax-fields", *fields),
-            _heading("Blocks in each stage", ""),
-            _box("ax-fields", *depths),
+            html('<h2>The paper\'s twelve steps</h2><p class="ax-note">Below each: what it adds or saves here.</p>'),
+            box("ax-switches", *groups),
+            html("<h2>By hand</h2>"),
+            box("ax-fields", *(self._entries[name] for name in ("kernel_size", "size", "width", "stem_stride"))),
+            heading("Blocks in each stage"),
+            box("ax-fields", *(self._entries[f"depth {i}"] for i in range(4))),
         )
-        pictures = _box(
-            "ax-pictures",
-            _box("ax-picture", _html("<h2>Receptive field over a photograph</h2>"), self._field),
-            _box("ax-picture", _html("<h2>Accuracy for cost</h2>" + _LEGEND), self._pareto),
-        )
-        views = _box(
+        views = box(
             "ax-views",
-            self._problem,
-            self._numbers,
-            self._rung,
-            _html("<h2>The network</h2>"),
+            html("<h2>The network</h2>"),
             self._network,
+            html("<h2>The block, between ResNet's and Swin's</h2>"),
             self._block,
-            pictures,
-            self._table,
+            html("<h2>What a position of each stage sees</h2>"),
+            self._field,
         )
         titles = {"field": "Measure the effective receptive field", "forward": "Run one forward pass"}
-        on_demand = []
-        for action, title in titles.items():
-            button = _button(partial(self._run_on_demand, action), title)
-            on_demand.append(_box("ax-picture", button, self._results[action]))
-        return _box(
+        on_demand = [
+            box("ax-picture", button(partial(self._run_on_demand, action), title), self._results[action])
+            for action, title in titles.items()
+        ]
+        return box(
             "ax",
-            _html(f"<style>{CSS}</style>{field.photograph_symbol()}"),
-            _box("ax-main", controls, views),
-            _html("<h2>Rungs of the paper's ladder, from ResNet-50 to ConvNeXt-T</h2><p>Press one to go there. The accuracies "
-                  "are the paper's: top-1 on ImageNet-1K, its Table 10. More in 01_roadmap.</p>"),
-            _box("ax-buttons", *self._rung_buttons),
-            _html("<h2>One step from here</h2><p>What each switch would add or save; press one to take it.</p>"),
-            _box("ax-buttons", *self._neighbour_buttons),
-            _html("<h2>On demand</h2><p>These two build the network with torch, so they take a moment.</p>"),
-            _box("ax-demand", *on_demand),
-        )  # fmt: skip
+            html(f"<style>{CSS}</style>{field.photograph_symbol()}"),
+            header("h1" if _ON_A_PAGE in os.environ else "h2"),
+            box("ax-actions", self._start, self._next, self._jump),
+            box("ax-road-box", self._road, box("ax-keys", *self._stops)),
+            live(self._cards),
+            box("ax-alert", self._problem),
+            box("ax-main", box("ax-tale", self._story), controls, views),
+            box(
+                "ax-pictures",
+                box("ax-picture", html("<h2>Accuracy for cost</h2>" + _LEGEND), self._pareto),
+                box("ax-picture", self._table, html("<h2>Take it along</h2>"), self._copy),
+            ),
+            html(story.questions_html()),
+            html("<h2>On demand</h2><p>These two build the network with torch, so they take a moment.</p>"),
+            box("ax-demand", *on_demand),
+        )
+
+
+def _numbers(notebooks: str) -> str:
+    """Return the numbers of notebooks: "05, 06"."""
+    return ", ".join(name[:2] for name in notebooks.split(", "))
 
 
 _LEGEND = (
     '<p class="ax-note">Circles: rungs of the ladder, their accuracy as the paper reports it; filled ones lie on the Pareto '
     "front (the stepped line). Dashed line: this design; a ring marks it where it is a rung.</p>"
 )
-
-
-def _html(value: str = "") -> Any:
-    return ipywidgets.HTML(value)
-
-
-def _heading(title: str, detail: str) -> Any:
-    return _html(f"<h3>{escape(title)} <span>{escape(detail)}</span></h3>")
-
-
-def _box(name: str, *children: Any) -> Any:
-    box = ipywidgets.Box(children)
-    box.add_class(name)
-    return box
-
-
-def _checkbox(switch: Switch) -> Any:
-    return ipywidgets.Checkbox(description=switch.label, indent=False)
-
-
-def _button(on_click: Callable[[Any], None], label: str = "") -> Any:
-    button = ipywidgets.Button(description=label)
-    button.on_click(on_click)
-    return button

@@ -1,0 +1,48 @@
+"""The site writes every formula of the course as MathML, without a script."""
+
+import re
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
+from docs import formulas
+from tests.notebooks import FOLDER
+
+FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
+PAGES = [*FOLDER.glob("*.ipynb"), *FOLDER.glob("exercises/release/*/*.ipynb")]
+
+
+def written(file):
+    """Return the formulas of a notebook, each with whether it has a line of its own."""
+    text = "\n\n".join(c.source for c in nbformat.read(file, as_version=4).cells if c.cell_type == "markdown")
+    found = FORMULA.findall(re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL))
+    return [(block or inline, bool(block)) for block, inline in found]
+
+
+def test_every_formula_of_the_course_can_be_converted():
+    found = [formula for file in PAGES for formula in written(file)]
+    assert len(found) >= 50 and {block for _, block in found} == {True, False}
+    assert all("<math" in tex2mathml(text, as_block=block) for text, block in found)
+
+
+def test_a_formula_becomes_mathml():
+    assert "<msqrt>" in formulas.mathml(nodes.math("", r"\sqrt{n}"), block=False)
+    assert 'display="block"' in formulas.mathml(nodes.math_block("", r"r = 1"), block=True)
+
+
+def test_an_unknown_command_is_a_warning_of_the_build(monkeypatch):
+    warnings = []
+    monkeypatch.setattr(formulas.logger, "warning", lambda *given, **options: warnings.append(given))
+    assert formulas.mathml(nodes.math("", r"\nosuchcommand x"), block=False) == ""
+    assert len(warnings) == 1 and r"\nosuchcommand" in warnings[0][1]
+
+
+@pytest.mark.parametrize("name", ["inline", "displayed"])
+def test_the_formula_is_written_once(name):
+    translator = SimpleNamespace(body=[])
+    with pytest.raises(nodes.SkipNode):
+        getattr(formulas, name)(translator, nodes.math("", "x"))
+    assert "".join(translator.body).count("<math") == 1
