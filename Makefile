@@ -43,7 +43,7 @@ cifar: $(READY) ## The ladder on 10,000 images of CIFAR-10, hours: needs a folde
 	$(BIN)/ablation roadmap --data imagefolder:cifar10#10000 $(CIFAR10)
 	$(BIN)/ablation export figures/roadmap-cifar10-10k-trials.csv --store runs-cifar10
 
-profile: $(READY) ## Count both ladders beside the paper; trains nothing.
+profile: $(READY) ## Count both ladders and compare them with the paper; trains nothing.
 	$(BIN)/ablation profile
 
 lab: $(READY) ## Open JupyterLab on the first notebook.
