@@ -19,12 +19,8 @@ NOT_YET = (
     "README.md",
     "figures/README.md",
     "docs/machines.md",
-    "notebooks/TEACHING.md",
-    "notebooks/explorer.ipynb",
-    *(f"notebooks/{name}" for name in ("06_downsampling.ipynb", "07_training.ipynb", "08_cost_and_speed.ipynb")),
-    *(f"notebooks/{name}" for name in ("09_attributions.ipynb", "10_your_own_step.ipynb")),
 )
-NOT_YET_EXERCISES = tuple(f"notebooks/exercises/source/{number}" for number in ("06", "07", "08", "09", "10"))
+NOT_YET_EXERCISES: tuple[str, ...] = ()
 
 THINGS = "block|byte|cell|channel|epoch|image|layer|minute|notebook|patch|position|second|stage|step"
 PER = "MACs|blocks?|filters?|images?|layers?|numbers|norms|activations|percent|points|positions|products|steps|values|weights"
