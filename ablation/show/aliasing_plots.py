@@ -63,7 +63,7 @@ def plot_passed(energies: Mapping[str, NDArray[np.float64]], axes: Axes | None =
     axes.set_xlim(0, 0.5)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return quiet(axes, "frequency of the grating (cycles a position)", "energy passed,\nover the layer's mean")
+    return quiet(axes, "frequency of the grating (cycles per position)", "energy passed,\nover the layer's mean")
 
 
 def plot_shift_errors(

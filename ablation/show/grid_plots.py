@@ -65,7 +65,7 @@ def plot_grid(table: pd.DataFrame, data_label: str, figure: Figure | None = None
 
 
 def finding(rows: pd.DataFrame) -> str:
-    """Return in how many cells a step pays, costs, or makes no difference, beside what it does in the paper.
+    """Return in how many cells a step pays, costs, or makes no difference, next to what it does in the paper.
 
     Args:
         rows: the rows of one step, from `ablation.evidence.grid_table.grid_table`.

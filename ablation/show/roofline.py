@@ -89,5 +89,8 @@ def plot_roofline(
         axis.set_minor_formatter(NullFormatter())
     axes.figure.legend(loc="outside right center", fontsize=SMALL, frameon=False)
     return quiet(
-        axes, "arithmetic intensity (MACs a byte)", "achieved (G MACs a second)", f"Ridge: {ridge:.1f} MACs a byte"
+        axes,
+        "arithmetic intensity (MACs per byte)",
+        "achieved (G MACs per second)",
+        f"Ridge: {ridge:.1f} MACs per byte",
     )

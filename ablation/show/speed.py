@@ -84,7 +84,7 @@ def plot_latency(table: pd.DataFrame, axes: Axes) -> Axes:
     ).max() / 1e9  # speed of the fastest network, in G MACs per second
     across = x.max() - x.min() or 1.0
     left, end = max(0.0, x.min() - 0.2 * across), x.max() + 0.5 * across
-    fastest = f"{rate:.0f} G MACs a second, the most here"
+    fastest = f"{rate:.0f} G MACs per second, the most here"
     axes.plot([0, end], [0, 1000 * end / rate], color=GREY, linewidth=1, zorder=0, label=fastest)
     axes.legend(fontsize=SMALL, frameon=False, loc="upper left")
     axes.errorbar(x, y, yerr=[y - low, high - y], fmt="none", ecolor="0.6", elinewidth=0.8, zorder=1)

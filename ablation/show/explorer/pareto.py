@@ -104,5 +104,5 @@ def _ticks(low: float, high: float) -> Iterator[int]:
 def pareto_note(design: Design) -> str:
     """Return a note if the image size differs from the paper's, otherwise ""."""
     if design.size != PUBLISHED_SIZE:
-        return f"The rungs stand at {PUBLISHED_SIZE} px, as the paper measured them; this design at {design.size} px."
+        return f"The rungs are shown at {PUBLISHED_SIZE} px, as the paper measured them, and this design at {design.size} px."
     return ""

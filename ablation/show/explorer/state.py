@@ -81,7 +81,7 @@ GROUPS = (
         "2.3",
         "03_depthwise_and_inverted",
         (
-            Switch(steps.depthwise, "depthwise conv: one filter a channel"),
+            Switch(steps.depthwise, "depthwise conv: one filter per channel"),
             Switch(steps.widen(), "more width: 96 channels in stage 1"),
         ),
     ),
@@ -106,8 +106,8 @@ GROUPS = (
         "05_micro_design, 06_downsampling",
         (
             Switch(steps.gelu, "GELU for ReLU"),
-            Switch(steps.fewer_activations, "fewer activations: one a block"),
-            Switch(steps.fewer_norms, "fewer norms: one a block"),
+            Switch(steps.fewer_activations, "fewer activations: one per block"),
+            Switch(steps.fewer_norms, "fewer norms: one per block"),
             Switch(steps.layer_norm, "LayerNorm for BatchNorm"),
             Switch(steps.strided_downsampling, "separate downsampling: 2x2 layers"),
         ),
