@@ -41,7 +41,7 @@ def speed_finding(table: pd.DataFrame) -> str:
 
     >>> rows = {"title": ["a", "b"], "macs": [10, 20], "seconds": [1.0, 4.0], "low": [0.9, 3.9], "high": [1.1, 4.1]}
     >>> speed_finding(pd.DataFrame({**rows, "batch": 1, "published_accuracy": [70.0, 71.0]}))
-    'MACs are not time: one takes 2.0 times as long in b as in a; 2 of 2 networks are Pareto-optimal'
+    'MACs are not time: one MAC takes 2.0 times as long in b as in a; 2 of 2 networks are Pareto-optimal'
     """
     per_mac = table["seconds"] / table["macs"]
     slow, fast = (table.iloc[int(place)] for place in (per_mac.argmax(), per_mac.argmin()))
@@ -50,7 +50,7 @@ def speed_finding(table: pd.DataFrame) -> str:
     if slow["low"] / slow["macs"] <= fast["high"] / fast["macs"]:  # quartiles overlap
         return f"Whether a MAC takes longer in some networks is undecided; {on}"
     ratio = per_mac.max() / per_mac.min()
-    return f"MACs are not time: one takes {ratio:.1f} times as long in {slow['title']} as in {fast['title']}; {on}"
+    return f"MACs are not time: one MAC takes {ratio:.1f} times as long in {slow['title']} as in {fast['title']}; {on}"
 
 
 def _conditions(table: pd.DataFrame) -> str:
@@ -91,7 +91,7 @@ def plot_latency(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.scatter(x, y, s=16, color=BLUE, linewidths=0, zorder=2)
     axes.set_xlim(left, end)
     axes.set_ylim(0.8 * y.min(), 1.15 * high.max())
-    quiet(axes, "multiply-accumulates (G)", "latency (ms an image)", "Latency against cost")
+    quiet(axes, "multiply-accumulates (G)", "latency (ms per image)", "Latency against cost")
     name_points(axes, x.tolist(), y.tolist(), table["title"].tolist())
     return axes
 
@@ -118,7 +118,7 @@ def plot_pareto(table: pd.DataFrame, axes: Axes) -> Axes:
     across, up = x.max() - x.min() or 1.0, y.max() - y.min() or 1.0
     axes.set_xlim(x.min() - 0.1 * across, x.max() + 0.25 * across)
     axes.set_ylim(y.min() - 0.12 * up, y.max() + 0.08 * up)
-    quiet(axes, "latency measured here (ms an image)", "published top-1 (%), ImageNet-1K", "Accuracy for time")
+    quiet(axes, "latency measured here (ms per image)", "published top-1 (%), ImageNet-1K", "Accuracy for time")
     corners = [(points[0][0], points[0][1])]
     for before, after in itertools.pairwise(points):
         corners += [(after[0], before[1]), after]

@@ -88,7 +88,7 @@ def test_the_slowest_mac_is_named_unless_quartiles_overlap():
     table = pd.DataFrame({**rows, "low": [0.9, 2.9], "high": [1.1, 3.1]})
     assert (
         speed_finding(table)
-        == "MACs are not time: one takes 3.0 times as long in b as in a; 1 of 2 networks is Pareto-optimal"
+        == "MACs are not time: one MAC takes 3.0 times as long in b as in a; 1 of 2 networks is Pareto-optimal"
     )
     wide = table.assign(low=[0.1, 0.9])
     assert speed_finding(wide).startswith("Whether a MAC takes longer in some networks is undecided")

@@ -192,7 +192,7 @@ def test_the_layout_check_finds_overlapping_and_cut_texts():
 
 def test_axis_labels_have_units():
     texts = {text for name in ("speed", "operators", "curves") for text, _ in drawn_texts(drawn(name))}
-    for unit in ("multiply-accumulates (G)", "latency (ms an image)", "share of time (%)", "pixels put in (%)"):
+    for unit in ("multiply-accumulates (G)", "latency (ms per image)", "share of time (%)", "pixels put in (%)"):
         assert unit in texts
 
 
