@@ -6,9 +6,10 @@ const SAME = "unchanged";
 
 // The smallest count written in each unit, its divisor and its letter.
 const UNITS = {
-  params: [[1e9, 1e9, " G"], [95e3, 1e6, " M"], [0, 1, ""]],
-  macs: [[95e6, 1e9, " G"], [95e3, 1e6, " M"], [0, 1, ""]],
+  params: [[1e12, 1e12, " T"], [1e9, 1e9, " G"], [95e3, 1e6, " M"], [0, 1, ""]],
+  macs: [[1e12, 1e12, " T"], [95e6, 1e9, " G"], [95e3, 1e6, " M"], [0, 1, ""]],
 };
+const MANY = 10_000; // percent, from which the factor is easier to read
 
 function fixed(number, digits) {
   return number.toLocaleString("en-US", {
@@ -21,6 +22,7 @@ function fixed(number, digits) {
 function percent(before, after) {
   if (before === after || !before) return "±0 %";
   const share = 100 * Math.abs(after / before - 1);
+  if (share >= MANY) return `${fixed(after / before, 0)} times`;
   const sign = after > before ? "+" : "−";
   if (share < 0.005) return `${sign}<0.01 %`;
   return `${sign}${fixed(share, share >= 1 ? 0 : share >= 0.1 ? 1 : 2)} %`;
@@ -29,7 +31,9 @@ function percent(before, after) {
 function changedCount(before, after, kind) {
   if (before === after) return SAME;
   const [, divisor, letter] = UNITS[kind].find(([least]) => Math.max(before, after) >= least);
-  const [first, second] = [before, after].map((number) => fixed(number / divisor, letter ? 2 : 0));
+  const [first, second] = [before, after].map((number) =>
+    fixed(number / divisor, letter && number < 1000 * divisor ? 2 : 0)
+  );
   return `${first} → ${second}${letter} (${percent(before, after)})`;
 }
 

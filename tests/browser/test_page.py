@@ -92,7 +92,8 @@ def test_the_table_shows_what_the_functions_draw(explorer):
 
 def test_the_changes_in_the_cards_are_those_of_the_library(explorer):
     random.seed(2)
-    free = [from_address("layer_scale=1e-06&size=32"), from_address("width=4"), from_address("width=1&depths=1,1,1,1")]
+    addresses = ("layer_scale=1e-06&size=32", "width=4", "width=1&depths=1,1,1,1", "width=1600&size=1024")
+    free = [from_address(one) for one in addresses]
     pairs = [random.choices([*designs(), *(Design(rung.architecture) for rung in RUNGS)], k=2) for _ in range(300)]
     pairs += [(first, second) for first in free for second in free]
     given = [[{"address": address(one), "numbers": numbers(one)} for one in pair] for pair in pairs]
