@@ -92,7 +92,7 @@ def _stop(index: int, here: int | None, near: int, button: bool) -> str:
 
 def _hyphenated(title: str) -> str:
     """Return a title that can break inside its long words."""
-    for first, second in (("down", "sampling"), ("bottle", "neck")):
+    for first, second in (("down", "sampling"), ("bottle", "neck"), ("activa", "tions")):
         title = title.replace(first + second, f"{first}\N{SOFT HYPHEN}{second}")
     return escape(title)
 
