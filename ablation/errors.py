@@ -34,6 +34,9 @@ def unknown(kind: str, given: object, possible: Iterable[str]) -> AblationError:
     return AblationError(f"unknown {kind} {shown(given)}{hint} Possible: {', '.join(names)}")
 
 
+_EXACT = 2**53  # whole numbers up to here are floats, too
+
+
 def check_number(
     name: str,
     value: object,
@@ -58,8 +61,9 @@ def check_number(
     Traceback (most recent call last):
     ablation.errors.AblationError: epochs 0 must be 1 or more
     """
-    if type(value) is int and (least is None or value >= least) and (most is None or value <= most):
-        return  # the usual case, for which no message is made
+    if type(value) is int and (whole or abs(value) < _EXACT):  # the usual case, for which no message is made
+        if (least is None or value >= least) and (most is None or value <= most):
+            return
     given = f"{name} {shown(value)}{of} must be"
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
         raise AblationError(f"{given} a {'whole number' if whole else 'number'}{_bounds(least, most)}{reason}")
