@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from numbers import Integral, Real
 
 _SHOWN = 100  # characters of a value in a message
+_EXACT = 2**53  # whole numbers up to here are floats, too
 
 
 class AblationError(ValueError):
@@ -34,9 +35,6 @@ def unknown(kind: str, given: object, possible: Iterable[str]) -> AblationError:
     return AblationError(f"unknown {kind} {shown(given)}{hint} Possible: {', '.join(names)}")
 
 
-_EXACT = 2**53  # whole numbers up to here are floats, too
-
-
 def check_number(
     name: str,
     value: object,
@@ -61,9 +59,8 @@ def check_number(
     Traceback (most recent call last):
     ablation.errors.AblationError: epochs 0 must be 1 or more
     """
-    if type(value) is int and (whole or abs(value) < _EXACT):  # the usual case, for which no message is made
-        if (least is None or value >= least) and (most is None or value <= most):
-            return
+    if type(value) is int and (whole or abs(value) < _EXACT) and _is_between(value, least, most):
+        return  # the usual case, for which no message is made
     given = f"{name} {shown(value)}{of} must be"
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
         raise AblationError(f"{given} a {'whole number' if whole else 'number'}{_bounds(least, most)}{reason}")
@@ -87,6 +84,10 @@ def shown(value: object) -> str:
     except ValueError:  # a whole number of more digits than Python prints
         return f"of {value.bit_length():,} bits" if isinstance(value, int) else f"of type {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}... ({len(text)} characters)"
+
+
+def _is_between(value: int, least: float | None, most: float | None) -> bool:
+    return (least is None or value >= least) and (most is None or value <= most)
 
 
 def _as_float(value: object) -> float:
