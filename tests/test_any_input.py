@@ -105,7 +105,7 @@ BOUNDARIES = [
     (attribute, "attribute"),
     (compare_rates, "run_with_progress"),
     (compare_row_rates, "run_with_progress"),
-    (explore, "_write_page"),
+    (explore, "write_page"),
     (profile_timing, "breakdown"),
     (run_grid, "run_with_progress"),
     (run_roadmap, "run_with_progress"),
