@@ -58,9 +58,7 @@ def run_roadmap(options: StudyOptions) -> None:
     )
     order = rank_correlation(table)
     if not isnan(order.rho):
-        console.print(
-            f"Rank correlation with the paper's accuracies, kept rows: {order}.", soft_wrap=True, highlight=False
-        )
+        say(console, f"Rank correlation with the paper's accuracies, kept rows: {order}.")
     if info.note:
         say(console, info.note, style="bold")
     from ..show.plots import plot_roadmap

@@ -25,7 +25,7 @@ class RankCorrelation:
     """Spearman's correlation between our means and the paper's. `str` formats it with its interval.
 
     Args:
-        rho: the correlation, from -1 to 1; NaN if fewer than three rows can be compared.
+        rho: the correlation, from -1 to 1; NaN if fewer than three rows can be compared, or all are equal.
         low, high: its 95 % bootstrap interval; NaN if no row has two seeds.
         rows: number of rows that are compared.
     """
@@ -65,7 +65,7 @@ def rank_correlation(table: pd.DataFrame, draws: int = DRAWS) -> RankCorrelation
     own_error = np.sqrt(spread(values, list(kept["recipe"])).variance / np.array([len(row) for row in seeds]))
     paper_error = kept["published_std"].fillna(0.0).to_numpy(np.float64) / np.sqrt(PUBLISHED_SEEDS)
     rho = float(_spearman(ours, theirs))
-    if np.isnan(own_error).any():  # a single seed of each row: nothing says how much it could differ
+    if isnan(rho) or np.isnan(own_error).any():  # with a single seed of each row, nothing says how much it could differ
         return RankCorrelation(rho, np.nan, np.nan, len(kept))
     random = np.random.default_rng(0)
     drawn = _spearman(
@@ -80,5 +80,6 @@ def _spearman(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray
     """Return the rank correlation over the last axis."""
     first, second = (rankdata(values, axis=-1) for values in (ours, theirs))
     first, second = (ranks - ranks.mean(-1, keepdims=True) for ranks in (first, second))
-    correlation: NDArray[np.float64] = (first * second).sum(-1) / np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
+    with np.errstate(invalid="ignore"):  # equal means have no order, and no correlation
+        correlation: NDArray[np.float64] = (first * second).sum(-1) / np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
     return correlation

@@ -145,7 +145,7 @@ def rounds(number, short):
 
 def measured_tables():
     """Return the tables of what is measured, from invented measurements."""
-    from ablation.commands import attribute, layer_table, profile_reconcile, profile_timing
+    from ablation.commands import attribute_tables, layer_table, profile_reconcile, profile_timing
     from ablation.measure.layer_fields import LayerField
     from ablation.measure.reconcile import Reconciled, Reconciliation
 
@@ -169,7 +169,7 @@ def measured_tables():
         *printed,
         profile_timing._timing_table(timed, "resnet50, 224 px, batch 8, forward, channels-last, fp32"),
         profile_reconcile.reconciliation_table("resnet200, 224 px", Reconciliation(tuple(rows), (224, 224))),
-        attribute._score_table(pd.DataFrame({**scores, "completeness_gap": [0.01, None]}), "a network"),
+        attribute_tables.score_table(pd.DataFrame({**scores, "completeness_gap": [0.01, None]}), "a network"),
     ]
 
 

@@ -148,7 +148,7 @@ def test_a_trial_that_started_from_weights_is_no_point_of_a_study():
 def test_the_help_of_train_has_sections_that_list_every_option_once(capsys):
     _, out, _ = ablation("train", "--help", capsys=capsys)
     sections = re.findall(r"^(\S.*):$", out, re.MULTILINE)
-    assert sections == ["Arguments", "Network", "Data and recipe", "Machine", "Results", "Options"]
+    assert sections == ["Arguments", "Network", "Data and recipe", "Machine", "Results", "Options", "Example"]
     listed = re.findall(r"^  (--[a-z-]+)", out, re.MULTILINE)
     options = [p.opts[0] for p in get_command(app).commands["train"].params if p.opts[0].startswith("--")]
     assert sorted(listed) == sorted([*options, "--help"]) and listed[-1] == "--help"

@@ -73,6 +73,7 @@ def test_side_branches_and_missing_rows_do_not_count():
 
 def test_without_enough_rows_or_seeds_there_is_no_interval():
     assert np.isnan(rank_correlation(ladder([50.0, 60.0])).rho)
+    assert str(rank_correlation(ladder([50.0, 50.0, 50.0]))) == "+nan (no interval, 3 rows)"
     single = ladder([50.0, 60.0, 70.0]).assign(accuracies=["50", "60", "70"])
     assert rank_correlation(single).rho == pytest.approx(1) and np.isnan(rank_correlation(single).low)
     assert str(rank_correlation(single)) == "+1.00 (no interval, 3 rows)"
