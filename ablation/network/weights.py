@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from ..design.architecture import Architecture
 from ..design.cost import cost
-from ..errors import AblationError
+from ..errors import AblationError, shown
 from ..files import write_atomically
 from .build import ConvNet, build
 from .weights_header import Description, describe, to_metadata
 from .weights_reading import WeightsFile, check_memory, read_weights
 
 _BATCHES = "num_batches_tracked"  # a counter of BatchNorm that older checkpoints lack, and that torch then leaves at 0
+_LONGEST_NAME = 100  # characters of a name in a message
 _STATISTICS = ("running_mean", "running_var")
 
 
@@ -116,7 +117,12 @@ def misfits(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
         "not in the network": [name for name in given if name not in expected],
         "of a different shape": [n for n, value in expected.items() if n in given and value.shape != given[n].shape],
     }
-    return ", ".join(f"{len(names)} {kind}, such as {names[0]}" for kind, names in problems.items() if names)
+    return ", ".join(f"{len(names)} {kind}, such as {_tidy(names[0])}" for kind, names in problems.items() if names)
+
+
+def _tidy(name: str) -> str:
+    """Return the name of a tensor for a message of one line."""
+    return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
 
 
 def check_finite(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
