@@ -179,5 +179,5 @@ def test_any_table_of_tensors_is_read_or_refused_in_one_line(field, valid, tmp_p
 def test_a_long_name_is_cut(valid, tmp_path):
     file = tmp_path / "w.safetensors"
     file.write_bytes(save(valid[0] | {"x" * 5000: torch.zeros(1)}, metadata={"ablation": as_json(valid[1])}))
-    with pytest.raises(AblationError, match="1 not in the network, such as 'x+\\.\\.\\. "):
+    with pytest.raises(AblationError, match=r"1 not in the network, such as 'x+\.\.\. "):
         load_weights(file)
