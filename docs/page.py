@@ -23,19 +23,17 @@ SCRIPTS = ("table.js", "python.js", "changes.js", "explorer.js")
 STYLES = ("explorer.css",)
 
 
-def build(folder: Path, with_python: bool = True) -> None:
+def build(folder: Path) -> None:
     """Write the page and all that it needs into a folder.
 
     Args:
         folder: made if it does not exist.
-        with_python: whether to write Python for designs that are not in the table, which needs npm.
 
     Raises:
         MissingNpmError: if npm is missing or fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if with_python:
-        write(folder / "python")
+    write(folder / "python")
     for name in (*SCRIPTS, *STYLES):
         shutil.copy(SOURCE / name, folder)
     (folder / "drawings.css").write_text(drawings_css())

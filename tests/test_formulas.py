@@ -25,12 +25,21 @@ def written(file):
 def test_every_formula_of_the_course_can_be_converted():
     found = [formula for file in PAGES for formula in written(file)]
     assert len(found) >= 50 and {block for _, block in found} == {True, False}
-    assert all("<math" in tex2mathml(text, as_block=block) for text, block in found)
+    converted = [formulas.tidied(tex2mathml(text, as_block=block)) for text, block in found]
+    assert all("<math" in formula for formula in converted)
+    assert not any("\N{REVERSE SOLIDUS OPERATOR}" in formula for formula in converted), "few fonts have this sign"
 
 
 def test_a_formula_becomes_mathml():
     assert "<msqrt>" in formulas.mathml(nodes.math("", r"\sqrt{n}"), block=False)
     assert 'display="block"' in formulas.mathml(nodes.math_block("", r"r = 1"), block=True)
+
+
+def test_only_the_braces_of_a_row_stretch():
+    plain = formulas.mathml(nodes.math("", r"v(S \cup \{i\})"), block=False)
+    assert plain.count('<mo stretchy="false">') == 4 and "<mo>{</mo>" not in plain
+    for fenced in (r"\left\{a\right\}", r"\begin{cases} a & b \end{cases}"):
+        assert "stretchy" not in formulas.mathml(nodes.math("", fenced), block=False)
 
 
 def test_an_unknown_command_is_a_warning_of_the_build(monkeypatch):

@@ -1,4 +1,4 @@
-"""A design as text to take along: as Python, and as a command line."""
+"""A design as text that can be copied: as Python, and as a command line."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def stem_text(a: Architecture) -> str:
 def network_svg(design: Design) -> str:
     """Return a drawing of the stem, the four stages and the head, which wraps on a narrow page.
 
-    Each stage is the tensor that it puts out, to scale: the face is the map, the thickness the number of channels.
+    Each stage is drawn as its output tensor, to scale: the face is the map, the thickness the number of channels.
     """
     a, parts = design.architecture, design.cost.stages
     deepest = max(_CHANNELS, *a.out_channels)
