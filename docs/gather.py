@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ablation
+from docs.answers import close_discussions
 from docs.examples import add_examples
 from docs.landing import add_landing
 
@@ -72,6 +73,7 @@ def gather(source: Path) -> None:
             notebook = json.loads(text)
             for cell in notebook["cells"]:
                 prepare(cell, page)
+            notebook["cells"] = close_discussions(notebook["cells"])
             text = json.dumps(notebook)
         else:
             text = relink(text, page)

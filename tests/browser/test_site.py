@@ -237,6 +237,16 @@ def test_answers_are_closed_until_opened(site, page):
     assert page.locator("details.hide", has=page.get_by_text("Show the code")).count() >= 2
 
 
+def test_the_discussion_of_an_answer_opens_with_it(site, page):
+    page.goto((site / "notebooks/03_depthwise_and_inverted.html").as_uri())
+    assert page.locator("div.discussion").count() > 5
+    discussion = page.get_by_text("the saving never exceeds 9x")
+    assert not discussion.is_visible() and page.get_by_text("Which width would have").is_visible()
+    assert page.get_by_role("heading", name="Which inputs influence which outputs").is_visible()
+    page.locator("details.below-input summary").first.click()
+    assert discussion.is_visible()
+
+
 def test_the_commands_show_what_they_print(site):
     text = (site / "commands.html").read_text()
     assert all(f'id="{name}"' in text and f"Options of {name}" in text for name in QUICK)
