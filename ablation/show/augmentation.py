@@ -40,7 +40,9 @@ def plot_skipped(skipped: NDArray[np.bool_], axes: Axes) -> Axes:
         skipped: (images, blocks).
         axes: axes to draw into.
     """
-    axes.pcolormesh(skipped, cmap=ListedColormap([(0.93, 0.93, 0.93), BLUE]), vmin=0, vmax=1, edgecolor="white", linewidth=1)
+    axes.pcolormesh(
+        skipped, cmap=ListedColormap([(0.93, 0.93, 0.93), BLUE]), vmin=0, vmax=1, edgecolor="white", linewidth=1
+    )
     axes.invert_yaxis()
     images, blocks = skipped.shape
     axes.set_xticks(np.arange(0, blocks, 3) + 0.5, [str(i + 1) for i in range(0, blocks, 3)])
