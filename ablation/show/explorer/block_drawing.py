@@ -6,30 +6,33 @@ a block of this family can have a norm or an activation and this one has none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from .amounts import short
 from .branches import Layer, Unit
-from .svg import arrow, colour, part, path, rect, text
+from .svg import arrow, colour, marked, part, path, rect, text
 
 WIDTH, HEIGHT = 336.0, 424.0
 SHORT = 364.0  # height of a block with one residual branch
 _MIDDLE, _THICK = 96.0, 142.0  # x of the middle of the channels, width of the widest
 _LABEL, _SHORTCUT, _RIGHT = 176.0, 10.0, WIDTH - 3
 _CONV, _RAIL, _SLOT, _ADD = 38.0, 9.0, 15.0, 25.0  # heights
+_FRAME = 17.0  # x of the frames, right of the shortcut
 _DOTS, _FONT, _SMALL = 6.2, 14.5, 13.8  # px between two drawn channels; sizes of text
 _BAR = {"norm": "green", "act": "orange", "scale": "grey"}
 
 
-def draw_block(title: str, units: Sequence[Unit], widest: int) -> str:
+def draw_block(title: str, units: Sequence[Unit], widest: int, changed: Set[int] = frozenset()) -> str:
     """Return the shapes of a block, from its input at the top to its output at the bottom.
 
     Args:
         title: its heading.
         units: its residual branches.
         widest: number of channels that is drawn as the full thickness.
+        changed: places of the first branch that get a frame: indices of its slots, and their number for the place after the
+            addition.
     """
-    pen = _Pen(widest)
+    pen = _Pen(widest, changed)
     weights = sum(layer.weights for unit in units for layer in unit.layers)
     shapes = [
         text(0, 15, title, "start", 15, 'font-weight="bold"'),
@@ -47,8 +50,8 @@ def draw_block(title: str, units: Sequence[Unit], widest: int) -> str:
 class _Pen:
     """Draws downwards and keeps the height it has reached."""
 
-    def __init__(self, widest: int) -> None:
-        self.widest = widest
+    def __init__(self, widest: int, changed: Set[int]) -> None:
+        self.widest, self.changed = widest, changed
         self.y = 0.0
 
     def thickness(self, channels: int) -> float:
@@ -64,14 +67,16 @@ class _Pen:
     def unit(self, unit: Unit, number: int) -> str:
         start = self.y - _RAIL / 2
         shapes, channels, convs = [], unit.before, 0
-        for layer in unit.slots:
+        for place, layer in enumerate(unit.slots):
+            top = self.y
             if layer is not None and layer.kind in ("conv", "attention"):
                 convs += 1
-                shapes.append(part(f"block-{number}-layer-{convs}", self.conv(layer)))
+                shapes.append(part(f"block-{number}-layer-{convs}", self.framed(place, top, self.conv(layer))))
                 channels = layer.channels
             else:
                 kind = layer.kind if layer else "slot"
-                shapes.append(part(f"block-{number}-{len(shapes)}-{kind}", self.bar(layer, channels)))
+                shape = self.framed(place, top, self.bar(layer, channels))
+                shapes.append(part(f"block-{number}-{len(shapes)}-{kind}", shape))
         self.y += 2
         middle = self.y + _ADD / 2
         shapes.append(
@@ -91,8 +96,16 @@ class _Pen:
         shapes.append(text(_LABEL, middle + 4.5, "add the shortcut", "start", _SMALL, f'fill="{colour("soft")}"'))
         self.y += _ADD + 2
         if unit.can_follow:
-            shapes.append(part(f"block-{number}-after", self.bar(unit.after, unit.before)))
+            top = self.y
+            shape = self.framed(len(unit.slots), top, self.bar(unit.after, unit.before))
+            shapes.append(part(f"block-{number}-after", shape))
         return "".join(shapes)
+
+    def framed(self, place: int, top: float, shape: str) -> str:
+        """Return what was drawn from `top` to here, in a frame if its place is marked."""
+        if place not in self.changed:
+            return shape
+        return marked(_FRAME, top + 1, WIDTH - _FRAME, self.y - top - 1) + shape
 
     def bar(self, layer: Layer | None, channels: int) -> str:
         """Draw a norm, an activation or a scale over all channels, or an empty slot."""

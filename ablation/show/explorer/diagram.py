@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...design.architecture import Architecture
 from ...design.cost import StageCost
 from .amounts import short
 from .block_drawing import SHORT, WIDTH, draw_block
 from .branches import activation_name, branch, unit
 from .state import Design
-from .svg import arrow, colour, part, path, rect, svg, text
+from .svg import arrow, colour, marked, part, path, rect, svg, text
 
 _TILE, _TALL = 146.0, 250.0  # size of the drawing of one part
 _FACE, _DEPTH = 84.0, 52.0  # largest side of a map, and thickness of _CHANNELS channels
@@ -25,23 +27,44 @@ def stem_text(a: Architecture) -> str:
     return {1: "3x3", 2: "7x7 stride 2", 4: "7x7 stride 2, pool"}[a.stem_stride]
 
 
-def network_svg(design: Design) -> str:
+def network_svg(design: Design, compared_with: Architecture | None = None, tiles: Sequence[int] = range(6)) -> str:
     """Return a drawing of the stem, the four stages and the head, which wraps on a narrow page.
 
     Each stage is drawn as its output tensor, to scale: the face is the map, the thickness the number of channels.
+
+    Args:
+        design: the network and the size of its image.
+        compared_with: another network; the parts outside the blocks that differ from it get a frame.
+        tiles: what is drawn: 0 is the stem, 1 to 4 are the stages, 5 is the head.
     """
     a, parts = design.architecture, design.cost.stages
     deepest = max(_CHANNELS, *a.out_channels)
-    tiles = [_stem(design, parts[0])]
-    tiles += [_stage(design, i, deepest) for i in range(4)]
-    tiles.append(_head(design, parts[5], deepest))
+    shapes = [_stem(design, parts[0])]
+    shapes += [_stage(design, i, deepest) for i in range(4)]
+    shapes.append(_head(design, parts[5], deepest))
+    if compared_with:
+        shapes = [_frames(a, compared_with, i) + shape for i, shape in enumerate(shapes)]
     maps = ", ".join(f"{one.size} x {one.size} with {one.channels} channels" for one in parts[1:5])
     label = (
         f"Network for a {design.size} px image: stem {stem_text(a)}; four stages of {', '.join(map(str, a.depths))} blocks; "
         f"maps {maps}; between stages {_BETWEEN[a.downsampling]}; head for 1000 classes."
     )
-    drawn = "".join(svg(tile, _TILE, _TALL, "", 1.15) for tile in tiles)
+    drawn = "".join(svg(shapes[i], _TILE, _TALL, "", 1.15) for i in tiles)
     return f'<div class="ax-network" role="img" aria-label="{label}">{drawn}</div>'
+
+
+def _frames(a: Architecture, b: Architecture, tile: int) -> str:
+    """Return frames for what differs between two networks in a tile."""
+    heading, blocks, drawing = (-4.0, 42.0), (155.0, 22.0), (-4.0, 177.0)  # y and height
+    if tile == 0:
+        norms = [x.stem == "patchify" and x.has_downsampling_layers for x in (a, b)]
+        found = [drawing] if a.stem != b.stem else [heading] * (norms[0] != norms[1])
+    elif tile == 5:
+        found = [heading] * (a.has_downsampling_layers != b.has_downsampling_layers)
+    else:
+        found = [blocks] * (a.depths[tile - 1] != b.depths[tile - 1])
+        found += [heading] * (tile > 1 and a.downsampling != b.downsampling)
+    return "".join(marked(-5, y, _TILE + 7, height) for y, height in found)
 
 
 def block_svg(design: Design) -> str:

@@ -6,7 +6,6 @@ them (`DARK`) and a drawing without a style sheet is complete.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 
 # The colours of `style` as literals, so that neither seaborn nor matplotlib has to be imported here.
@@ -86,6 +85,11 @@ def part(name: str, body: str) -> str:
     return f'<g data-part="{name}">{body}</g>'
 
 
+def marked(x: float, y: float, width: float, height: float) -> str:
+    """Return a frame that lies behind what a step has changed."""
+    return rect(x, y, width, height, colour("warm"), f'rx="4" stroke="{colour("red")}" stroke-width="1.5"')
+
+
 def rect(x: float, y: float, width: float, height: float, fill: str = "none", more: str = "") -> str:
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}" {more}/>'
 
@@ -112,24 +116,3 @@ def arrow(x1: float, y1: float, x2: float, y2: float, stroke: str = "") -> str:
 
 def text(x: float, y: float, content: str, anchor: str = "middle", size: float = 12, more: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" {more}>{escape(content)}</text>'
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A drawing that a notebook displays at the end of a cell.
-
-    Args:
-        markup: its HTML.
-    """
-
-    markup: str
-
-    def _repr_html_(self) -> str:
-        return f"<style>{NOTEBOOK_CSS}</style><div class='ax-drawing'>{self.markup}</div>"
-
-
-NOTEBOOK_CSS = (
-    ".ax-drawing{container-type:inline-size;background:var(--ax-paper,#fff);padding:8px}"
-    ".ax-drawing .ax-blocks{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,240px),1fr));gap:16px 24px}"
-    ".ax-drawing svg{width:100%;height:auto}.ax-drawing .ax-note{font-size:13px;color:var(--ax-soft,#4a4f55)}"
-)
