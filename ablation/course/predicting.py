@@ -123,11 +123,11 @@ class Predictions:
         entries = {name: self._entries[name] for name in self._questions}
         guessed = {name: entry for name, entry in entries.items() if entry["guess"] is not None}
         if not guessed:
-            print(f"Notebook {self._notebook}: {len(entries)} predictions, none guessed. {_TO_GUESS}")
+            print(f"Notebook {self._notebook}: {_number(len(entries))}, none guessed. {_TO_GUESS}")
             return None
         counted = [entry for entry in guessed.values() if _counts(entry)]
         right = sum(entry["right"] for entry in counted)
-        print(f"Notebook {self._notebook}: {right} of {len(counted)} guesses right; {len(entries)} predictions in all.")
+        print(f"Notebook {self._notebook}: {right} of {len(counted)} guesses right; {_number(len(entries))} in all.")
         rows = [
             {
                 "prediction": name,
@@ -209,6 +209,10 @@ def all_predictions(folder: str | Path = ".") -> pd.DataFrame | None:
 
 def _counts(entry: Entry) -> bool:
     return entry.get("right") is not None and not entry.get("late")
+
+
+def _number(predictions: int) -> str:
+    return f"{predictions} prediction{'' if predictions == 1 else 's'}"
 
 
 def _verdict(entry: Entry) -> str:

@@ -43,7 +43,7 @@ def test_without_guesses_it_prints_the_results_and_leaves_no_file(tmp_path, caps
     assert capsys.readouterr().out.splitlines() == [
         "Predict slope: positive, zero or negative",
         "slope: negative (your guess: none)",
-        "Notebook 05: 1 predictions, none guessed. Run the notebook in JupyterLab and guess before each result; "
+        "Notebook 05: 1 prediction, none guessed. Run the notebook in JupyterLab and guess before each result; "
         "this cell then compares.",
     ]
     assert list(tmp_path.iterdir()) == []
