@@ -9,7 +9,13 @@ import pytest
 from ablation.evidence.rank_correlation import rank_correlation
 
 ROOT = Path(__file__).parents[1]
-WORDS = {"agree": "agrees", "reverse": "reverses", "differ": "differs", "equivalent": "equivalent", "undecided": "undecided"}
+WORDS = {
+    "agree": "agrees",
+    "reverse": "reverses",
+    "differ": "differs",
+    "equivalent": "equivalent",
+    "undecided": "undecided",
+}
 VERDICTS = r"of 16 comparisons (\d+) agree, (\d+) reverse, (\d+) differ, (\d+) are\s+equivalent and (\d+) are undecided"
 LADDERS = {"Digits": "digits", "CIFAR-10": "cifar10-10k"}
 
