@@ -106,6 +106,7 @@ def test_a_prediction_is_made_with_the_keyboard_locked_revealed_and_scored(lab, 
         'reveal("slope", "negative")\nreveal("share", 47)\nscores()',
     ]
     own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    own.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(own, folder / "notebooks" / "own.ipynb")
     notebook = open_notebook(lab, page, "own.ipynb")
     code = notebook.locator(".jp-CodeCell")
