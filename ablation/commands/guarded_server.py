@@ -51,19 +51,25 @@ class _Guard:
             await prepared
 
 
+# A page that is left and the page that follows end the same kernel: one after the other, as the second would fail halfway.
+_CHANGING = asyncio.Lock()
+
+
+async def _end(kernels: Any, kernel: str) -> None:
+    """End a kernel unless that has been done."""
+    if kernel in kernels:
+        await ensure_async(kernels.shutdown_kernel(kernel, now=True))
+
+
 class _OnePage(TornadoVoilaHandler):
     """Voila's page, whose kernel replaces that of the page before."""
-
-    _starting: asyncio.Lock | None = None
 
     async def get(self, path: str | None = None) -> None:
         if path:  # the notebook has no other files
             raise HTTPError(404)
-        if _OnePage._starting is None:
-            _OnePage._starting = asyncio.Lock()
-        async with _OnePage._starting:
+        async with _CHANGING:
             for kernel in list(self.kernel_manager.list_kernel_ids()):
-                await ensure_async(self.kernel_manager.shutdown_kernel(kernel, now=True))
+                await _end(self.kernel_manager, kernel)
             await super().get(path)
 
 
@@ -76,8 +82,8 @@ class _Shutdown(VoilaShutdownKernelHandler):
     @authenticated
     async def post(self, kernel_id: str) -> None:
         """End the kernel; a page may ask twice on its way out."""
-        if kernel_id in self.kernel_manager:
-            await ensure_async(self.kernel_manager.shutdown_kernel(kernel_id, now=True))
+        async with _CHANGING:
+            await _end(self.kernel_manager, kernel_id)
         self.set_status(204)
         await self.finish()
 

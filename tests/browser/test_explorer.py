@@ -155,6 +155,19 @@ def test_errors_and_demand_buttons(explorer):
     assert "Traceback" not in explorer.content()
     for width in WIDTHS:
         assert misplaced(explorer, width) == []
+    folds_on_a_phone(explorer)
+
+
+def folds_on_a_phone(page):
+    """Each group of switches is closed at first and opens by its heading; on a wide page all are open and nothing folds."""
+    switch, fold = page.get_by_label(SWITCHES[0].label, exact=True), page.locator(".ax-fold summary").first
+    assert not switch.is_visible() and fold.is_visible()
+    fold.click()
+    assert switch.is_visible() and not page.get_by_label(SWITCHES[-1].label, exact=True).is_visible()
+    assert misplaced(page, 390) == []
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.get_by_label(SWITCHES[-1].label, exact=True).wait_for()
+    assert not fold.is_visible()
 
 
 def stop_button(page, index):
