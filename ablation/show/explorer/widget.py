@@ -168,7 +168,7 @@ class Explorer:
         for switch, effect in self._effects.items():
             effect.value = escape(switches.effect_text(design, switch))
         self._set_controls()
-        drawn = {
+        drawn: dict[Any, Callable[[Design], str]] = {
             self._network: diagram.network_svg,
             self._block: compared.compared_svg,
             self._field: field.field_svg,
