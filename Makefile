@@ -8,7 +8,7 @@ WORKERS ?= 2
 GPU_PYTHON = $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup roadmap figures cifar profile lab test gpu bench lint notebooks exercises site lock clean
+.PHONY: help setup roadmap figures cifar profile lab test gpu bench lint notebooks exercises students site lock clean
 
 help: ## Say what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,11 @@ notebooks: $(READY) ## Execute every notebook and save its outputs.
 
 exercises: $(READY) ## Make the students' version of every exercise from the instructors'.
 	$(BIN)/python -m tests.exercises
+
+STUDENTS ?= students
+
+students: $(READY) ## Write the notebooks without outputs and answers to the folder STUDENTS (students unless said otherwise).
+	$(BIN)/python -m tests.students $(STUDENTS)
 
 site: $(READY) ## Make the site of notebooks, exercises, figures, reference and explorer in docs/_build/html; needs npm.
 	$(BIN)/python -m docs

@@ -1,7 +1,8 @@
 """Keep the discussion of a prediction closed until its answer is opened, so that a page does not give the answer away.
 
-myst-nb closes the output of a cell with the tag `hide-output`. What follows it, up to the next heading or question, is put in
-a block that the style sheet shows once that output is open. Browsers that do not know CSS's `:has` show it always.
+myst-nb closes the output of a cell with the tag `hide-output`. What follows it, up to the next heading, question or cell that
+takes a prediction, is put in a block that the style sheet shows once that output is open. Browsers that do not know CSS's `:has`
+show it always.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ Cell = dict[str, Any]
 
 OPEN, CLOSE = '<div class="discussion">', "</div>"
 CLOSED = "hide-output"  # tag of the cells whose output is the answer
+PREDICTION = "prediction"  # tag of the cells that take a guess
 _PARAGRAPH = re.compile(r"\n{2,}")
 _NEXT = re.compile(r"#|\*{1,2}Predict")  # what a paragraph starts with that no longer belongs to the answer
 
@@ -20,7 +22,7 @@ _NEXT = re.compile(r"#|\*{1,2}Predict")  # what a paragraph starts with that no 
 def close_discussions(cells: list[Cell]) -> list[Cell]:
     """Return the cells of a notebook with each discussion between two cells that open and close its block.
 
-    A question directly before another closed cell stays visible: it is the last paragraph before that cell.
+    A question directly before a prediction or another closed cell stays visible: it is the last paragraph before that cell.
 
     Args:
         cells: cells as in a notebook's file; their sources are strings or lists of lines.
@@ -28,13 +30,14 @@ def close_discussions(cells: list[Cell]) -> list[Cell]:
     found: list[Cell] = []
     inside = False
     for index, cell in enumerate(cells):
-        if is_closed(cell):
+        if is_closed(cell) or is_prediction(cell):
             if inside:
                 found.append(_markdown(CLOSE, index))
-            found += [cell, _markdown(OPEN, index)]
-            inside = True
+            inside = is_closed(cell)
+            found += [cell, _markdown(OPEN, index)] if inside else [cell]
         elif inside and cell["cell_type"] == "markdown":
-            before_answer = index + 1 < len(cells) and is_closed(cells[index + 1])
+            following = cells[index + 1 : index + 2]
+            before_answer = any(is_closed(one) or is_prediction(one) for one in following)
             discussion, rest = split("".join(cell["source"]), before_answer)
             found.append({**cell, "source": discussion})
             if rest:
@@ -50,6 +53,11 @@ def close_discussions(cells: list[Cell]) -> list[Cell]:
 def is_closed(cell: Cell) -> bool:
     """Return whether the output of a cell is closed at first."""
     return cell["cell_type"] == "code" and CLOSED in cell["metadata"].get("tags", [])
+
+
+def is_prediction(cell: Cell) -> bool:
+    """Return whether a cell takes a guess."""
+    return cell["cell_type"] == "code" and PREDICTION in cell["metadata"].get("tags", [])
 
 
 def split(text: str, before_answer: bool) -> tuple[str, str]:

@@ -21,7 +21,9 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
 TIMEOUT_SECONDS = {"fast": 600, "normal": 3600, "full": None}  # per cell; long enough to stop only cells that hang
+WIDGET = "application/vnd.jupyter.widget-view+json"
 VARIES = "varies"  # tag of cells whose output depends on the machine: timings and results of training
+PREDICTION = "prediction"  # tag of cells that take a guess
 
 
 def execute(file: Path) -> nbformat.NotebookNode:
@@ -38,13 +40,20 @@ def execute(file: Path) -> nbformat.NotebookNode:
 
 
 def save(notebook: nbformat.NotebookNode, file: Path) -> None:
-    """Write a notebook without the metadata that changes with every run: timestamps and details of the kernel."""
+    """Write a notebook without the metadata that changes with every run: timestamps and details of the kernel.
+
+    A prediction is saved as its text: without a kernel its buttons could not be pressed.
+    """
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if PREDICTION in cell.metadata.get("tags", []):
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)
+    widgets = any(WIDGET in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
-        **({"widgets": notebook.metadata["widgets"]} if "widgets" in notebook.metadata else {}),
+        **({"widgets": notebook.metadata["widgets"]} if widgets else {}),
     }
     nbformat.write(notebook, file)
 
@@ -53,7 +62,7 @@ def save(notebook: nbformat.NotebookNode, file: Path) -> None:
 def _clean_copy() -> Iterator[Path]:
     """Copy `notebooks` and `figures` to a temporary folder, without files that git ignores, and yield the copy of `notebooks`."""
     with tempfile.TemporaryDirectory() as top:
-        ignored = shutil.ignore_patterns("runs*", ".*", "__pycache__")
+        ignored = shutil.ignore_patterns("runs*", ".*", "__pycache__", "predictions.json")
         shutil.copytree(FOLDER, Path(top) / "notebooks", ignore=ignored)
         shutil.copytree(ROOT / "figures", Path(top) / "figures")
         yield Path(top) / "notebooks"

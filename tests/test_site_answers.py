@@ -14,6 +14,10 @@ def answer():
     return {"cell_type": "code", "id": "a", "metadata": {"tags": ["hide-output"]}, "source": "x"}
 
 
+def prediction():
+    return {"cell_type": "code", "id": "p", "metadata": {"tags": ["prediction"]}, "source": "predict"}
+
+
 def text(source, name="t"):
     return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
 
@@ -27,6 +31,9 @@ def text(source, name="t"):
         ([text("By two.\n\nHow far?"), answer()], ["x", OPEN, "By two.", CLOSE, "How far?", "x"]),
         ([text("By two.\n\nThe end.")], ["x", OPEN, "By two.\n\nThe end.", CLOSE]),
         ([answer()], ["x", "x"]),
+        ([text("By two.\n\nHow far?"), prediction()], ["x", OPEN, "By two.", CLOSE, "How far?", "predict"]),
+        ([prediction(), text("A.")], ["x", "predict", "A."]),
+        ([text("A.\n\n**Predict.** B?"), prediction(), answer()], ["x", OPEN, "A.", CLOSE, "**Predict.** B?", "predict", "x"]),
         ([], ["x"]),
     ],
 )  # fmt: skip

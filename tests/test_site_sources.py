@@ -24,14 +24,27 @@ def code_cells(file):
     return [("".join(cell["source"]), cell["metadata"].get("tags", []), bool(cell["outputs"])) for cell in cells]
 
 
+ANSWERS = re.compile(r"\b(reveal|take)\(")  # in a cell with outputs: the answer to a prediction
+
+
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_answers_to_predictions_are_closed_and_their_questions_are_not(file):
     for source, tags, has_outputs in code_cells(file):
-        guess = re.search(r'"(stage )?\?"', source)
-        if guess and has_outputs:
+        assert ("prediction" in tags) == bool(has_outputs and re.search(r"\bpredict(_step)?\(", source)), source[:80]
+        if has_outputs and ANSWERS.search(source):
             assert "hide-output" in tags, source[:80]
-        assert not ("hide-input" in tags and (guess and has_outputs)), source[:80]
+        assert not ("prediction" in tags and {"hide-input", "hide-output"} & set(tags))
         assert not {"hide-input", "hide-output"} <= set(tags)
+
+
+@pytest.mark.parametrize("file", [file for file in NOTEBOOKS if file.stem[0].isdigit()], ids=lambda file: file.stem)
+def test_predictions_are_revealed_and_counted(file):
+    cells = code_cells(file)
+    asked = [index for index, (_, tags, _) in enumerate(cells) if "prediction" in tags]
+    answers = [index for index, (source, _, has_outputs) in enumerate(cells) if has_outputs and ANSWERS.search(source)]
+    assert asked and min(asked) < min(answers) and max(asked) < max(answers)
+    last = [source for source, _, _ in cells if source == "scores()"]
+    assert len(last) == 1 and f'predictions("{file.name[:2]}")' in "\n".join(source for source, _, _ in cells)
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)

@@ -1,4 +1,4 @@
-"""Code shared by the notebooks: self-checking exercises, experiments at three scales, and stored results.
+"""Code shared by the notebooks: predictions, self-checking exercises, experiments at three scales, and stored results.
 
 May import every package except `ablation.commands`.
 
@@ -8,7 +8,20 @@ passed: last_rung. Accepted: the exact number.
 """
 
 from .checking import AnswerError, check, exercises
+from .predicting import all_predictions, predictions
 from .results import compare, experiment, stored, summarise
 from .scale import scale, scaled
 
-__all__ = ["AnswerError", "check", "compare", "exercises", "experiment", "scale", "scaled", "stored", "summarise"]
+__all__ = [
+    "AnswerError",
+    "all_predictions",
+    "check",
+    "compare",
+    "exercises",
+    "experiment",
+    "predictions",
+    "scale",
+    "scaled",
+    "stored",
+    "summarise",
+]

@@ -30,7 +30,8 @@ LAB_SETTINGS = {
 def folder(tmp_path_factory):
     """Copy notebooks and figures; the roadmap has no outputs, so that all outputs in the test are new."""
     top = tmp_path_factory.mktemp("lab")
-    shutil.copytree(ROOT / "notebooks", top / "notebooks", ignore=shutil.ignore_patterns("runs*", ".*", "__pycache__"))
+    ignored = shutil.ignore_patterns("runs*", ".*", "__pycache__", "predictions.json")
+    shutil.copytree(ROOT / "notebooks", top / "notebooks", ignore=ignored)
     shutil.copytree(ROOT / "figures", top / "figures")
     notebook = nbformat.read(top / "notebooks" / NOTEBOOK, as_version=4)
     for cell in notebook.cells:
@@ -96,6 +97,43 @@ def test_headings_have_the_anchors_that_links_between_notebooks_use(lab, page):
     headings.nth(3).wait_for()
     found = headings.evaluate_all("all => all.map(one => [one.textContent, one.dataset.jupyterId || one.id])")
     assert [anchor for _, anchor in found] == [jupyter_anchor(title.removesuffix("¶")) for title, _ in found]
+
+
+def test_a_prediction_is_made_with_the_keyboard_locked_revealed_and_scored(lab, folder, page):
+    cells = [
+        'from ablation.course import predictions\n\npredict, reveal, scores = predictions("05")\n'
+        'predict("slope", ["positive", "zero", "negative"])\npredict("share", numbers=(0, 100), within=2, unit="%")',
+        'reveal("slope", "negative")\nreveal("share", 47)\nscores()',
+    ]
+    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    own.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(own, folder / "notebooks" / "own.ipynb")
+    notebook = open_notebook(lab, page, "own.ipynb")
+    code = notebook.locator(".jp-CodeCell")
+    expect(code).to_have_count(2)
+    first, second = code.all()
+    first.locator(".cm-content").click()
+    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=OPEN_TIMEOUT_S * 1000)
+    page.keyboard.press("Control+Enter")
+    slope, share = first.locator(".guess-row").first, first.locator(".guess-row").last
+    slope.get_by_role("button", name="positive").focus()
+    for key in ("Tab", "Tab", "Enter"):
+        page.keyboard.press(key)
+    expect(slope.locator(".ax-live")).to_have_attribute("role", "status")
+    expect(slope.locator(".ax-live")).to_contain_text("Locked")
+    expect(slope.get_by_role("button", name="positive")).to_be_disabled()
+    expect(slope.get_by_role("button", name="negative")).to_be_focused()
+    share.get_by_role("slider").focus()
+    for key in ("ArrowLeft", "ArrowLeft", "Tab", "Tab", "Enter"):  # from 50 to 48, past the number, to the button
+        page.keyboard.press(key)
+    expect(share.get_by_role("button", name="Locked")).to_be_visible()
+    second.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect(slope.locator(".ax-live")).to_contain_text("slope: negative (your guess: negative, right)")
+    expect(share.locator(".ax-live")).to_contain_text("share: 47 % (your guess: 48 %, right)")
+    expect(second).to_contain_text("Notebook 05: 2 of 2 guesses right")
+    kept = json.loads((folder / "notebooks" / "predictions.json").read_text())["05"]
+    assert {name: entry["guess"] for name, entry in kept.items()} == {"slope": "negative", "share": 48}
 
 
 def test_the_explorer_answers_in_lab(lab, page):

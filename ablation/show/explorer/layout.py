@@ -41,6 +41,12 @@ def heading(title: str, detail: str = "") -> Any:
     return html(f"<h3>{escape(title)}{note}</h3>")
 
 
+def folding_heading(title: str, detail: str) -> Any:
+    """Return a heading that on a narrow page opens and closes what stands in the same box below it (see `look`)."""
+    text = f'{escape(title)} <span class="ax-cite">{escape(detail)}</span>'
+    return html(f'<h3>{text}</h3><details class="ax-fold"><summary>{text}</summary></details>')
+
+
 def box(name: str, *children: Any) -> Any:
     widget = ipywidgets.Box(children)
     widget.add_class(name)

@@ -123,6 +123,7 @@ _WIDGET_CSS = """
 .ax .ax-switches { display: grid; grid-template-columns: minmax(0, 1fr); gap: 4px 24px; align-items: start; }
 .ax .ax-effect { padding-left: 30px; }
 .ax .ax-effect.widget-html > .widget-html-content { color: var(--ax-soft); font-size: 13px; line-height: 1.3; min-height: 1.3em; }
+.ax .ax-fold { display: none; } .ax .ax-fold summary { padding: 8px 0; font-weight: 700; }
 .ax .widget-checkbox { width: 100%; margin: 0; height: auto; min-height: 26px; }
 .ax .widget-checkbox label { display: flex; align-items: center; gap: 8px; cursor: pointer; white-space: normal; width: 100%;
   height: auto; min-height: 26px; margin: 0; color: var(--ax-ink); }
@@ -164,6 +165,7 @@ _WIDGET_CSS = """
 @container (max-width: 640px) {
   .ax h1 { font-size: 21px; } .ax .ax-actions .ax-first { order: -1; width: 100%; }
   .ax .ax-actions .jupyter-button { padding: 6px 10px; }
+  .ax .ax-fold { display: block; } .ax .ax-group h3, .ax .ax-group:has(.ax-fold:not([open])) > .ax-row { display: none; }
 }
 /* An ancestor that clips would keep the line of numbers from staying in view. */
 :is(.jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output):has(.ax) { overflow: visible !important; }

@@ -15,7 +15,7 @@ from ...design.architecture import RESNET50, Architecture
 from ...errors import AblationError
 from . import cards, changes, compared, copy, demand, diagram, field, panels, pareto, road, story, switches
 from .chapters import CHAPTERS
-from .layout import box, button, checkbox, header, heading, html, live
+from .layout import box, button, checkbox, folding_heading, header, heading, html, live
 from .look import CSS
 from .state import GROUPS, RUNGS, SWITCHES, Design, Switch
 
@@ -234,7 +234,7 @@ class Explorer:
         groups = [
             box(
                 "ax-group",
-                heading(group.title, f"section {group.section} · notebook {_numbers(group.notebook)}"),
+                folding_heading(group.title, f"section {group.section} · notebook {_numbers(group.notebook)}"),
                 *(box("ax-row", self._checks[switch], self._effects[switch]) for switch in group.switches),
             )
             for group in GROUPS
