@@ -105,7 +105,7 @@ class _Pen:
         """Return what was drawn from `top` to here, in a frame if its place is marked."""
         if place not in self.changed:
             return shape
-        return marked(_FRAME, top + 1, WIDTH - _FRAME, self.y - top - 1) + shape
+        return marked(_FRAME, top, WIDTH - _FRAME, self.y - top) + shape
 
     def bar(self, layer: Layer | None, channels: int) -> str:
         """Draw a norm, an activation or a scale over all channels, or an empty slot."""

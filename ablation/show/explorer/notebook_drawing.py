@@ -22,11 +22,11 @@ _CSS = f"""{DRAWINGS_CSS}
 .ax-drawing .ax-blocks > .ax-note {{ align-self: center; }}
 .ax-drawing .ax-pair {{ display: grid; gap: 16px 24px; grid-template-columns: repeat(auto-fit, minmax(min(100%,
   (var(--ax-tiles) - 1) * 200px + 140px), 1fr)); }}
-.ax-drawing .ax-pair h3 {{ margin: 4px 0 12px; font-size: 16px; }}
+.ax-drawing .ax-pair h3 {{ margin: 4px 0 12px; padding: 0; font-size: 16px; }}
 .ax-drawing .ax-pair .ax-network {{ grid-template-columns: repeat(var(--ax-tiles), minmax(0, 168px)); gap: 8px 16px; }}
 @container (min-width: 860px) {{ .ax-drawing .ax-blocks > .ax-note {{ grid-column: 1 / -1; }} }}
 @container (max-width: 500px) {{ .ax-drawing .ax-pair .ax-network {{ grid-template-columns: repeat(auto-fit,
-  minmax(130px, 168px)); }} }}
+  minmax(130px, 1fr)); }} }}
 """
 
 
