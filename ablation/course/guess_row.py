@@ -20,7 +20,7 @@ _CSS = """
 .guess-row .jupyter-button.guess-taken, .guess-row .jupyter-button.guess-taken:hover { background:
  var(--jp-brand-color1, #1565c0); border-color: var(--jp-brand-color1, #1565c0); color: #fff; opacity: 1; }
 .guess-row .widget-slider, .guess-row .jupyter-widget-slider { width: 360px; max-width: 100%; }
-.guess-row .guess-name { font-weight: 600; min-width: 12em; }
+.guess-row .guess-name { display: inline-block; font-weight: 600; min-width: 12em; }
 .guess-row .guess-choices { flex-flow: row wrap; gap: 4px 6px; overflow: visible; }
 .guess-row .ax-live { flex: 1 1 100%; color: var(--jp-ui-font-color2, #616161); min-height: 0; }
 .guess-row .ax-live > :first-child { display: none; }
