@@ -133,7 +133,7 @@ class Predictions:
                 "prediction": name,
                 "your guess": self._text(name, "guess"),
                 "result": self._text(name, "result"),
-                "": _verdict(entry),
+                "score": _verdict(entry),
             }
             for name, entry in entries.items()
         ]

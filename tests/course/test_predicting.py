@@ -87,7 +87,7 @@ def test_a_guess_is_scored_by_its_kind(options, guess, result, right, text, tmp_
     own.reveal("it", result)
     assert kept(tmp_path)["it"]["right"] is right
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"it: {text} (your guess: ")
-    assert own.summary().loc["it", ""] == ("right" if right else "wrong")
+    assert own.summary().loc["it", "score"] == ("right" if right else "wrong")
 
 
 def test_a_slider_starts_in_the_middle_and_locks_with_its_button(tmp_path):
@@ -144,7 +144,7 @@ def test_a_guess_after_the_result_is_compared_but_not_counted(tmp_path, capsys):
     assert said(row_of(own, "two")).endswith("(your guess: up, right, but made after the result: not counted)")
     table = own.summary()
     assert "0 of 1 guesses right; 2 predictions in all" in capsys.readouterr().out
-    assert list(table[""]) == ["wrong", "right, but made after the result: not counted"]
+    assert list(table["score"]) == ["wrong", "right, but made after the result: not counted"]
 
 
 def test_all_notebooks_are_counted_together(capsys):
