@@ -15,7 +15,7 @@ from ablation.data.in_memory import InMemory
 from ablation.data.selection import Selection, split_name
 from ablation.design.recipes import FAMILIES, MODERN
 
-MICRO = FAMILIES["micro"].modern
+MICRO = FAMILIES["micro"].modern.replace(shift_px=1)
 
 
 def test_digits_have_a_fixed_stratified_split():

@@ -21,7 +21,7 @@ from ablation import Trial, convnext
 from ablation.design.recipes import FAMILIES
 
 NETWORK = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
-RECIPE = FAMILIES["micro"].modern.replace(epochs=2, mixup=0.2, drop_path=0.2, ema=0.9, clip_grad=1.0)
+RECIPE = FAMILIES["micro"].modern.replace(epochs=2, shift_px=1, mixup=0.2, drop_path=0.2, ema=0.9, clip_grad=1.0)
 TRIAL = Trial(NETWORK, RECIPE, "digits", seed=3)
 
 

@@ -17,8 +17,8 @@ from ablation.train.run import make_network, seeded
 from ablation.train.stop import StopSignal
 
 TINY = convnext("atto").replace(width=4, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
-ADAM = FAMILIES["micro"].modern.replace(epochs=2, warmup_epochs=0)
-SGD = FAMILIES["micro"].original.replace(epochs=1)
+ADAM = FAMILIES["micro"].modern.replace(epochs=2, warmup_epochs=0, shift_px=1)
+SGD = FAMILIES["micro"].original.replace(epochs=1, shift_px=1)
 CASES = {
     "adamw": (ADAM, 1),
     "sgd": (SGD, 1),

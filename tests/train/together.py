@@ -33,7 +33,7 @@ from ablation.train.eager_steps import EagerSteps
 
 # The first gradient of this network is large, and SGD learns only if it is clipped. Many later gradients have a norm below 2, so
 # that doubling the gradient changes the step.
-RECIPE = FAMILIES["micro"].original.replace(epochs=3, batch_size=32, lr=0.02, lr_batch=32, clip_grad=2.0)
+RECIPE = FAMILIES["micro"].original.replace(epochs=3, batch_size=32, lr=0.02, lr_batch=32, clip_grad=2.0, shift_px=1)
 NETWORK = convnext("atto").replace(width=8, stem_stride=1, depths=(1, 1, 1, 1), layer_scale=None)
 TRIAL = Trial(NETWORK, RECIPE, "digits", seed=3)
 SHORT = replace(TRIAL, recipe=RECIPE.replace(epochs=1))
