@@ -98,7 +98,7 @@ DRAWINGS_CSS = f"""
 @container (max-width: 640px) {{
   .ax .ax-network {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   .ax .ax-facts {{ grid-template-columns: minmax(0, 1fr); }}
-  .ax .ax-story {{ min-height: 695px; }}
+  .ax .ax-story {{ min-height: 790px; }}
   .ax .ax-numbers {{ gap: 4px; }} .ax .ax-card {{ padding: 4px 5px; }}
   .ax .ax-card b {{ font-size: 15px; }} .ax .ax-card dt {{ font-size: 12px; }} .ax .ax-exact {{ display: none; }}
   .ax .ax-change {{ font-size: 11px; line-height: 1.3; white-space: normal; min-height: 3.9em; }}
