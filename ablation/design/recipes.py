@@ -49,7 +49,7 @@ MODERN = Recipe(
     ema=None,  # on the ladder; 0.9999 for the published ConvNeXts
 )
 
-# For the 1,437 training images of the digits, on a laptop. Ours, not the paper's.
+# For the 1,442 training images of the digits, on a laptop. Ours, not the paper's.
 MICRO_ORIGINAL = Recipe(
     name="micro-original",
     epochs=9,  # about 200 steps: the accuracy is then close to its final value, and three seeds of the ladder take minutes

@@ -21,9 +21,7 @@ STEPS, IMAGES = 300, 8
 SMOOTH = ("gelu", "fewer_activations", "fewer_norms", "layer_norm", "strided_downsampling")
 RELU = "kernel_size_7"
 FAMILY = family("micro")
-QUICK = dataclasses.replace(
-    FAMILY, modern=FAMILY.modern.replace(epochs=5, shift_px=0)
-)  # accurate after half the epochs
+QUICK = dataclasses.replace(FAMILY, modern=FAMILY.modern.replace(epochs=5))  # accurate after half the epochs
 TRIALS = {rung.name: trial for trial, rung in ladder_trials(QUICK, "digits", [0]).items()}
 
 
