@@ -48,6 +48,21 @@ def test_predictions_are_revealed_and_counted(file):
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_a_question_stands_before_the_row_that_takes_its_prediction(file):
+    waiting = ""
+    for cell in json.loads(file.read_text())["cells"]:
+        source = "".join(cell["source"])
+        if "prediction" in cell["metadata"].get("tags", []):
+            waiting = cell["id"]
+        elif cell["cell_type"] == "markdown":
+            assert not (waiting and re.search(r"\*Predict|Guess first", source)), (
+                f"{waiting} stands before its question"
+            )
+        elif ANSWERS.search(source):
+            waiting = ""
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_code_that_only_imports_is_closed_and_code_that_measures_a_claim_is_not(file):
     for source, tags, _ in code_cells(file):
         if all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(source).body):
