@@ -24,6 +24,7 @@ TIMEOUT_SECONDS = {"fast": 600, "normal": 3600, "full": None}  # per cell; long 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 VARIES = "varies"  # tag of cells whose output depends on the machine: timings and results of training
 PREDICTION = "prediction"  # tag of cells that take a guess
+SLIDERS = "widget"  # tag of cells whose figure has sliders
 
 
 def execute(file: Path) -> nbformat.NotebookNode:
@@ -42,11 +43,11 @@ def execute(file: Path) -> nbformat.NotebookNode:
 def save(notebook: nbformat.NotebookNode, file: Path) -> None:
     """Write a notebook without the metadata that changes with every run: timestamps and details of the kernel.
 
-    A prediction is saved as its text: without a kernel its buttons could not be pressed.
+    A prediction is saved as its text and sliders as their figure: without a kernel they could not be used.
     """
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        if PREDICTION in cell.metadata.get("tags", []):
+        if {PREDICTION, SLIDERS} & set(cell.metadata.get("tags", [])):
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
     widgets = any(WIDGET in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))

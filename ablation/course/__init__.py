@@ -1,4 +1,4 @@
-"""Code shared by the notebooks: predictions, self-checking exercises, experiments at three scales, and stored results.
+"""Code shared by the notebooks: predictions, figures with sliders, self-checking exercises, experiments, and stored results.
 
 May import every package except `ablation.commands`.
 
@@ -8,6 +8,7 @@ passed: last_rung. Accepted: the exact number.
 """
 
 from .checking import AnswerError, check, exercises
+from .interact import interact
 from .predicting import all_predictions, predictions
 from .results import compare, experiment, stored, summarise
 from .scale import scale, scaled
@@ -19,6 +20,7 @@ __all__ = [
     "compare",
     "exercises",
     "experiment",
+    "interact",
     "predictions",
     "scale",
     "scaled",

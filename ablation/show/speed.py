@@ -8,11 +8,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..errors import unknown
 from ..measure.breakdown import KINDS
 from .front import pareto_front
 from .name_points import name_points
 from .style import BLUE, GREY, HATCH, ORANGE, PAGE_INCHES, PALETTE, SMALL, TEXT, headline, new_figure, quiet
 
+_COST_LABELS = {  # label of the axis, title
+    "latency": ("latency measured here (ms per image)", "Accuracy for time"),
+    "MACs": ("multiply-accumulates (G)", "Accuracy for MACs"),
+    "parameters": ("parameters (M)", "Accuracy for parameters"),
+}
 _ELEMENTWISE = KINDS[-3:]  # norm, activation, other
 _KIND_HATCH = dict(zip(KINDS, ("", "", "", "", HATCH, "....", "xxxx"), strict=True))
 
@@ -96,17 +102,18 @@ def plot_latency(table: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def plot_pareto(table: pd.DataFrame, axes: Axes) -> Axes:
-    """Plot published accuracy against measured latency, with the Pareto front.
+def plot_pareto(table: pd.DataFrame, axes: Axes, cost: str = "latency") -> Axes:
+    """Plot published accuracy against a cost, with the Pareto front.
 
     Args:
-        table: as for `plot_speed`.
+        table: as for `plot_speed`; with params where the cost is "parameters".
         axes: axes to draw into.
+        cost: "latency", "MACs" or "parameters".
 
     Returns:
         The axes.
     """
-    x, y = 1000 * table["seconds"] / table["batch"], table["published_accuracy"].astype(float)
+    x, y = costs(table, cost), table["published_accuracy"].astype(float)
     front = pareto_front(x.tolist(), y.tolist())
     points = sorted((x.iloc[i], y.iloc[i]) for i in front)
     axes.plot(
@@ -118,12 +125,40 @@ def plot_pareto(table: pd.DataFrame, axes: Axes) -> Axes:
     across, up = x.max() - x.min() or 1.0, y.max() - y.min() or 1.0
     axes.set_xlim(x.min() - 0.1 * across, x.max() + 0.25 * across)
     axes.set_ylim(y.min() - 0.12 * up, y.max() + 0.08 * up)
-    quiet(axes, "latency measured here (ms per image)", "published top-1 (%), ImageNet-1K", "Accuracy for time")
+    label, title = _COST_LABELS[cost]
+    quiet(axes, label, "published top-1 (%), ImageNet-1K", title)
     corners = [(points[0][0], points[0][1])]
     for before, after in itertools.pairwise(points):
         corners += [(after[0], before[1]), after]
     name_points(axes, x.tolist(), y.tolist(), table["title"].tolist(), corners)
     return axes
+
+
+def plot_front(table: pd.DataFrame, cost: str) -> tuple[Figure, list[str]]:
+    """Plot published accuracy against one cost, with the Pareto front; return the titles on it, too, from cheap to expensive.
+
+    Args: as for `plot_pareto`.
+    """
+    figure = Figure(figsize=(PAGE_INCHES, 3.2))
+    axes = figure.subplots()
+    figure.subplots_adjust(left=0.08, right=0.99, bottom=0.14, top=0.92)
+    plot_pareto(table, axes, cost)
+    x = costs(table, cost)
+    front = pareto_front(x.tolist(), table["published_accuracy"].astype(float).tolist())
+    return figure, [table["title"].iloc[i] for i in sorted(front, key=x.iloc.__getitem__)]
+
+
+def costs(table: pd.DataFrame, cost: str) -> pd.Series:
+    """Return a column of costs: latency in ms per image, MACs in G or parameters in M.
+
+    Raises:
+        AblationError: if there is no such cost.
+    """
+    if cost not in _COST_LABELS:
+        raise unknown("cost", cost, _COST_LABELS)
+    if cost == "latency":
+        return 1000 * table["seconds"] / table["batch"]
+    return table["macs"] / 1e9 if cost == "MACs" else table["params"] / 1e6
 
 
 def plot_operators(table: pd.DataFrame, figure: Figure | None = None) -> Figure:

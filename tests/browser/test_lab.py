@@ -69,6 +69,19 @@ def run_all(page):
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
+def own_notebook(lab, folder, page, name, *sources):
+    """Write and open a notebook with these cells, and return the first one, which has the focus, and the notebook's panel."""
+    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    own.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(own, folder / "notebooks" / name)
+    notebook = open_notebook(lab, page, name)
+    code = notebook.locator(".jp-CodeCell")
+    expect(code).to_have_count(len(sources))
+    code.first.locator(".cm-content").click()
+    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=OPEN_TIMEOUT_S * 1000)
+    return code.first, notebook
+
+
 def test_lab_opens_and_runs_the_roadmap(lab, folder, page):
     notebook = open_notebook(lab, page)
     prompts = notebook.locator(".jp-CodeCell .jp-InputPrompt")
@@ -105,15 +118,8 @@ def test_a_prediction_is_made_with_the_keyboard_locked_revealed_and_scored(lab, 
         'predict("slope", ["positive", "zero", "negative"])\npredict("share", numbers=(0, 100), within=2, unit="%")',
         'reveal("slope", "negative")\nreveal("share", 47)\nscores()',
     ]
-    own = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-    own.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(own, folder / "notebooks" / "own.ipynb")
-    notebook = open_notebook(lab, page, "own.ipynb")
-    code = notebook.locator(".jp-CodeCell")
-    expect(code).to_have_count(2)
-    first, second = code.all()
-    first.locator(".cm-content").click()
-    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=OPEN_TIMEOUT_S * 1000)
+    first, notebook = own_notebook(lab, folder, page, "own.ipynb", *cells)
+    second = notebook.locator(".jp-CodeCell").last
     page.keyboard.press("Control+Enter")
     slope, share = first.locator(".guess-row").first, first.locator(".guess-row").last
     slope.get_by_role("button", name="positive").focus()
@@ -134,6 +140,25 @@ def test_a_prediction_is_made_with_the_keyboard_locked_revealed_and_scored(lab, 
     expect(second).to_contain_text("Notebook 05: 2 of 2 guesses right")
     kept = json.loads((folder / "notebooks" / "predictions.json").read_text())["05"]
     assert {name: entry["guess"] for name, entry in kept.items()} == {"slope": "negative", "share": 49}
+
+
+def test_a_slider_changes_the_sentence_and_the_figure(lab, folder, page):
+    source = (
+        "from ablation.course import interact\nfrom ablation.show.sampling import plot_sampling\n\n"
+        "def sampled(frequency=0.4):\n    return plot_sampling(frequency, 0), f'{frequency:g} cycles'\n\n"
+        "interact(sampled, frequency=(0.3, 0.4, 0.5))"
+    )
+    first, notebook = own_notebook(lab, folder, page, "sliders.ipynb", source)
+    page.keyboard.press("Control+Enter")
+    expect(first.locator(".ax-live")).to_contain_text("0.4 cycles")
+    expect(first.locator(".ax-live")).to_have_attribute("role", "status")
+    before = first.locator(".play img").get_attribute("src")
+    first.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    expect(first.locator(".ax-live")).to_contain_text("0.5 cycles")
+    picture = first.get_by_role("img", name="0.5 cycles")
+    expect(picture).to_be_visible()
+    assert picture.get_attribute("src") != before and picture.evaluate("image => image.width") > 700
 
 
 def test_the_explorer_answers_in_lab(lab, page):
