@@ -111,9 +111,7 @@ class Interact:
         return f"Sliders: {self._spans()}. Shown for {shown}: {text}"
 
     def _spans(self) -> str:
-        return ", ".join(
-            f"{_words(name)} ({_value(values[0])} to {_value(values[-1])})" for name, values in self._choices.items()
-        )
+        return ", ".join(f"{_words(name)} ({_span(values)})" for name, values in self._choices.items())
 
     def _note(self) -> str:
         return f"In JupyterLab, this figure has sliders: {self._spans()}"
@@ -147,6 +145,12 @@ def _words(name: str) -> str:
 
 def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _span(values: Sequence[Any]) -> str:
+    if any(isinstance(value, str) for value in values):
+        return ", ".join(map(str, values))
+    return f"{_value(values[0])} to {_value(values[-1])}"
 
 
 def _image(figure: Figure, alt: str) -> str:

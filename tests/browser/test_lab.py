@@ -148,15 +148,15 @@ def test_a_slider_changes_the_sentence_and_the_figure(lab, folder, page):
         "def sampled(frequency=0.4):\n    return plot_sampling(frequency, 0), f'{frequency:g} cycles'\n\n"
         "interact(sampled, frequency=(0.3, 0.4, 0.5))"
     )
-    first, notebook = own_notebook(lab, folder, page, "sliders.ipynb", source)
+    cell, _ = own_notebook(lab, folder, page, "sliders.ipynb", source)
     page.keyboard.press("Control+Enter")
-    expect(first.locator(".ax-live")).to_contain_text("0.4 cycles")
-    expect(first.locator(".ax-live")).to_have_attribute("role", "status")
-    before = first.locator(".play img").get_attribute("src")
-    first.get_by_role("slider").focus()
+    expect(cell.locator(".ax-live")).to_contain_text("0.4 cycles")
+    expect(cell.locator(".ax-live")).to_have_attribute("role", "status")
+    before = cell.locator(".play img").get_attribute("src")
+    cell.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
-    expect(first.locator(".ax-live")).to_contain_text("0.5 cycles")
-    picture = first.get_by_role("img", name="0.5 cycles")
+    expect(cell.locator(".ax-live")).to_contain_text("0.5 cycles")
+    picture = cell.get_by_role("img", name="0.5 cycles")
     expect(picture).to_be_visible()
     assert picture.get_attribute("src") != before and picture.evaluate("image => image.width") > 700
 

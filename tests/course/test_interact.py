@@ -41,6 +41,13 @@ def test_a_page_without_a_kernel_shows_the_figure_at_the_defaults_with_its_sente
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).width == 400
 
 
+def test_the_text_lists_the_values_of_a_slider_that_has_names():
+    def named(kind="round"):
+        return area()
+
+    assert repr(interact(named, kind=("square", "round"))).startswith("Sliders: kind (square, round). Shown for kind round: ")
+
+
 def test_a_saved_notebook_has_no_sliders_that_nothing_would_answer(tmp_path):
     import nbformat
 
