@@ -47,7 +47,9 @@ def plot_sampling(frequency: float, shift: float) -> Figure:
     axes = figure.subplots()
     levels = [-_APART * row for row in range(len(through))]
     fine = np.arange(0, _PIXELS - 1 + 0.5 / _FINE, 1 / _FINE)
-    coarse = frequency if frequency <= FINEST_KEPT else frequency - 0.5  # of the slowest wave through every second pixel
+    coarse = (
+        frequency if frequency <= FINEST_KEPT else frequency - 0.5
+    )  # of the slowest wave through every second pixel
     for level, wave in zip(levels, (frequency, coarse), strict=False):
         line = np.cos(2 * np.pi * (wave * fine - frequency * shift))
         axes.plot(fine, level + line, color=GREY, linewidth=0.8)

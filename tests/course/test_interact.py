@@ -45,7 +45,9 @@ def test_the_text_lists_the_values_of_a_slider_that_has_names():
     def named(kind="round"):
         return area()
 
-    assert repr(interact(named, kind=("square", "round"))).startswith("Sliders: kind (square, round). Shown for kind round: ")
+    assert repr(interact(named, kind=("square", "round"))).startswith(
+        "Sliders: kind (square, round). Shown for kind round: "
+    )
 
 
 def test_a_saved_notebook_has_no_sliders_that_nothing_would_answer(tmp_path):
