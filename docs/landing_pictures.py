@@ -24,7 +24,7 @@ CHOICES: dict[str, tuple[str, int | None, tuple[float, float, float, float]]] = 
     "04_large_kernels": ("04_large_kernels", 0, (0, 0, 1, 1)),
     "05_micro_design": ("05_micro_design", 4, (0, 0, 1, 1)),
     "06_downsampling": ("06_downsampling", 0, (0, 0, 1, 1)),
-    "07_training": ("07_training", 2, (0, 0, 1, 1)),
+    "07_training": ("07_training", 3, (0, 0, 1, 1)),
     "08_cost_and_speed": ("08_cost_and_speed", 1, (0, 0, 1, 1)),
     "09_attributions": ("09_attributions", 2, (0, 0, 1, 1)),
     "10_your_own_step": ("10_your_own_step", 0, (0, 0, 1, 1)),

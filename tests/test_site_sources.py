@@ -63,6 +63,18 @@ def test_a_question_stands_before_the_row_that_takes_its_prediction(file):
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_a_row_takes_the_prediction_of_each_question(file):
+    waiting = ""
+    for cell in json.loads(file.read_text())["cells"]:
+        if "prediction" in cell["metadata"].get("tags", []):
+            waiting = ""
+        elif cell["cell_type"] == "markdown":
+            assert not waiting, f"{waiting} has a question without a row"
+            waiting = cell["id"] if re.search(r"\*Predict|Guess first", "".join(cell["source"])) else ""
+    assert not waiting
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_code_that_only_imports_is_closed_and_code_that_measures_a_claim_is_not(file):
     for source, tags, _ in code_cells(file):
         if all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(source).body):
