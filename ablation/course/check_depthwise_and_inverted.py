@@ -9,7 +9,11 @@ from .checking import exercise, require, require_close, require_number
 
 @exercise(
     accepts="a function that returns the exact number for five convolutions, two of them with stride 2",
-    hint="first count the output positions, which are the same for both convolutions; then the products per position",
+    hints=(
+        "first count the output positions, which are the same for both convolutions",
+        "per output position, the depthwise convolution has k * k products for each channel, the pointwise one a "
+        "product for each pair of channels; with padding, the output side is rounded up",
+    ),
 )
 def separable_macs(answer: Any) -> None:
     """Check the MACs of a depthwise plus a pointwise convolution against a count of the layers."""
@@ -32,7 +36,11 @@ def separable_macs(answer: Any) -> None:
 
 @exercise(
     accepts="a function that returns one kernel equivalent to the two convolutions, up to rounding, for three shapes",
-    hint="output o sees input channel i through the depthwise filter of i times one number; broadcasting does this in one line",
+    hints=(
+        "output o sees input channel i through the depthwise filter of i times one number",
+        "bring both weights to the shape (d, c, k, k) by broadcasting, with axes of length 1 where needed, and "
+        "multiply them",
+    ),
 )
 def folded(answer: Any) -> None:
     """Check a function that merges a depthwise and a pointwise kernel into one full kernel."""
@@ -58,7 +66,11 @@ _OUTCOMES = ("error", "channels", "rows", "columns")
 
 @exercise(
     accepts="the actual outcome for each of the two sizes",
-    hint="write down the shape (N, 96, H, W), find its last axis, and compare its length with 96",
+    hints=(
+        "write down the shape (N, 96, H, W), and find its last axis",
+        "compare the length of the last axis with 96; where they are equal, the layer runs: which numbers share a "
+        "mean?",
+    ),
 )
 def wrong_layout(answer: Any) -> None:
     """Check the predicted effect of LayerNorm(96) on channels-first maps: run it and find the axis with zero mean."""
@@ -66,7 +78,7 @@ def wrong_layout(answer: Any) -> None:
     for prediction in answer.values():
         require(prediction in _OUTCOMES, f"{prediction!r} is not one of {', '.join(_OUTCOMES)}")
     wrong = [size for size, prediction in answer.items() if prediction != _normalised_axis(size)]
-    require(not wrong, f"the layer was run on both maps, and {len(wrong)} of 2 predictions is wrong")
+    require(not wrong, f"the layer was run on both maps; wrong predictions: {len(wrong)} of 2")
 
 
 def _normalised_axis(size: int) -> str:
@@ -86,7 +98,10 @@ def _normalised_axis(size: int) -> str:
 
 @exercise(
     accepts="a function that returns an nn.Linear equivalent to the convolution, up to rounding, with and without a bias",
-    hint="the weight of a 1 x 1 convolution has shape (out, in, 1, 1), that of a linear layer (out, in)",
+    hints=(
+        "the weight of a 1 x 1 convolution has shape (out, in, 1, 1), that of a linear layer (out, in)",
+        "create the layer with bias=conv.bias is not None, and copy the values under torch.no_grad()",
+    ),
 )
 def as_linear(answer: Any) -> None:
     """Check a function that converts a pointwise convolution to a linear layer."""

@@ -16,8 +16,11 @@ _RANDOM_STACKS = 40  # stacks of layers to test
 
 @exercise(
     accepts="a function that returns the exact side for stacks with kernels, strides and dilations, and for an empty stack",
-    hint="a dilated kernel of k positions spans (k - 1) * dilation + 1; use the number of pixels between two "
-    "positions before the layer's own stride",
+    hints=(
+        "a dilated kernel of k positions spans (k - 1) * dilation + 1 positions of its input",
+        "multiply what a layer adds by the number of pixels between two positions of its input, that is, before its "
+        "own stride",
+    ),
 )
 def field_of_layers(answer: Callable[[Sequence[tuple[int, int, int]]], Any]) -> None:
     """Check the reader's recurrence on fixed and random stacks of (kernel, stride, dilation)."""
@@ -50,8 +53,10 @@ def _field(layers: Sequence[tuple[int, int, int]]) -> int:
 
 @exercise(
     accepts="a function that returns the exact, odd side for maps of several sizes and several shares",
-    hint="all squares are centred on the pixel at height // 2 and width // 2; grow the square ring by ring and stop at the first "
-    "that contains the share",
+    hints=(
+        "all squares are centred on the pixel at height // 2 and width // 2",
+        "grow the square ring by ring, clip it at the edges of the map, and stop at the first that contains the share",
+    ),
 )
 def side_of_share(answer: Callable[[NDArray[np.float64], float], Any]) -> None:
     """Check the reader's side of the smallest centred square that contains a share against `ERF.side`."""
@@ -74,8 +79,12 @@ def side_of_share(answer: Callable[[NDArray[np.float64], float], Any]) -> None:
 
 @exercise(
     accepts="the smallest distance at which the scores of a random network are a sum of one contribution per mark",
-    hint="with kernel size 3 the receptive field is 19 px; a mark is 3 px wide; the distance is from left edge to left edge. At "
-    "which distance does the last window that touches the left mark miss the right one?",
+    hints=(
+        "with kernel size 3 the receptive field is 19 px; a mark is 3 px wide; the distance is from left edge to left "
+        "edge",
+        "which columns are in the last window that touches the left mark? At which distance does it miss the right "
+        "mark?",
+    ),
 )
 def breaks_at(answer: Any) -> None:
     """Check that the scores of the four pairs are additive at the predicted distance, but not one pixel closer."""
@@ -89,12 +98,8 @@ def breaks_at(answer: Any) -> None:
     largest = SIZE - MARK
     require(MARK < distance <= largest, f"the distance must be between {MARK + 1} and {largest} px to fit in the image")
     require(
-        _interaction(distance) < 1e-9,
-        f"at {distance} px the score of a pair is not a sum over its marks: with kernel size 3 a position still sees both",
-    )
-    require(
-        _interaction(distance - 1) > 1e-9,
-        f"at {distance} px the scores are additive, but one pixel closer they are too, so it is not the smallest distance",
+        _interaction(distance) < 1e-9 < _interaction(distance - 1),
+        f"it is not true that the score of a pair is a sum over its marks at {distance} px, and not one pixel closer",
     )
 
 
@@ -120,7 +125,10 @@ def _interaction(distance: int) -> float:
 
 @exercise(
     accepts="two whole numbers, the smallest shifts of the input that shift the output by the same amount",
-    hint="a kernel is the same at every position; window borders do not move with the image",
+    hints=(
+        "a kernel is the same at every position; window borders do not move with the image",
+        "shift the map in your mind until the borders of the windows coincide again with those of the unshifted map",
+    ),
 )
 def smallest_shifts(answer: Any) -> None:
     """Check the predicted shifts for a 7 x 7 convolution and 7 x 7 window attention on circularly shifted maps."""

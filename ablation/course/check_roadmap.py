@@ -12,7 +12,11 @@ from .checking import exercise, require, require_number
 
 
 @exercise(
-    accepts="the exact number", hint="ab.roadmap() is a tuple of rungs; ab.cost computes what an architecture costs"
+    accepts="the exact number",
+    hints=(
+        "ab.roadmap() is a tuple of rungs, and each rung has an architecture",
+        "ab.cost computes what an architecture costs; take its params, and do not round",
+    ),
 )
 def last_rung(answer: Any) -> None:
     """Check the number of parameters of the last rung of the ResNet-50 ladder."""
@@ -21,7 +25,10 @@ def last_rung(answer: Any) -> None:
 
 @exercise(
     accepts="a function that returns the same architecture as the paper's step, for all starts: each ResNet-50 rung and two more",
-    hint="architecture.replace(...) or dataclasses.replace changes one field and keeps the others",
+    hints=(
+        "descriptions are frozen: return a changed copy of the given one, which may differ from ResNet-50 in any field",
+        "architecture.replace(...) or dataclasses.replace changes one field and keeps the others",
+    ),
 )
 def hand_stage_ratio(answer: Any) -> None:
     """Check the reader's implementation of the step to depths (3, 3, 9, 3)."""
@@ -34,7 +41,10 @@ def hand_stage_ratio(answer: Any) -> None:
 
 @exercise(
     accepts="a function that returns the name of the right step of the roadmap for each of seven starts",
-    hint="apply each step to the given architecture, not to ResNet-50, and compare ab.cost(...).macs",
+    hints=(
+        "apply each step to the given architecture, not to ResNet-50",
+        "compare ab.cost(step(architecture)).macs for all steps, and return the name of the step, not the step",
+    ),
 )
 def biggest_saver(answer: Any) -> None:
     """Check a function that finds the single step of the roadmap that saves the most MACs from a given architecture."""
@@ -57,7 +67,10 @@ def biggest_saver(answer: Any) -> None:
 
 @exercise(
     accepts="the actual widths after applying the steps in each order",
-    hint="read a chain from left to right; for each step, does its result depend on the current width?",
+    hints=(
+        "read a chain from left to right",
+        "write down the width after each of the two steps; for each step, does its result depend on the current width?",
+    ),
 )
 def order_that_matters(answer: Any) -> None:
     """Check the widths after widen then double, and after double then widen, by applying the steps to ResNet-50."""

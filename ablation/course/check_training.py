@@ -9,8 +9,11 @@ from .checking import exercise, require, require_number
 
 @exercise(
     accepts="mean and half width of the 95 % t-interval, to one part in a million, for any two or more numbers",
-    hint="the half width is t.ppf(0.975, n - 1) times the standard error: the standard deviation, which divides by n - 1, "
-    "over the square root of n",
+    hints=(
+        "the half width is a quantile of Student's t-distribution times the standard error",
+        "the quantile is t.ppf(0.975, n - 1), and the standard error is the standard deviation, which divides by n - "
+        "1, over the square root of n",
+    ),
 )
 def t_interval(answer: Any) -> None:
     """Check a function of a list of numbers that returns the mean and the half width."""
@@ -31,8 +34,11 @@ def t_interval(answer: Any) -> None:
 
 @exercise(
     accepts="the library's verdict for every tested combination of difference, interval, p-value and sign",
-    hint="test the p-value first; if it is not below 0.05, the sign no longer matters, and the whole 90 % interval has to lie "
-    "between -1 and +1 for equivalence",
+    hints=(
+        "test the p-value first; if it is not below 0.05, the sign no longer matters",
+        "for equivalence, the whole 90 % interval, from difference - half_90 to difference + half_90, has to lie "
+        "between -1 and +1",
+    ),
 )
 def step_verdict(answer: Any) -> None:
     """Check a function (difference, half_90, p_holm, sign) that returns a verdict."""
@@ -57,7 +63,10 @@ def step_verdict(answer: Any) -> None:
 
 @exercise(
     accepts="the exact number of seeds for each tested pair of spread and difference",
-    hint="the half width is t.ppf(0.975, 2 * n - 2) * spread * (2 / n)**0.5, and t depends on n too: try n = 2, 3, 4 and so on",
+    hints=(
+        "the half width is t.ppf(0.975, 2 * n - 2) * spread * (2 / n)**0.5",
+        "t depends on n too, so the equation cannot be solved for n: try n = 2, 3, 4 and so on",
+    ),
 )
 def seeds_needed(answer: Any) -> None:
     """Check a function (spread, difference) that returns the smallest n with a half width below the difference."""
@@ -75,7 +84,10 @@ def seeds_needed(answer: Any) -> None:
 
 @exercise(
     accepts="the simulated advantage in standard deviations, within 0.15",
-    hint="it is the expected largest of five standard normal numbers; draw five numbers several times and average the largest",
+    hints=(
+        "it is the expected largest of five standard normal numbers",
+        "draw five numbers many times with numpy, and average the largest of each five",
+    ),
 )
 def best_of_five(answer: Any) -> None:
     """Check the predicted advantage against a simulated comparison of two equal methods."""
