@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .checking import exercise, require, require_close, require_number
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @exercise(
@@ -122,3 +126,64 @@ def as_linear(answer: Any) -> None:
         with torch.no_grad():
             expected = conv(x).permute(0, 2, 3, 1)
             require_close(linear(x.permute(0, 2, 3, 1)), expected, f"its output for {c} to {d} channels")
+
+
+@exercise(
+    accepts="the output of torch's depthwise convolution, up to rounding, for six shapes, with stride 1 to 3, without padding "
+    "and with it",
+    hints=(
+        "a loop over the kernel needs one step per kernel position: each adds a shifted copy of the map, times one number "
+        "per channel",
+        "copy x into a map of zeros with sides H + 2 * padding and W + 2 * padding; the pixels under kernel position (i, j) "
+        "are then every stride-th row from i on and every stride-th column from j on",
+    ),
+)
+def depthwise_by_loops(answer: Any) -> None:
+    """Check a depthwise convolution that is written without torch's convolutions."""
+    import torch
+    from torch.nn import functional as F
+
+    from .mistakes import Without, require_right
+
+    require(callable(answer), "it must be a function")
+    generator = torch.Generator().manual_seed(0)
+    for shape, k, stride, padding in (
+        ((2, 3, 9, 8), 3, 2, 1),
+        ((2, 3, 6, 7), 3, 1, 1),
+        ((1, 4, 7, 9), 5, 1, 0),
+        ((3, 1, 8, 8), 2, 2, 0),
+        ((1, 2, 11, 7), 7, 3, 3),
+        ((1, 5, 3, 4), 1, 2, 2),
+    ):
+        c = shape[1]
+        x = torch.randn(shape, generator=generator, dtype=torch.float64)
+        weight = torch.randn(c, 1, k, k, generator=generator, dtype=torch.float64)
+        with Without("conv"):
+            given = answer(x.clone(), weight.clone(), stride, padding)
+        what = f"the output for x {shape}, k = {k}, stride = {stride}, padding = {padding}"
+        expected = F.conv2d(x, weight, stride=stride, padding=padding, groups=c)
+        require_right(given, expected, _mistaken(x, weight, stride, padding), what)
+
+
+def _mistaken(x: Tensor, weight: Tensor, stride: int, padding: int) -> dict[str, Callable[[], Tensor]]:
+    """Return the description of each typical mistake of a depthwise convolution, and a function that makes it."""
+    from torch.nn import functional as F
+
+    c = x.shape[1]
+    one_end, other_end = (0, 2 * padding) * 2, (2 * padding, 0) * 2  # of the columns, and of the rows
+
+    def conv(weight: Tensor, x: Tensor = x, stride: int = stride, padding: int = padding, groups: int = c) -> Tensor:
+        return F.conv2d(x, weight, stride=stride, padding=padding, groups=groups)
+
+    return {
+        "the kernels are flipped, but torch does not flip them": lambda: conv(weight.flip(2, 3)),
+        "rows and columns of the kernel are exchanged": lambda: conv(weight.transpose(2, 3)),
+        "all channels have the kernel of the first": lambda: conv(weight[:1].repeat(c, 1, 1, 1)),
+        "channels are added up, but a depthwise convolution keeps them apart": lambda: conv(
+            weight.transpose(0, 1).repeat(c, 1, 1, 1), groups=1
+        ),
+        "the stride is ignored": lambda: conv(weight, stride=1),
+        "the padding is ignored": lambda: conv(weight, padding=0),
+        "all zeros are added behind the last row and column": lambda: conv(weight, F.pad(x, one_end), padding=0),
+        "all zeros are added before the first row and column": lambda: conv(weight, F.pad(x, other_end), padding=0),
+    }
