@@ -30,7 +30,10 @@ def _network(channels: int, seed: int) -> nn.Module:
 
 @exercise(
     accepts="the drop of the logit, (H, W), with all channels of a pixel set to the value, for three images and two values",
-    hint="the drop is the logit of the original image minus that of the covered one; cover a copy of the image for each pixel",
+    hints=(
+        "the drop is the logit of the original image minus that of the covered one",
+        "cover a fresh copy of the image for each pixel, in all channels, and run the network under torch.no_grad()",
+    ),
 )
 def occlusion_by_pixel(answer: Any) -> None:
     """Check a function that computes occlusion with a window of one pixel."""
@@ -56,7 +59,10 @@ def occlusion_by_pixel(answer: Any) -> None:
 
 @exercise(
     accepts="relu of the sum over channels of map times mean gradient, (N, h, w), for three pairs of tensors",
-    hint="each channel has one weight, the mean of its gradient over all positions; the relu comes last, after the sum",
+    hints=(
+        "each channel has one weight, the mean of its gradient over all positions",
+        "multiply each map by its weight and sum over the channels; the relu comes last, after the sum",
+    ),
 )
 def grad_cam_by_hand(answer: Any) -> None:
     """Check a function that computes Grad-CAM from a map and its gradients."""
@@ -77,7 +83,11 @@ class _Saturated(nn.Module):
 
 @exercise(
     accepts="the sum over the map of each method, within 0.02 of the computed sum",
-    hint="what is the gradient where the score is saturated? And at which points does integrated gradients evaluate it?",
+    hints=(
+        "what is the gradient of the score where it is saturated?",
+        "integrated gradients evaluate the gradient along the whole path from the baseline, and their sum is the "
+        "difference of two scores",
+    ),
 )
 def saturated_score(answer: Any) -> None:
     """Check the predicted sums of the maps of two methods for a saturated score."""
@@ -94,7 +104,10 @@ def saturated_score(answer: Any) -> None:
 
 @exercise(
     accepts="the share in percent, within 0.01 of the share computed for three random networks",
-    hint="integrated gradients multiplies by the image minus the baseline: what is that on the ink?",
+    hints=(
+        "integrated gradients multiply a mean gradient by another factor at each pixel",
+        "the factor is the image minus the baseline: what is it on the ink?",
+    ),
 )
 def black_baseline(answer: Any) -> None:
     """Check the predicted share of integrated gradients on black ink with a black baseline."""

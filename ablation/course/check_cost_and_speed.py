@@ -10,7 +10,11 @@ from .checking import exercise, require, require_number
 
 @exercise(
     accepts="a function that returns the right set of indices for 40 lists, including ties and a single network",
-    hint="for each network, look for another that dominates it; networks with equal cost and equal value keep each other",
+    hints=(
+        "for each network, look for another that dominates it",
+        "it takes three comparisons: no higher cost, no lower value, and one of them strict; networks that are equal "
+        "in both keep each other",
+    ),
 )
 def my_front(answer: Any) -> None:
     """Check a function that finds the Pareto front against the library's."""
@@ -36,7 +40,11 @@ def my_front(answer: Any) -> None:
 
 @exercise(
     accepts="a function that returns the exact batch size, or None, for seven pairs of layer and ridge point",
-    hint="write MACs >= ridge * bytes, and collect the terms that grow with the batch on one side",
+    hints=(
+        "write MACs >= ridge * bytes, with the batch as the unknown",
+        "collect the terms that grow with the batch on one side; if their sum is not positive, no batch is large "
+        "enough",
+    ),
 )
 def least_batch(answer: Any) -> None:
     """Check the smallest batch whose intensity reaches the ridge point, by the definition of intensity."""
@@ -55,16 +63,18 @@ def least_batch(answer: Any) -> None:
             require(given is None, f"{what}: no batch reaches the ridge")
             continue
         require(isinstance(given, int) and given >= 1, f"{what} must be an integer of at least 1, not {given!r}")
-        require(intensity(given, inputs, outputs) >= ridge, f"{what}: that batch does not reach the ridge")
-        require(
-            given == 1 or intensity(given - 1, inputs, outputs) < ridge,
-            f"{what}: a smaller batch reaches the ridge too",
+        least = intensity(given, inputs, outputs) >= ridge and (
+            given == 1 or intensity(given - 1, inputs, outputs) < ridge
         )
+        require(least, f"{what} is not the smallest batch that reaches the ridge")
 
 
 @exercise(
     accepts="a function that returns the right factor to one part in a million in six cases, one with an infinite factor",
-    hint="add up the new time: the unchanged part, plus the accelerated part divided by the factor",
+    hints=(
+        "add up the new time, with an old time of 1",
+        "the new time is the unchanged part, plus the accelerated part divided by the factor",
+    ),
 )
 def speed_up(answer: Any) -> None:
     """Check a function that computes Amdahl's law."""
@@ -74,12 +84,16 @@ def speed_up(answer: Any) -> None:
         require_number(answer(share, factor), 1 / new_time, 1e-6, f"speed_up({share}, {factor})")
 
 
-_OUTCOMES = ("an error", "too low", "exact", "too high")
+_OUTCOMES = ("an error", "undercounts", "exact", "overcounts")
 
 
 @exercise(
     accepts="the actual outcome of each of the two counters",
-    hint="which operators of the layer does each counter have a rule for, and what does it do with the others?",
+    hints=(
+        "which operators of the layer does each counter have a rule for?",
+        "what does each counter do with an operator without a rule: does it stop, or leave it out? fvcore has a rule "
+        "for linear layers",
+    ),
 )
 def without_a_rule(answer: Any) -> None:
     """Check the predicted results of two counters for an attention layer; both are run."""
@@ -91,7 +105,7 @@ def without_a_rule(answer: Any) -> None:
         require(prediction in _OUTCOMES, f"{prediction!r} is not one of {', '.join(_OUTCOMES)}")
     found = _counter_outcomes()
     wrong = [counter for counter, prediction in answer.items() if prediction != found[counter]]
-    require(not wrong, f"both counters were run, and {len(wrong)} of 2 predictions is wrong")
+    require(not wrong, f"both counters were run; wrong predictions: {len(wrong)} of 2")
 
 
 def _counter_outcomes() -> dict[str, str]:
@@ -122,7 +136,7 @@ def _counter_outcomes() -> dict[str, str]:
             value = float(total())
         except Exception:
             return _OUTCOMES[0]
-        return "exact" if value == exact else "too low" if value < exact else "too high"
+        return "exact" if value == exact else "undercounts" if value < exact else "overcounts"
 
     analysis = FlopCountAnalysis(layer, torch.zeros(1, channels, side, side))
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")

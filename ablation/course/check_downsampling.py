@@ -13,7 +13,11 @@ from .checking import exercise, require, require_close, require_number
 
 @exercise(
     accepts="the output of F.conv2d(x, weight, bias, stride=2) for 2x2 weights, on four maps",
-    hint="x[..., i::2, j::2] are the pixels in row i and column j of their windows; weight[:, :, i, j] is their matrix",
+    hints=(
+        "x[..., i::2, j::2] are the pixels in row i and column j of their windows",
+        "each of the four phases is a map of half the size; weight[:, :, i, j] is the matrix that mixes its channels; "
+        "add the bias once",
+    ),
 )
 def phase_sum(answer: Any) -> None:
     """Check a function that computes a 2x2 convolution of stride 2 without a convolution layer."""
@@ -30,7 +34,10 @@ def phase_sum(answer: Any) -> None:
 
 @exercise(
     accepts="weights (C, C, 2, 2) with which F.conv2d of stride 2 equals F.avg_pool2d(x, 2), for C = 1, 3 and 8",
-    hint="pooling does not mix channels: what are the weights between two different channels?",
+    hints=(
+        "pooling does not mix channels: what are the weights between two different channels?",
+        "for one channel, a mean is a sum with equal weights; torch.eye arranges the channels",
+    ),
 )
 def pooling_weights(answer: Any) -> None:
     """Check a function that returns the weights of average pooling as a 2x2 convolution."""
@@ -49,7 +56,11 @@ def pooling_weights(answer: Any) -> None:
 
 @exercise(
     accepts="the frequency in the spectrum, 0 to 0.5 cycles per new position, within 1e-6, for 33 gratings",
-    hint="a new position spans two old ones, and 0.7 cycles per sample looks the same as 0.3 cycles per sample backwards",
+    hints=(
+        "a new position spans two old ones, so the frequency doubles first; what is the largest that the new grid can "
+        "show?",
+        "0.7 cycles per sample looks the same as 0.3 cycles per sample backwards",
+    ),
 )
 def folded_frequency(answer: Any) -> None:
     """Check a function that returns the frequency of a grating after every second position is dropped."""
@@ -71,13 +82,17 @@ _METHODS = {
 
 
 @exercise(
-    accepts="the actual contrast, largest minus smallest value, of each method at shift 0 and at shift 1",
-    hint="write down a row, 1 1 -1 -1 1 1 -1 -1, and below it the same row shifted by one pixel; go through both in pairs",
+    accepts="the actual contrast, largest minus smallest value, after each method, without and with the shift",
+    hints=(
+        "write down a row, 1 1 -1 -1 1 1 -1 -1, and below it the same row shifted by one pixel",
+        "go through both rows in pairs: take the first number, the largest, and the mean of each pair, then compare "
+        "the results of a row",
+    ),
 )
 def contrast_after(answer: Any) -> None:
     """Check the predicted contrast of two-pixel stripes after three ways of halving, each run at two shifts."""
     require(
-        isinstance(answer, Mapping), "it must be a dictionary: method -> (contrast at shift 0, contrast at shift 1)"
+        isinstance(answer, Mapping), "it must be a dictionary: method -> (contrast without the shift, contrast with it)"
     )
     row = torch.tensor([1.0, 1.0, -1.0, -1.0]).repeat(4)
     for name, method in _METHODS.items():
@@ -85,8 +100,9 @@ def contrast_after(answer: Any) -> None:
         given = answer[name]
         require(
             isinstance(given, list | tuple) and len(given) == 2,
-            f"{name!r} needs two numbers, for shift 0 and for shift 1",
+            f"{name!r} needs two numbers, without and with the shift",
         )
         for shift, value in enumerate(given):
+            which = "with" if shift else "without"
             out = method(row.roll(shift).expand(1, 1, len(row), -1))
-            require_number(value, (out.max() - out.min()).item(), what=f"the contrast after {name!r} at shift {shift}")
+            require_number(value, (out.max() - out.min()).item(), what=f"the contrast {which} the shift after {name!r}")

@@ -12,8 +12,10 @@ _OUTCOMES = ("error", "signs", "works")
 
 @exercise(
     accepts="the slope of GELU at any input, to 1e-9 of the largest slope in float64 (1e-4 in float32)",
-    hint="apply the product rule to x times P(x), where P is the distribution function of the standard normal; its derivative is "
-    "the density, and torch.erf(x / 2**0.5) is 2 P(x) - 1",
+    hints=(
+        "apply the product rule to x times P(x), where P is the distribution function of the standard normal",
+        "the derivative of P is the density exp(-x**2 / 2) / sqrt(2 pi), and torch.erf(x / 2**0.5) is 2 P(x) - 1",
+    ),
 )
 def gelu_slope(answer: Any) -> None:
     """Check a function of a tensor that computes the derivative of GELU without autograd."""
@@ -33,8 +35,11 @@ def gelu_slope(answer: Any) -> None:
 
 @exercise(
     accepts="LayerNorm over the channels of a map with scale and shift, to 1e-9 of the largest value in float64",
-    hint="mean and variance are computed per image and position, over dimension 1 only; the variance divides by the "
-    "number of channels; eps is added to the variance; scale and shift have one value per channel",
+    hints=(
+        "mean and variance are computed per image and position, over dimension 1 only",
+        "the variance divides by the number of channels; eps is added to the variance; scale and shift have one value "
+        "per channel, so they need two more axes",
+    ),
 )
 def layer_norm_2d(answer: Any) -> None:
     """Check a function (x, weight, bias, eps) that applies LayerNorm to a map (N, C, H, W)."""
@@ -52,8 +57,10 @@ def layer_norm_2d(answer: Any) -> None:
 
 @exercise(
     accepts="the outcome of batch normalisation in training for each of the three batches: 'error', 'signs' or 'works'",
-    hint="how many numbers is the mean of a channel computed from? With two of them, a and b, what is a minus the mean, "
-    "divided by the standard deviation? And with one?",
+    hints=(
+        "how many numbers is the mean of a channel computed from in each case?",
+        "with two numbers a and b, what is a minus the mean, divided by the standard deviation? And with one number?",
+    ),
 )
 def tiny_batches(answer: Any) -> None:
     """Check the prediction for each batch by running it."""

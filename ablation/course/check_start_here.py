@@ -11,7 +11,10 @@ from .checking import exercise, require, require_number
 
 @exercise(
     accepts="the exact set of fields in which the two descriptions differ",
-    hint="a.diff(b) is a dictionary; its keys are the fields",
+    hints=(
+        "an architecture has a method that compares it with another one",
+        "a.diff(b) is a dictionary; its keys are the names of the fields",
+    ),
 )
 def changed_fields(answer: Any) -> None:
     """Check the set of fields of the description that differ between ResNet-50 and ConvNeXt-T."""
@@ -28,7 +31,10 @@ def changed_fields(answer: Any) -> None:
 
 @exercise(
     accepts="the exact number",
-    hint="per output position and output channel, the multiply-accumulates are 7 x 7 times the number of input channels",
+    hints=(
+        "first count the products for one number of the output, then the numbers in the output",
+        "per output position and output channel, the multiply-accumulates are 7 x 7 times the number of input channels",
+    ),
 )
 def first_conv_macs(answer: Any) -> None:
     """Check the multiply-accumulates of ResNet-50's first convolution for one image of 224 px."""
@@ -37,7 +43,11 @@ def first_conv_macs(answer: Any) -> None:
 
 @exercise(
     accepts="the side, in pixels, at which a ConvNeXt-T runs although it fails with one pixel less",
-    hint="compute the side of the map after the stem of stride 4 and after the three layers of stride 2 without padding",
+    hints=(
+        "follow the side of the map through the network: the stem of stride 4, then the three layers of stride 2",
+        "without padding, a layer whose kernel equals its stride s maps a side of n to n // s; the last map must not "
+        "be empty",
+    ),
 )
 def smallest_image(answer: Any) -> None:
     """Check the smallest image size for ConvNeXt-T by running a small network on it and on one pixel less."""
@@ -61,5 +71,5 @@ def smallest_image(answer: Any) -> None:
             return False
         return pixels > 0
 
-    require(runs(side), f"at {side} pixels the network raises an error")
-    require(not runs(side - 1), f"at {side - 1} pixels it still runs")
+    right = runs(side) and not runs(side - 1)
+    require(right, f"it is not true that the network runs at {side} pixels and fails with one pixel less")

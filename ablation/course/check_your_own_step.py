@@ -19,7 +19,10 @@ def excitation_params(channels: int) -> int:
 
 @exercise(
     accepts="a function that returns the exact number for each of eight widths, from 1 to 3072",
-    hint="a linear layer from n to m has n * m weights and m biases; widths below 16 are a special case",
+    hints=(
+        "a linear layer from n to m has n * m weights and m biases",
+        "channels // 16 is the hidden width, except where this is less than it may be: look at narrow layers",
+    ),
 )
 def squeeze_excitation_params(answer: Any) -> None:
     """Check a function from the number of channels to the parameters of squeeze-and-excitation."""
@@ -30,7 +33,10 @@ def squeeze_excitation_params(answer: Any) -> None:
 
 @exercise(
     accepts="a function that returns the right answer, True or False, for each of six steps from several starts",
-    hint="apply the step twice to every start and compare descriptions: does the second application change anything?",
+    hints=(
+        "apply the step twice to every start and compare descriptions",
+        "compare the result of two applications with that of one, not with the start, and require it from all starts",
+    ),
 )
 def twice_is_once(answer: Any) -> None:
     """Check a test of idempotence: answer(step, starts) -> bool."""
@@ -57,7 +63,10 @@ def twice_is_once(answer: Any) -> None:
 
 @exercise(
     accepts='"params", "macs", "both" or "neither", as found by building a network and counting',
-    hint="which of the two numbers does the registration declare to the closed form, and which does a linear layer add to?",
+    hints=(
+        "which of the two numbers does the registration declare to the closed form?",
+        "and to which of the two does a linear layer add something when the network is counted?",
+    ),
 )
 def where_the_cost_is_wrong(answer: Any) -> None:
     """Check in which number closed form and count differ for squeeze-and-excitation registered as an activation."""

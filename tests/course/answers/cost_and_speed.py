@@ -30,7 +30,7 @@ RIGHT = {
     "my_front": pareto_front,
     "least_batch": batch,
     "speed_up": lambda share, factor: 1 / (1 - share + share / factor),
-    "without_a_rule": {"fvcore": "too low", "ablation": "exact"},
+    "without_a_rule": {"fvcore": "undercounts", "ablation": "exact"},
 }
 WRONG = {
     "my_front": [
@@ -57,8 +57,8 @@ WRONG = {
     "without_a_rule": [
         {"fvcore": "exact", "ablation": "exact"},
         {"fvcore": "an error", "ablation": "exact"},
-        {"fvcore": "too low", "ablation": "an error"},
-        {"fvcore": "too high", "ablation": "too low"},
-        "too low",
+        {"fvcore": "undercounts", "ablation": "an error"},
+        {"fvcore": "overcounts", "ablation": "undercounts"},
+        "undercounts",
     ],
 }

@@ -48,13 +48,61 @@ def always_a_bias(conv):
     return layer
 
 
+def depthwise(x, weight, stride, padding, ends=(1, 1), edit=lambda weight: weight):
+    """A depthwise convolution by a loop over the kernel; the options are typical mistakes."""
+    before, after = (padding * end for end in ends)
+    padded = torch.nn.functional.pad(x, (before, after) * 2)
+    weight, k = edit(weight), weight.shape[-1]
+    rows, columns = ((side - k) // stride + 1 for side in padded.shape[2:])
+    out = 0
+    for i in range(k):
+        for j in range(k):
+            shifted = padded[:, :, i:, j:][:, :, ::stride, ::stride][:, :, :rows, :columns]
+            out = out + weight[:, :, i, j, None] * shifted
+    return out
+
+
+def pixel_by_pixel(x, weight, stride, padding):
+    """Another right way: a loop over the pixels of the output."""
+    padded, k = torch.nn.functional.pad(x, (padding,) * 4), weight.shape[-1]
+    rows, columns = ((side - k) // stride + 1 for side in padded.shape[2:])
+    out = torch.empty(*x.shape[:2], rows, columns, dtype=x.dtype)
+    for row in range(rows):
+        for column in range(columns):
+            patch = padded[:, :, row * stride : row * stride + k, column * stride : column * stride + k]
+            out[:, :, row, column] = (patch * weight[:, 0]).sum((2, 3))
+    return out
+
+
+def torchs_own(x, weight, stride, padding):
+    return torch.nn.functional.conv2d(x, weight, stride=stride, padding=padding, groups=x.shape[1])
+
+
+def channels_added_up(x, weight, stride, padding):
+    return depthwise(x, weight, stride, padding).sum(1, keepdim=True).expand(-1, x.shape[1], -1, -1)
+
+
 RIGHT = {
+    "depthwise_by_loops": depthwise,
     "separable_macs": separable,
     "folded": lambda depthwise, pointwise: torch.einsum("dc,ckl->dckl", pointwise[:, :, 0, 0], depthwise[:, 0]),
     "wrong_layout": {56: "error", 96: "rows"},
     "as_linear": linear,
 }
 WRONG = {
+    "depthwise_by_loops": [
+        torchs_own,
+        channels_added_up,
+        lambda *given: depthwise(*given, edit=lambda weight: weight.flip(2, 3)),  # mathematical convolution
+        lambda *given: depthwise(*given, edit=lambda weight: weight.transpose(2, 3)),
+        lambda *given: depthwise(*given, edit=lambda weight: weight[:1]),
+        lambda *given: depthwise(*given, ends=(0, 2)),  # "same" padding, all at the end
+        lambda *given: depthwise(*given, ends=(2, 0)),
+        lambda x, weight, stride, padding: depthwise(x, weight, 1, padding),
+        lambda x, weight, stride, padding: depthwise(x, weight, stride, 0),
+        lambda x, weight, stride, padding: depthwise(x, weight, stride, weight.shape[-1] // 2),  # its own padding
+        lambda *given: depthwise(*given).numpy(),
+    ],
     "separable_macs": [at_input_size, pointwise_at_input_size, full, rounded_down, flops, 12345],
     "folded": [
         lambda depthwise, pointwise: pointwise + depthwise[:, 0],

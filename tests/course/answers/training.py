@@ -1,7 +1,9 @@
 """Answers to the exercises of notebook 07."""
 
 import numpy as np
+import torch
 from scipy.stats import norm, t
+from torch.nn import functional as F
 
 
 def interval(quantile=lambda n: t.ppf(0.975, n - 1), ddof=1, power=0.5):
@@ -49,11 +51,47 @@ def seeds_needed(spread, difference, quantile=lambda n: t.ppf(0.975, 2 * n - 2),
     return n
 
 
+def loop(late=False, decay_all=False, testing="eval", decay=0.05, zero=True, ahead=0, smoothed_test=0.0, training=True):
+    """The loop of the exercise with three bugs; the options are its bugs and others."""
+
+    def train(network, images, labels, test_images, test_labels, rates, seed):
+        decayed = [p for p in network.parameters() if p.ndim > 1 or decay_all]
+        others = [p for p in network.parameters() if p.ndim <= 1 and not decay_all]
+        groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=max(rates))
+        generator = torch.Generator().manual_seed(seed)
+        losses = []
+        network.train(training)
+        for step in range(len(rates)):
+            rate = rates[min(step + ahead, len(rates) - 1)]
+            if not late:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            batch = torch.randperm(len(images), generator=generator)[:64]
+            loss = F.cross_entropy(network(images[batch]), labels[batch], label_smoothing=0.1)
+            if zero:
+                optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            losses.append(loss.item())
+        network.train(testing == "train")
+        with torch.no_grad():
+            logits = network(test_images)
+        return losses, F.cross_entropy(logits, test_labels, label_smoothing=smoothed_test).item()
+
+    return train
+
+
+BUGGY = loop(late=True, decay_all=True, testing="train")  # as in the exercise
+
 RIGHT = {
     "t_interval": interval(),
     "step_verdict": step_verdict,
     "seeds_needed": seeds_needed,
     "best_of_five": 1.16,
+    "three_bugs": loop(),
 }
 WRONG = {
     "t_interval": [
@@ -81,4 +119,19 @@ WRONG = {
         3,
     ],
     "best_of_five": [0, 0.5, 5**0.5, 1.54, "1.16"],
+    "three_bugs": [
+        BUGGY,
+        loop(late=True),
+        loop(decay_all=True),
+        loop(testing="train"),
+        loop(late=True, decay_all=True),
+        loop(late=True, testing="train"),
+        loop(decay_all=True, testing="train"),
+        loop(decay=0.0),
+        loop(zero=False),
+        loop(ahead=1),
+        loop(smoothed_test=0.1),
+        loop(training=False),
+        lambda *given: loop()(*given)[0],
+    ],
 }
