@@ -16,9 +16,12 @@ ROWS = ("fewer_activations", "fewer_norms", "layer_norm", "strided_downsampling"
 CARRIED = ", init gain 2"
 
 
+TRIALS = [FIGURES / f"roadmap-cifar10-10k{kind}-trials.csv" for kind in ("", "-carried")]
+
+
 def measured():
     """Accuracies of the modern recipe's rows by seed, on 10,000 images; rows with carried weights as NAME, init gain 2."""
-    trials = pd.read_csv(FIGURES / "roadmap-cifar10-10k-trials.csv")
+    trials = pd.concat(pd.read_csv(file) for file in TRIALS)
     ladder = trials[(trials["data"] == "imagefolder:cifar10#10000") & (trials["recipe"] == "small32-modern")]
     found = {}
     for row in ladder.itertuples():
@@ -36,6 +39,13 @@ TESTED = dict(zip(PAIRS, contrasts(ACCURACIES, dict.fromkeys(ACCURACIES, "modern
 def in_points(found):
     p = "< 0.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}"
     return f"{found.difference:+.1f} ± {found.half:.1f} ({p})"
+
+
+def test_what_the_trials_took_matches_the_file():
+    carried = pd.read_csv(TRIALS[1])
+    assert set(carried["status"]) == {"done"} and carried["label"].str.endswith(CARRIED).all()
+    sheet = " ".join(SHEET.split())
+    assert f"The {len(carried)} trials with carried weights took {carried['seconds'].sum():,.0f} core-seconds" in sheet
 
 
 @pytest.mark.parametrize("row", ROWS)
