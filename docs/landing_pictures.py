@@ -14,21 +14,21 @@ from docs.landing import FIGURES, NOTEBOOKS, PICTURES, recording, tour
 
 SIZE = (640, 360)  # px of a card's picture
 MARGIN = 18  # px of white around it
-# A picture for each notebook: a figure by name, or the notebook and the place of one of its pictures; then the part that is
+# A picture for each notebook: a figure by name, or the notebook and the cell of one of its pictures; then the part that is
 # shown (left, top, right, bottom, as shares of the picture).
-CHOICES: dict[str, tuple[str, int | None, tuple[float, float, float, float]]] = {
+CHOICES: dict[str, tuple[str, str | None, tuple[float, float, float, float]]] = {
     "00_start_here": ("roadmap-cifar10-10k", None, (0, 0, 1, 1)),
-    "01_roadmap": ("02_macro_design", 0, (0, 0, 1, 1)),
-    "02_macro_design": ("02_macro_design", 2, (0, 0, 1, 1)),
-    "03_depthwise_and_inverted": ("03_depthwise_and_inverted", 1, (0, 0, 1, 1)),
-    "04_large_kernels": ("04_large_kernels", 0, (0, 0, 1, 1)),
-    "05_micro_design": ("05_micro_design", 4, (0, 0, 1, 1)),
-    "06_downsampling": ("06_downsampling", 0, (0, 0, 1, 1)),
-    "07_training": ("07_training", 3, (0, 0, 1, 1)),
-    "08_cost_and_speed": ("08_cost_and_speed", 1, (0, 0, 1, 1)),
-    "09_attributions": ("09_attributions", 2, (0, 0, 1, 1)),
-    "10_your_own_step": ("10_your_own_step", 0, (0, 0, 1, 1)),
-    "explorer": ("explorer", 0, (0, 0, 1, 1)),
+    "01_roadmap": ("02_macro_design", "cell-07", (0, 0, 1, 1)),
+    "02_macro_design": ("02_macro_design", "cell-21", (0, 0, 1, 1)),
+    "03_depthwise_and_inverted": ("03_depthwise_and_inverted", "cell-13", (0, 0, 1, 1)),
+    "04_large_kernels": ("04_large_kernels", "cell-14", (0, 0, 1, 1)),
+    "05_micro_design": ("05_micro_design", "norm-cube", (0, 0, 1, 1)),
+    "06_downsampling": ("06_downsampling", "cell-13", (0, 0, 1, 1)),
+    "07_training": ("07_training", "cell-19", (0, 0, 1, 1)),
+    "08_cost_and_speed": ("08_cost_and_speed", "cell-15", (0, 0, 1, 1)),
+    "09_attributions": ("09_attributions", "cell-16", (0, 0, 1, 1)),
+    "10_your_own_step": ("10_your_own_step", "cell-26", (0, 0, 1, 1)),
+    "explorer": ("explorer", "cell-01", (0, 0, 1, 1)),
 }
 
 
@@ -49,8 +49,8 @@ def write_pictures(site: Path) -> None:
 
 def card(name: str) -> Image.Image:
     """Return the picture on the card of a notebook: cut, without its margins, and fitted on white."""
-    source, number, box = CHOICES[name]
-    image = (Image.open(FIGURES / f"{source}.png") if number is None else saved_pictures(source)[number]).convert("RGB")
+    source, cell, box = CHOICES[name]
+    image = (Image.open(FIGURES / f"{source}.png") if cell is None else saved_pictures(source)[cell]).convert("RGB")
     width, height = image.size
     image = image.crop(tuple(round(share * side) for share, side in zip(box, (width, height) * 2, strict=True)))
     image = image.crop(ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox())
@@ -60,9 +60,13 @@ def card(name: str) -> Image.Image:
     return shown
 
 
-def saved_pictures(notebook: str) -> list[Image.Image]:
-    """Return the pictures among the saved outputs of a notebook, in order."""
+def saved_pictures(notebook: str) -> dict[str, Image.Image]:
+    """Return the picture among the saved outputs of each cell of a notebook that has one, by the cell's id."""
     cells = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text())["cells"]
-    data = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    encoded = ["".join(entry["image/png"]) for entry in data if "image/png" in entry]
-    return [Image.open(io.BytesIO(base64.b64decode(text))) for text in encoded]
+    encoded = {
+        cell["id"]: "".join(output["data"]["image/png"])
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    }
+    return {name: Image.open(io.BytesIO(base64.b64decode(text))) for name, text in encoded.items()}
