@@ -13,7 +13,7 @@ import base64
 import inspect
 import io
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -78,6 +78,7 @@ class Interact:
         self.widget = ipywidgets.VBox([style, sliders, live(self._text), self._picture])
         self.widget.add_class("play")
         self._redraw()
+        self._first = unescape(self._text.value)  # the sentence at the initial values
 
     @property
     def text(self) -> str:
@@ -106,9 +107,8 @@ class Interact:
         return bundle | {"text/plain": repr(self)} | data, metadata
 
     def __repr__(self) -> str:
-        _, text = self._draw(**self._start)
         shown = ", ".join(f"{_words(name)} {_value(value)}" for name, value in self._start.items())
-        return f"Sliders: {self._spans()}. Shown for {shown}: {text}"
+        return f"Sliders: {self._spans()}. Shown for {shown}: {self._first}"
 
     def _spans(self) -> str:
         return ", ".join(f"{_words(name)} ({_span(values)})" for name, values in self._choices.items())

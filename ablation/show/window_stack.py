@@ -27,13 +27,12 @@ def plot_window_stack(kernel: int, stride: int, depth: int) -> Figure:
     """
     figure = Figure(figsize=(PAGE_INCHES, 0.34 * depth + 1.1))
     axes = figure.subplots()
-    low, high = -(kernel - 1) / 2 * _sum_of_jumps(stride, depth), (kernel - 1) / 2 * _sum_of_jumps(stride, depth)
-    pad = max(3.0, _MARGIN * (high - low))
-    first, last = max(low - pad, -_MOST_PIXELS / 2), min(high + pad, _MOST_PIXELS / 2)
+    reach = (kernel - 1) / 2 * sum(stride**row for row in range(depth))  # of the field, from the middle, in pixels
+    edge = min(reach + max(3.0, 2 * _MARGIN * reach), _MOST_PIXELS / 2)
     half = 0.0  # of the centres that the row depends on, from the middle, in pixels
     for row in range(depth, -1, -1):
         jump = stride**row
-        number = int(max(-first, last) / jump) + 1
+        number = int(edge / jump) + 1
         inside: list[Rectangle] = []
         outside: list[Rectangle] = []
         shift = _offset(kernel, stride, row, depth)
@@ -44,7 +43,7 @@ def plot_window_stack(kernel: int, stride: int, depth: int) -> Figure:
         for cells, look in ((outside, {"facecolor": GREY, "alpha": 0.35}), (inside, {"facecolor": BLUE})):
             axes.add_collection(PatchCollection(cells, linewidth=0, snap=False, **look))
         half += (kernel - 1) / 2 * (stride ** (row - 1) if row else 0)
-    axes.set_xlim(first - 0.5, last + 0.5)
+    axes.set_xlim(-edge - 0.5, edge + 0.5)
     axes.set_ylim(-0.6, depth + 0.6)
     axes.set_yticks(range(depth + 1), ["image", *(f"layer {row}" for row in range(1, depth + 1))], fontsize=TEXT)
     axes.tick_params(axis="y", length=0)
@@ -55,10 +54,6 @@ def plot_window_stack(kernel: int, stride: int, depth: int) -> Figure:
     height = figure.get_size_inches()[1]
     figure.subplots_adjust(left=0.09, right=0.99, bottom=0.5 / height, top=1 - 0.08 / height)
     return figure
-
-
-def _sum_of_jumps(stride: int, depth: int) -> int:
-    return sum(stride**row for row in range(depth))
 
 
 def _offset(kernel: int, stride: int, row: int, depth: int) -> float:
