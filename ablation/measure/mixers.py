@@ -1,7 +1,7 @@
 """Two layers that mix 7 x 7 positions, for comparison: Swin's window attention and a depthwise convolution.
 
 Both get the same feature maps: the input of the first block of timm's Swin-T (Liu et al. 2021, arXiv 2103.14030).
-The weights are random, because trained weights would require a download.
+The weights are random unless timm's are requested, which are downloaded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Mixers:
         }
 
 
-def mixers(pixels: Tensor, sharp: bool = True, seed: int = 0) -> Mixers:
+def mixers(pixels: Tensor, sharp: bool = True, seed: int = 0, pretrained: bool = False) -> Mixers:
     """Create both layers and compute feature maps for them from images.
 
     Args:
@@ -54,6 +54,8 @@ def mixers(pixels: Tensor, sharp: bool = True, seed: int = 0) -> Mixers:
             With the default standard deviation of 0.02, queries and keys are so small that all positions of a window
             get nearly the same weight.
         seed: seed of the weights; the caller's random state is not changed.
+        pretrained: take the weights of Swin, not those of the convolution, from timm's training on ImageNet, as they are;
+            requires access to its hub, whose errors are raised.
 
     Raises:
         AblationError: if the images are smaller than one window.
@@ -65,9 +67,9 @@ def mixers(pixels: Tensor, sharp: bool = True, seed: int = 0) -> Mixers:
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        swin: Any = timm.create_model(_SWIN, img_size=pixels.shape[-1])
+        swin: Any = timm.create_model(_SWIN, pretrained=pretrained, img_size=pixels.shape[-1])
         block = swin.layers[0].blocks[0]
-        if sharp:
+        if sharp and not pretrained:
             for parameter in block.attn.parameters():
                 if parameter.ndim > 1:
                     nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)

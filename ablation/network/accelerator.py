@@ -21,6 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.module import _has_any_global_hook
 
+from .pointwise import PointwiseConv2d
+from .tracing import is_recorded
+
 _REDUCED = (torch.bfloat16, torch.float16)
 
 
@@ -31,10 +34,12 @@ def on_accelerator(x: Tensor) -> bool:
 
 def is_product(module: nn.Module, x: Any) -> TypeGuard[nn.Conv2d]:
     """Return whether to compute a layer as a product: a biased 1x1 convolution, unobserved, on channels-last memory."""
-    if type(module) is not nn.Conv2d or type(x) is not Tensor or not on_accelerator(x):  # a tracer passes another type
+    if type(module) not in (nn.Conv2d, PointwiseConv2d) or type(x) is not Tensor:  # a tracer passes another type
+        return False
+    if not on_accelerator(x):
         return False
     is_pointwise = module.kernel_size == module.stride == (1, 1) and module.padding == (0, 0) and module.groups == 1
-    if not is_pointwise or module.bias is None or x.ndim != 4 or _is_recorded() or _is_observed(module):
+    if not is_pointwise or module.bias is None or x.ndim != 4 or is_recorded() or _is_observed(module):
         return False
     # Not is_contiguous(memory_format=torch.channels_last), which vmap does not have.
     return x.permute(0, 2, 3, 1).is_contiguous() and _is_as_precise(x)
@@ -61,14 +66,9 @@ def multiply(conv: nn.Conv2d, x: Tensor, scale: LayerScale2d | None) -> Tensor:
 
 def keeps_precision(x: Any) -> bool:
     """Return whether to normalise x in its own precision, where autocast would cast it to float32."""
-    if type(x) is not Tensor or not on_accelerator(x) or x.dtype not in _REDUCED or _is_recorded():
+    if type(x) is not Tensor or not on_accelerator(x) or x.dtype not in _REDUCED or is_recorded():
         return False
     return torch.is_autocast_enabled(x.device.type)
-
-
-def _is_recorded() -> bool:
-    """Return whether a tracer records the operators that run now, for others to read."""
-    return torch.jit.is_tracing() or torch.compiler.is_exporting()
 
 
 def _is_observed(module: nn.Module) -> bool:

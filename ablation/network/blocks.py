@@ -41,7 +41,7 @@ def make_stem(a: Architecture, in_chans: int) -> nn.Sequential:
 def make_downsample(a: Architecture, in_chs: int, out_chs: int) -> nn.Sequential:
     """Return the downsampling layers between two stages: (N, in_chs, H, W) -> (N, out_chs, H / 2, W / 2)."""
     if a.downsampling == "pool":
-        layers = OrderedDict(pool=nn.AvgPool2d(2), conv=nn.Conv2d(in_chs, out_chs, kernel_size=1))
+        layers = OrderedDict(pool=nn.AvgPool2d(2), conv=PointwiseConv2d(in_chs, out_chs))
     else:
         layers = OrderedDict(conv=nn.Conv2d(in_chs, out_chs, kernel_size=2, stride=2))
     return nn.Sequential(OrderedDict(norm=norm(a.norm, in_chs), **layers))
@@ -62,7 +62,7 @@ class Block(nn.Module):
         k = a.kernel_size
 
         def pointwise(cin: int, cout: int) -> nn.Conv2d:
-            return nn.Conv2d(cin, cout, kernel_size=1, bias=a.has_bias)
+            return PointwiseConv2d(cin, cout, bias=a.has_bias)
 
         def spatial(chs: int) -> nn.Conv2d:
             if a.depthwise:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
-from .inplace import is_traced
+from .tracing import is_traced
 
 
 class DepthwiseConv2d(nn.Conv2d):

@@ -9,12 +9,12 @@ result overwrites it. The numbers are the same, bit for bit.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.module import _has_any_global_hook
 
 from .accelerator import can_fold, is_product, multiply
+from .tracing import is_traced
 
 
 def can_overwrite(x: Tensor, *modules: nn.Module) -> bool:
@@ -25,11 +25,6 @@ def can_overwrite(x: Tensor, *modules: nn.Module) -> bool:
     if type(x) is not Tensor or is_traced() or _has_any_global_hook():
         return False
     return all(module.training and not (module._forward_hooks or module._backward_hooks) for module in modules)
-
-
-def is_traced() -> bool:
-    """Return whether a tracer or compiler records the operators that run now."""
-    return torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 
 def activate(act: nn.Module, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Two layers on the same maps: both equally local, only the convolution static."""
 
 import pytest
+import timm
 import torch
 
 from ablation import AblationError, photographs
@@ -57,3 +58,24 @@ def test_layers_are_reproducible_and_the_random_state_is_not_changed():
 def test_images_smaller_than_a_window_are_refused():
     with pytest.raises(AblationError, match="20 x 20 are smaller than a window; the minimum is 28 x 28 pixels"):
         mixers(photographs(20))
+
+
+def test_pretrained_attention_has_the_weights_of_the_file_as_they_are(monkeypatch, tmp_path):
+    """The weights that timm would download, here a file that its configuration names."""
+    name, file = "swin_tiny_patch4_window7_224", tmp_path / "swin.pt"
+    torch.manual_seed(5)
+    published = timm.create_model(name)
+    torch.save(published.state_dict(), file)
+    create = timm.create_model
+    monkeypatch.setattr(
+        timm,
+        "create_model",
+        lambda name, pretrained, **settings: create(
+            name, pretrained, pretrained_cfg_overlay={"file": str(file)} if pretrained else None, **settings
+        ),
+    )
+    found = mixers(photographs(224)[:1], pretrained=True)
+    expected = published.layers[0].blocks[0].attn
+    assert torch.equal(found.attention.block.attn.qkv.weight, expected.qkv.weight)
+    assert torch.equal(found.attention.block.attn.proj.weight, expected.proj.weight)
+    assert not torch.equal(mixers(photographs(224)[:1]).attention.block.attn.qkv.weight, expected.qkv.weight)

@@ -1,7 +1,8 @@
-"""The workaround for oneDNN's bug in strided 1x1 convolutions: same function, and used only where necessary."""
+"""What replaces 1x1 convolutions on a CPU: same function, and used only where necessary."""
 
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
@@ -10,20 +11,51 @@ from torch import nn
 from ablation.network.pointwise import PointwiseConv2d
 
 
+@pytest.fixture
+def products(monkeypatch):
+    """Record the shapes of all matrix products."""
+    shapes, real = [], nn.functional.linear
+    monkeypatch.setattr(nn.functional, "linear", lambda x, *args: shapes.append(tuple(x.shape)) or real(x, *args))
+    return shapes
+
+
+def maps(*shape, dtype=torch.float64):
+    return torch.randn(*shape, dtype=dtype).to(memory_format=torch.channels_last).requires_grad_()
+
+
 @pytest.mark.parametrize("channels", [3, 4, 12, 16])
 @pytest.mark.parametrize("size", [(6, 6), (5, 7), (1, 1)])
-def test_outputs_and_gradients_are_those_of_conv2d(channels, size):
+@pytest.mark.parametrize(("stride", "bias"), [(2, False), (1, False), (1, True)])
+def test_outputs_and_gradients_are_those_of_conv2d(products, channels, size, stride, bias):
     torch.manual_seed(0)
-    ours = PointwiseConv2d(channels, 8, stride=2, bias=False).double()
-    plain = nn.Conv2d(channels, 8, 1, stride=2, bias=False).double()
+    ours = PointwiseConv2d(channels, 8, stride, bias).double().to(memory_format=torch.channels_last)
+    plain = nn.Conv2d(channels, 8, 1, stride, bias=bias).double().to(memory_format=torch.channels_last)
     plain.load_state_dict(ours.state_dict())
-    x = torch.randn(2, channels, *size, dtype=torch.float64).to(memory_format=torch.channels_last).requires_grad_()
+    x = maps(2, channels, *size)
     results = []
     for conv in (ours, plain):
         out = conv(x)
-        results.append([out, *torch.autograd.grad(out.square().sum(), [x, conv.weight])])
+        results.append([out, *torch.autograd.grad(out.square().sum(), [x, *conv.parameters()])])
+    assert products == ([(2, *size, channels)] if stride == 1 else [])
     for a, b in zip(*results, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12, check_stride=stride == 1)
+
+
+def test_a_product_needs_a_small_map_in_channels_last_memory_and_training(products):
+    conv, x = PointwiseConv2d(16, 8), maps(2, 16, 8, 8, dtype=torch.float32)
+    conv(x)
+    assert products == [(2, 8, 8, 16)]
+    conv(maps(2, 16, 8, 9, dtype=torch.float32))
+    conv(x.detach().contiguous())
+    PointwiseConv2d(16, 8).eval()(x)
+    with torch.no_grad():
+        conv(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        conv(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer torch deprecates torch.jit.trace
+        torch.jit.trace(conv, x, check_trace=False)
+    assert len(products) == 1
 
 
 @pytest.mark.parametrize(("channels", "stride", "is_used"), [(15, 2, True), (16, 2, False), (15, 1, False)])
