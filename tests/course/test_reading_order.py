@@ -14,7 +14,9 @@ FIRST = """# {title}
 > **You will be able to** do it.
 >
 > **Prerequisites** {needs} **Time** {minutes}
-> minutes to read. **Download** nothing."""
+> minutes to read. **Download** nothing.
+
+Later, [05](05_later.ipynb) continues."""
 
 
 def write(folder, name, needs="Python.", minutes=20, first=FIRST):
