@@ -33,7 +33,8 @@ def check_is_one_graph(module: nn.Module, x: torch.Tensor, bf16: bool) -> int:
     torch.compiler.reset()
     compiled, eager = run(torch.compile(module, backend=backend, fullgraph=True)), run(module)
     for actual, expected in zip(compiled, eager, strict=True):
-        torch.testing.assert_close(actual, expected)
+        # On small maps, training that is not compiled computes 1x1 convolutions as products: the same up to rounding.
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
     (graph,) = graphs
     return sum("linear" in str(node.target) for node in graph.graph.nodes)
 
