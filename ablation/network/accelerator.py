@@ -18,10 +18,9 @@ from typing import Any, TypeGuard
 import torch
 from timm.layers import LayerScale2d
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.modules.module import _has_any_global_hook
 
-from .pointwise import PointwiseConv2d
+from .pointwise import PointwiseConv2d, as_matrix, product
 from .tracing import is_recorded
 
 _REDUCED = (torch.bfloat16, torch.float16)
@@ -57,11 +56,10 @@ def can_fold(scale: nn.Module | None, conv: nn.Conv2d, x: Tensor) -> TypeGuard[L
 
 def multiply(conv: nn.Conv2d, x: Tensor, scale: LayerScale2d | None) -> Tensor:
     """Return the 1x1 convolution of x, times layer scale if it is given, as a product: (N, C, H, W) -> (N, out_chs, H, W)."""
-    # Permuted first, so that its gradient gets the strides of channels-last weights; DDP warns about others.
-    weight, bias = conv.weight.permute(0, 2, 3, 1).flatten(1), conv.bias  # (out_chs, C)
+    weight, bias = as_matrix(conv.weight), conv.bias
     if scale is not None and bias is not None:
         weight, bias = weight * scale.gamma[:, None], bias * scale.gamma
-    return F.linear(x.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)  # channels-last again
+    return product(x, weight, bias)
 
 
 def keeps_precision(x: Any) -> bool:

@@ -36,10 +36,21 @@ class PointwiseConv2d(nn.Conv2d):
             if down > 1 and self.in_channels < _REGISTER:
                 return F.conv2d(input[..., ::down, ::right], weight, bias)
             if down == 1 and self.training and _is_small(input):
-                # Permuted first, so that the weights' gradient has their strides.
-                kernel = weight.permute(0, 2, 3, 1).flatten(1)  # (out_chs, C)
-                return F.linear(input.permute(0, 2, 3, 1), kernel, bias).permute(0, 3, 1, 2)
+                return product(input, as_matrix(weight), bias)
         return super()._conv_forward(input, weight, bias)
+
+
+def as_matrix(weight: Tensor) -> Tensor:
+    """Return the weights of a 1x1 convolution as (out_chs, C).
+
+    Permuted first, so that their gradient gets the strides of channels-last weights; DDP warns about others.
+    """
+    return weight.permute(0, 2, 3, 1).flatten(1)
+
+
+def product(x: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
+    """Return a 1x1 convolution as a matrix product, in channels-last memory: (N, C, H, W) -> (N, out_chs, H, W)."""
+    return F.linear(x.permute(0, 2, 3, 1), matrix, bias).permute(0, 3, 1, 2)
 
 
 def _is_small(x: Tensor) -> bool:
